@@ -1,0 +1,1 @@
+"""Unroll: experiments with recurrent sequence models."""

@@ -1,0 +1,57 @@
+"""The one thing that flows from data to models: a padded batch of sequences that knows their lengths."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+Sequences = Float[Tensor, "batch time features"] | Int[Tensor, "batch time"]
+
+
+@dataclass(slots=True, kw_only=True)
+class SequenceBatch:
+    """A batch of sequences, padded at the end to the longest.
+
+    `index` holds each sample's number in its data set, so that a message can name it. `targets` have
+    the shape that the data's signature says; unaligned ones end in an END token, which `target_lengths`
+    counts. `references` lists every acceptable target of each sequence (a word's pronunciations),
+    without END, where there may be more than one.
+    """
+
+    index: Int[Tensor, " batch"]
+    inputs: Sequences
+    lengths: Int[Tensor, " batch"]
+    targets: Sequences | None = None
+    target_lengths: Int[Tensor, " batch"] | None = None
+    references: list[list[list[int]]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def mask(self) -> Bool[Tensor, "batch time"]:
+        """True on the valid steps of the inputs."""
+        return mask_from_lengths(self.lengths, self.inputs.shape[1])
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "SequenceBatch":
+        """The same batch on another device. (Lightning calls it.)"""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> "SequenceBatch":
+        """The same batch in page-locked memory. (The DataLoader calls it.)"""
+        return self._map(lambda tensor: tensor.pin_memory())
+
+    def _map(self, function) -> "SequenceBatch":  # type: ignore[no-untyped-def]
+        tensors = {
+            field.name: function(value)
+            for field in dataclasses.fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        return dataclasses.replace(self, **tensors)
+
+
+def mask_from_lengths(lengths: Int[Tensor, " batch"], time: int) -> Bool[Tensor, "batch time"]:
+    """True on the first `lengths[b]` of `time` steps, False on the padding after them."""
+    return torch.arange(time, device=lengths.device) < lengths[:, None]

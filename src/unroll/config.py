@@ -1,0 +1,243 @@
+"""The root config: what it holds, and how a composed one is checked before anything heavy is imported."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from unroll import registry
+from unroll.errors import InputError, nearest
+from unroll.registry import DataConfig, ModelConfig, OptimizerConfig, SchedulerConfig, require
+
+
+class Accelerator(Enum):
+    """What to compute on."""
+
+    auto = "auto"
+    cpu = "cpu"
+    gpu = "gpu"
+
+
+class LoggerKind(Enum):
+    """Where metrics go: W&B and metrics.csv, metrics.csv alone, or nowhere."""
+
+    wandb = "wandb"
+    csv = "csv"
+    none = "none"
+
+
+class LoggerMode(Enum):
+    """Whether W&B writes to its local folder alone or also to its server."""
+
+    offline = "offline"
+    online = "online"
+
+
+class Profiler(Enum):
+    """What is timed: nothing, Lightning's hooks, or every operation."""
+
+    none = "none"
+    simple = "simple"
+    pytorch = "pytorch"
+
+
+PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true")
+
+
+@dataclass(kw_only=True, slots=True)
+class TrainerConfig:
+    """Config of Lightning's Trainer.
+
+    `devices` is a number or "auto". `max_minutes` stops in time for a deadline (null: none).
+    `gradient_clip` bounds the gradient's norm (0: off). `threads` is the number of CPU threads (null: as
+    many as cores). `validate_every` counts epochs. Limits (null: none) count batches.
+    """
+
+    accelerator: Accelerator = Accelerator.auto
+    devices: str = "1"
+    strategy: str = "auto"
+    precision: str = "32-true"
+    max_epochs: int = 10
+    max_steps: int = -1
+    max_minutes: float | None = None
+    gradient_clip: float = 1.0
+    accumulate: int = 1
+    validate_every: int = 1
+    log_every: int = 50
+    threads: int | None = 1
+    limit_train_batches: int | None = None
+    limit_valid_batches: int | None = None
+    limit_test_batches: int | None = None
+    detect_anomaly: bool = False
+    profiler: Profiler = Profiler.none
+    progress_bar: bool = True
+
+    def __post_init__(self) -> None:
+        require(self, "precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
+        require(self, "devices", re.fullmatch(r"auto|[1-9]\d*", self.devices) is not None, "auto or 1 or more")
+        require(self, "max_epochs", self.max_epochs >= 1, "1 or more")
+        require(self, "max_steps", self.max_steps >= -1, "-1 (no limit) or more")
+        require(self, "max_minutes", self.max_minutes is None or self.max_minutes > 0, "a positive number")
+        require(self, "gradient_clip", self.gradient_clip >= 0, "0 (off) or more")
+        for key in ("accumulate", "validate_every", "log_every"):
+            require(self, key, getattr(self, key) >= 1, "1 or more")
+        for key in ("threads", "limit_train_batches", "limit_valid_batches", "limit_test_batches"):
+            require(self, key, getattr(self, key) is None or getattr(self, key) >= 1, "1 or more, or null")
+
+
+@dataclass(kw_only=True, slots=True)
+class LoggerConfig:
+    """Config of logging. `samples` is the number of test sequences shown with their predictions."""
+
+    kind: LoggerKind = LoggerKind.wandb
+    mode: LoggerMode = LoggerMode.offline
+    project: str = "unroll"
+    group: str | None = None
+    tags: list[str] = field(default_factory=list)
+    samples: int = 8
+
+    def __post_init__(self) -> None:
+        require(self, "samples", self.samples >= 1, "1 or more")
+
+
+@dataclass(kw_only=True, slots=True)
+class EarlyStoppingConfig:
+    """Config of early stopping: after `patience` validations without improvement (null: never)."""
+
+    patience: int | None = None
+    min_delta: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(self, "patience", self.patience is None or self.patience >= 1, "1 or more, or null")
+        require(self, "min_delta", self.min_delta >= 0, "0 or more")
+
+
+@dataclass(kw_only=True, slots=True)
+class TrainConfig:
+    """Config of one run."""
+
+    seed: int = 1
+    run_dir: str = MISSING
+    ckpt_path: str | None = None
+    data: DataConfig = MISSING
+    model: ModelConfig = MISSING
+    optimizer: OptimizerConfig = MISSING
+    scheduler: SchedulerConfig = MISSING
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    logger: LoggerConfig = field(default_factory=LoggerConfig)
+    early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
+
+    def __post_init__(self) -> None:
+        require(self, "seed", 0 <= self.seed < 2**32, "in [0, 2^32)")
+
+
+def register(conf: Path) -> None:
+    """Give Hydra the dataclasses, under `schema/`, and the resolver that `--help` lists choices with."""
+    store = ConfigStore.instance()
+    for name, schema in (("train", TrainConfig), ("trainer", TrainerConfig), ("logger", LoggerConfig)):
+        store.store(name, schema, group="schema")
+    for group in registry.GROUPS:
+        for name in registry.names(group):
+            store.store(name, registry.config_class(group, name, light=True), group=f"schema/{group}")
+    OmegaConf.register_new_resolver("choices", lambda group: ", ".join(choices(conf, group)), replace=True)
+
+
+def choices(conf: Path, group: str) -> list[str]:
+    """The names that a group can take on the command line."""
+    return sorted(file.stem for file in (conf / group).glob("*.yaml"))
+
+
+def check(composed: DictConfig, conf: Path) -> dict[str, Any]:
+    """The plain values of a composed config, once they are known to be right. Imports nothing heavy.
+
+    Raises:
+        InputError: a wrong key, type, range or combination; no such `ckpt_path`.
+    """
+    try:
+        values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True, enum_to_str=True)
+    except OmegaConfBaseException as error:
+        raise InputError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
+    assert isinstance(values, dict)
+    plain = {str(key): value for key, value in values.items()}
+    config = load(plain, light=True)
+    signature = config.data.signature()
+    if signature not in config.model.accepts:
+        fitting = [name for name in choices(conf, "data") if _signature(conf, name) in config.model.accepts]
+        raise InputError(
+            f"data.name={config.data.name}: model {config.model.name} cannot learn from {signature}; "
+            f"data that fit it: {', '.join(fitting)}"
+        )
+    if config.ckpt_path is not None and not Path(config.ckpt_path).is_file():
+        raise InputError(f"ckpt_path={config.ckpt_path}: no such file; give a checkpoint, as in a run's checkpoints/")
+    return plain
+
+
+def load(values: dict[str, Any], *, light: bool = False) -> TrainConfig:
+    """The typed root config from plain values; with `light`, without importing torch."""
+    config = registry.typed(TrainConfig, values, light=light)
+    assert isinstance(config, TrainConfig)
+    return config
+
+
+def _signature(conf: Path, data: str) -> Any:
+    """The signature of a data set that stands in a file of `conf/data`."""
+    values = OmegaConf.to_container(OmegaConf.load(conf / "data" / f"{data}.yaml"))
+    assert isinstance(values, dict)
+    del values["defaults"]
+    return registry.from_dict("data", {str(k): v for k, v in values.items()}, light=True).signature()
+
+
+@contextmanager
+def composition_errors(conf: Path) -> Iterator[None]:
+    """Turn what Hydra and OmegaConf say of a bad command line into one line that names key, value and fix."""
+    # Hydra prints its own errors and exits with 1, unless this asks for the exception itself.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    except MissingConfigException as error:
+        raise InputError(_missing_choice(error)) from error
+    except ConfigCompositionException as error:
+        raise InputError(_composition(error, conf)) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(_first_lines(error)) from error
+
+
+def _missing_choice(error: MissingConfigException) -> str:
+    group, _, name = (error.missing_cfg_file or "").rpartition("/")
+    if not group or error.options is None:
+        return str(error).splitlines()[0]
+    return f"{group}={name}: no such choice, {_one_of(name, error.options)}"
+
+
+def _composition(error: ConfigCompositionException, conf: Path) -> str:
+    cause = error.__cause__
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError):
+        parent = cause.parent_node
+        known = [str(key) for key in parent] if isinstance(parent, DictConfig) else []
+        return f"{cause.full_key}: no such key, {_one_of(str(cause.key), known)}"
+    if isinstance(cause, OmegaConfBaseException):
+        return f"{cause.full_key}: {str(cause).splitlines()[0]}"
+    unknown_group = re.match(r"Could not override '([^']*)'", str(error))
+    if unknown_group:
+        groups = sorted(str(d.relative_to(conf)) for d in conf.rglob("*") if d.is_dir())
+        return f"{unknown_group[1]}: no such group or key, {_one_of(unknown_group[1], groups)}"
+    return _first_lines(error)
+
+
+def _first_lines(error: Exception) -> str:
+    return ": ".join(str(error).splitlines()[:2])
+
+
+def _one_of(word: str, known: Sequence[str]) -> str:
+    hint = nearest(word, known)
+    everything = f"there are: {', '.join(sorted(known))}"
+    return f"{hint} ({everything})" if hint.startswith("did you mean") else hint

@@ -1,0 +1,1 @@
+"""LightningDataModules, and what makes batches of sequences."""

@@ -1,0 +1,106 @@
+"""What every data set shares: three splits, batches of near-equal lengths, a spec."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import lightning.pytorch as pl
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from unroll.batch import SequenceBatch
+from unroll.data.batching import BucketedBatches
+from unroll.data.collate import Sample, collate
+from unroll.registry import DataConfig, build
+from unroll.spec import DataSpec
+
+
+class Samples(Dataset[Sample]):
+    """A list of samples as a torch Dataset."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self.samples = samples
+        self.lengths = [len(sample.inputs) for sample in samples]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.samples[index]
+
+
+class SequenceDataModule(pl.LightningDataModule, ABC):
+    """A LightningDataModule that yields `SequenceBatch`es from a train, a valid and a test split.
+
+    The splits and their order depend on the config and the seed alone, not on workers or processes.
+    `spec` and `splits` are made once, when first asked for.
+    """
+
+    def __init__(self, config: DataConfig, seed: int) -> None:
+        super().__init__()
+        self.config = config
+        self.seed = seed
+        self._prepared: tuple[DataSpec, dict[str, Samples]] | None = None
+
+    @abstractmethod
+    def load(self) -> tuple[DataSpec, dict[str, Samples]]:
+        """Make or read the data: its spec, and the splits "train", "valid" and "test"."""
+
+    @property
+    def description(self) -> str:
+        """What a person should know of the data when reading its results, in a few words."""
+        return str(self.config.signature())
+
+    @property
+    def spec(self) -> DataSpec:
+        """What a model must know of the data."""
+        return self._load()[0]
+
+    @property
+    def splits(self) -> dict[str, Samples]:
+        """The splits by name."""
+        return self._load()[1]
+
+    def train_dataloader(self) -> DataLoader[SequenceBatch]:
+        return self.loader("train", shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[SequenceBatch]:
+        return self.loader("valid")
+
+    def test_dataloader(self) -> DataLoader[SequenceBatch]:
+        return self.loader("test")
+
+    def loader(self, split: str, *, shuffle: bool = False) -> DataLoader[SequenceBatch]:
+        """Batches of a split, dealt out among the trainer's processes where there are several."""
+        samples = self.splits[split]
+        trainer = self.trainer
+        batches = BucketedBatches(
+            samples.lengths,
+            self.config.batch_size,
+            seed=self.seed,
+            pool=self.config.bucket_pool,
+            shuffle=shuffle,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+        )
+        return DataLoader(
+            samples,  # type: ignore[arg-type]  # collate_fn makes batches of them
+            batch_sampler=batches,
+            collate_fn=collate,
+            num_workers=self.config.workers,
+            persistent_workers=self.config.workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            # Making an iterator draws a number; from a generator of its own it leaves the global one alone.
+            generator=torch.Generator().manual_seed(self.seed),
+        )
+
+    def _load(self) -> tuple[DataSpec, dict[str, Samples]]:
+        if self._prepared is None:
+            self._prepared = self.load()
+        return self._prepared
+
+
+def build_data(config: DataConfig, seed: int) -> SequenceDataModule:
+    """The DataModule that a config names."""
+    data = build(config, seed)
+    assert isinstance(data, SequenceDataModule)
+    return data

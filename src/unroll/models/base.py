@@ -1,0 +1,120 @@
+"""What every model shares: its optimizer, and the hyperparameters in its checkpoints."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from unroll.batch import SequenceBatch
+from unroll.errors import InputError
+from unroll.registry import ModelConfig, OptimizerConfig, SchedulerConfig, build, from_dict, to_dict
+from unroll.spec import DataSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One sequence as a person reads it: the input, what the model makes of it, and what would be right."""
+
+    inputs: str
+    predicted: str
+    targets: list[str]
+
+    @property
+    def right(self) -> bool:
+        """Whether the prediction is one of the targets."""
+        return self.predicted in self.targets
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionMap:
+    """How much each output token attended to each input token; a row of `weights` is an output."""
+
+    inputs: list[str]
+    outputs: list[str]
+    weights: list[list[float]]
+
+
+class SequenceModel(pl.LightningModule, ABC):
+    """A LightningModule that is built from configs and a DataSpec, and can be rebuilt from a checkpoint.
+
+    Attributes:
+        monitor: the metric of the best checkpoint and of early stopping, and whether "min" or "max" is best.
+    """
+
+    monitor: tuple[str, Literal["min", "max"]] = ("valid/loss", "min")
+
+    def __init__(
+        self, config: ModelConfig, spec: DataSpec, optimizer: OptimizerConfig, scheduler: SchedulerConfig
+    ) -> None:
+        super().__init__()
+        self.spec = spec
+        self.optimizer_config = optimizer
+        self.scheduler_config = scheduler
+        plain = {
+            "model": to_dict(config),
+            "spec": spec.to_dict(),
+            "optimizer": to_dict(optimizer),
+            "scheduler": to_dict(scheduler),
+        }
+        self.save_hyperparameters(plain, logger=False)
+
+    @abstractmethod
+    def training_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
+        """The loss of a batch."""
+
+    @abstractmethod
+    def validation_step(self, batch: SequenceBatch, batch_idx: int) -> None:
+        """Count a batch into the metrics."""
+
+    def examples(self, batch: SequenceBatch) -> list[Example]:
+        """The sequences of a batch with their predictions, for a table; none by default."""
+        return []
+
+    def attention_maps(self, batch: SequenceBatch) -> list[AttentionMap]:
+        """Attention while the model decodes the sequences of a batch; none by default."""
+        return []
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer and schedule that the config names."""
+        optimizer = build(self.optimizer_config, self.parameters())
+        metric, mode = self.monitor
+        steps = int(self.trainer.estimated_stepping_batches)
+        scheduler = build(self.scheduler_config, optimizer, steps, mode)
+        if isinstance(scheduler, ReduceLROnPlateau):
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": metric}}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def build_model(
+    config: ModelConfig, spec: DataSpec, optimizer: OptimizerConfig, scheduler: SchedulerConfig
+) -> SequenceModel:
+    """The LightningModule that a config names."""
+    model = build(config, spec, optimizer, scheduler)
+    assert isinstance(model, SequenceModel)
+    return model
+
+
+def load_model(checkpoint: dict[str, Any], source: str) -> SequenceModel:
+    """Rebuild a model from what `torch.load(…, weights_only=True)` returned, with its weights, in eval mode.
+
+    Raises:
+        InputError: the checkpoint is not one of Unroll's; the message names `source`.
+    """
+    try:
+        plain = checkpoint["hyper_parameters"]
+        model = build_model(
+            from_dict("model", plain["model"]),
+            DataSpec.from_dict(plain["spec"]),
+            from_dict("optimizer", plain["optimizer"]),
+            from_dict("scheduler", plain["scheduler"]),
+        )
+        with torch.no_grad():
+            model.load_state_dict(checkpoint["state_dict"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{source}: not a checkpoint of Unroll ({reason}); give one that a run has written") from error
+    return model.eval()

@@ -1,0 +1,53 @@
+"""Metrics over whole sequences, right under uneven batches and several processes."""
+
+from collections.abc import Sequence
+
+import torch
+from rapidfuzz.distance import Levenshtein
+from torch import Tensor
+from torchmetrics import Metric
+
+References = Sequence[Sequence[Sequence[int]]]
+
+
+class SequenceErrors(Metric):
+    """Error rates of predicted token sequences, any of several references being right.
+
+    `compute` returns, over all sequences seen:
+    - the token error rate: edits (insertions, deletions, substitutions) to the nearest reference / the
+      tokens of those references. On phonemes it is called PER;
+    - the sequence error rate: the share of sequences unlike each of their references. On words: WER.
+
+    Of references equally near, the first counts.
+    """
+
+    full_state_update = False
+    edits: Tensor
+    reference_tokens: Tensor
+    wrong: Tensor
+    sequences: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for state in ("edits", "reference_tokens", "wrong", "sequences"):
+            self.add_state(state, torch.tensor(0, dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, predictions: Sequence[Sequence[int]], references: References) -> None:
+        """Count one batch; `references[i]` lists the acceptable targets of `predictions[i]`."""
+        edits = tokens = wrong = 0
+        for predicted, acceptable in zip(predictions, references, strict=True):
+            distance, length = min(
+                ((Levenshtein.distance(predicted, target), len(target)) for target in acceptable),
+                key=lambda pair: pair[0],
+            )
+            edits += distance
+            tokens += length
+            wrong += distance > 0
+        self.edits += edits
+        self.reference_tokens += tokens
+        self.wrong += wrong
+        self.sequences += len(predictions)
+
+    def compute(self) -> tuple[Tensor, Tensor]:
+        """The token error rate and the sequence error rate."""
+        return self.edits / self.reference_tokens.clamp(min=1), self.wrong / self.sequences.clamp(min=1)

@@ -1,0 +1,47 @@
+"""How often a decoder in training is given the true previous token instead of its own."""
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+from unroll.registry import require
+
+
+class Schedule(Enum):
+    """How the ratio changes over the steps of training."""
+
+    constant = "constant"
+    linear = "linear"
+    inverse_sigmoid = "inverse_sigmoid"
+
+
+@dataclass(kw_only=True, slots=True)
+class TeacherForcingConfig:
+    """The ratio at step i of training; 1 always gives the true token, 0 never.
+
+    constant: `ratio`. linear: from `ratio` to `final` over `steps`. inverse_sigmoid: from `ratio` to `final`
+    by k / (k + exp(i / k)) with k = `steps` (Bengio et al. 2015, "Scheduled sampling").
+    """
+
+    schedule: Schedule = Schedule.constant
+    ratio: float = 1.0
+    final: float = 0.0
+    steps: int = 1000
+
+    def __post_init__(self) -> None:
+        require(self, "ratio", 0 <= self.ratio <= 1, "in [0, 1]")
+        require(self, "final", 0 <= self.final <= 1, "in [0, 1]")
+        require(self, "steps", self.steps >= 1, "1 or more")
+
+
+def teacher_forcing_ratio(config: TeacherForcingConfig, step: int) -> float:
+    """The ratio at a step of training, counted from 0."""
+    match config.schedule:
+        case Schedule.constant:
+            return config.ratio
+        case Schedule.linear:
+            progress = min(1.0, step / config.steps)
+        case Schedule.inverse_sigmoid:
+            k = config.steps
+            progress = 1.0 - k / (k + math.exp(min(step / k, 700.0)))  # e^700 is near the largest float
+    return config.ratio + (config.final - config.ratio) * progress

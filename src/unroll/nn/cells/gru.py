@@ -1,0 +1,48 @@
+"""The gated recurrent unit (Cho et al. 2014, arXiv:1406.1078), with the reset gate after the product."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from unroll.nn.cells.base import Cell, State
+from unroll.registry import CellConfig, builds, register
+
+
+@register("model/cell", "gru")
+@dataclass(kw_only=True, slots=True)
+class GRUConfig(CellConfig):
+    """Config of the GRU cell."""
+
+    name: str = "gru"
+
+
+@builds(GRUConfig)
+class GRU(Cell):
+    """r, u = σ(…), n = tanh(W_n x + b + r ⊙ (U_n h + b′)), h′ = (1 - u) ⊙ n + u ⊙ h."""
+
+    gates = 3
+
+    def __init__(self, config: GRUConfig, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size, config.initialization)
+
+    def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
+        (h,) = state
+        x_reset, x_update, x_new = F.linear(x, self.weight_ih, self.bias_ih).chunk(3, dim=-1)
+        h_reset, h_update, h_new = F.linear(h, self.weight_hh, self.bias_hh).chunk(3, dim=-1)
+        reset = torch.sigmoid(x_reset + h_reset)
+        update = torch.sigmoid(x_update + h_update)
+        new = torch.tanh(x_new + reset * h_new)
+        return ((1 - update) * new + update * h,)
+
+    def kernel(
+        self,
+        x: Float[Tensor, "batch time input"],
+        state: State,
+        padding: Bool[Tensor, "batch time"] | None,
+    ) -> tuple[Float[Tensor, "batch time hidden"], State]:
+        weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        outputs, h = torch.gru(x, state[0][None], weights, True, 1, 0.0, self.training, False, True)
+        return outputs, (h[0],)

@@ -1,0 +1,276 @@
+"""Name ↔ config dataclass ↔ class.
+
+A component is one Python file with a config dataclass and the class that it configures:
+
+    @register("model/cell", "gru")
+    @dataclass(kw_only=True, slots=True)
+    class GRUConfig(CellConfig):
+        name: str = "gru"
+
+    @builds(GRUConfig)
+    class GRU(Cell): ...
+
+Nothing else lists it: the registry walks the package that belongs to the group.
+
+Importing such a file imports torch, 2 to 3 s, and a misspelt key has to be told in under one. So a
+config is checked before anything heavy is imported: of each file only the *config part* is executed:
+its enums, the classes whose names end in Config, what they import from `LIGHT`, and the Config classes that
+they import from other files. `build` imports the file whole.
+"""
+
+import ast
+import dataclasses
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar, TypeVar, get_type_hints
+
+from omegaconf import MISSING, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from unroll.errors import InputError, nearest
+from unroll.spec import Signature
+
+LIGHT = {"dataclasses", "enum", "math", "typing", "omegaconf", "unroll.errors", "unroll.registry", "unroll.spec"}
+"""Modules that a config part may import from."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Config:
+    """Base of every component's config. `name` is the entry of the registry that it configures.
+
+    `__post_init__` of a subclass checks ranges with `require`.
+    """
+
+    name: str = MISSING
+
+
+class Initialization(Enum):
+    """How weights start: U(±1/√H) as in torch.nn, or U(±√(6/(n+m))) (Glorot & Bengio 2010)."""
+
+    uniform = "uniform"
+    xavier = "xavier"
+
+
+@dataclass(kw_only=True, slots=True)
+class CellConfig(Config):
+    """Base config of a recurrent cell."""
+
+    initialization: Initialization = Initialization.uniform
+
+
+@dataclass(kw_only=True, slots=True)
+class AttentionConfig(Config):
+    """Base config of an attention mechanism."""
+
+
+@dataclass(kw_only=True, slots=True)
+class OptimizerConfig(Config):
+    """Base config of an optimizer."""
+
+    lr: float = MISSING
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(self, "lr", self.lr > 0, "a positive number")
+        require(self, "weight_decay", self.weight_decay >= 0, "zero or a positive number")
+
+
+@dataclass(kw_only=True, slots=True)
+class SchedulerConfig(Config):
+    """Base config of a learning-rate schedule."""
+
+
+@dataclass(kw_only=True, slots=True)
+class ModelConfig(Config):
+    """Base config of an architecture variant. `accepts` lists the kinds of data that it can learn from."""
+
+    accepts: ClassVar[tuple[Signature, ...]] = ()
+
+
+@dataclass(kw_only=True, slots=True)
+class DataConfig(Config):
+    """Base config of a data set.
+
+    `batch_size` counts sequences. `bucket_pool` is the number of batches' worth of sequences that are
+    sorted by length together (0: no bucketing). `workers` is the number of loader processes.
+    """
+
+    batch_size: int = 64
+    bucket_pool: int = 50
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        require(self, "batch_size", self.batch_size >= 1, "1 or more")
+        require(self, "bucket_pool", self.bucket_pool >= 0, "0 (no bucketing) or more")
+        require(self, "workers", self.workers >= 0, "0 or more")
+
+    def signature(self) -> Signature:
+        """The kind of data that this config makes."""
+        raise NotImplementedError
+
+
+def require(config: object, key: str, holds: bool, expected: str) -> None:
+    """Raise an `InputError` about `config.key` unless the condition `holds`."""
+    if not holds:
+        raise InputError(f"{key}={getattr(config, key)}: must be {expected}")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A config group: the base of its configs and the package or module that its entries live in."""
+
+    base: type[Config]
+    home: str
+
+
+GROUPS = {
+    "model": Group(ModelConfig, "unroll.models"),
+    "model/cell": Group(CellConfig, "unroll.nn.cells"),
+    "model/attention": Group(AttentionConfig, "unroll.nn.attention"),
+    "data": Group(DataConfig, "unroll.data"),
+    "optimizer": Group(OptimizerConfig, "unroll.nn.optimizers"),
+    "scheduler": Group(SchedulerConfig, "unroll.nn.schedulers"),
+}
+
+C = TypeVar("C", bound=type)
+_CONFIG_PART = "unroll.config_part."  # prefix of the modules that hold config parts in sys.modules
+_configs: dict[tuple[str, str], type[Config]] = {}  # of whole modules
+_light_configs: dict[tuple[str, str], type[Config]] = {}  # of config parts
+_builders: dict[type[Config], Callable[..., Any]] = {}
+
+
+def register(group: str, name: str) -> Callable[[C], C]:
+    """Enter a config dataclass into the registry."""
+
+    def enter(config: C) -> C:
+        table = _light_configs if config.__module__.startswith(_CONFIG_PART) else _configs
+        table[group, name] = config
+        return config
+
+    return enter
+
+
+def builds(config: type[Config]) -> Callable[[Any], Any]:
+    """Declare that a class or function builds what `config` describes; it takes the config first."""
+
+    def enter(builder: Any) -> Any:
+        _builders[config] = builder
+        return builder
+
+    return enter
+
+
+def build(config: Config, *args: Any) -> Any:
+    """Build the component that a config describes."""
+    return _builders[type(config)](config, *args)
+
+
+@cache
+def names(group: str) -> dict[str, str]:
+    """The entries of a group, and the module that each is written in."""
+    home = Path(__file__).parent.joinpath(*GROUPS[group].home.split(".")[1:])
+    if home.is_dir():
+        modules = [f"{GROUPS[group].home}.{file.stem}" for file in sorted(home.glob("*.py"))]
+    else:
+        modules = [GROUPS[group].home]
+    for module in modules:
+        _load_config_part(module)
+    return {
+        name: config.__module__.removeprefix(_CONFIG_PART)
+        for (other, name), config in _light_configs.items()
+        if other == group
+    }
+
+
+def config_class(group: str, name: str, *, light: bool = False) -> type[Config]:
+    """The config dataclass of an entry; with `light`, the one that was read without importing torch."""
+    if name not in names(group):
+        key = group.replace("/", ".")
+        raise InputError(f"{key}.name={name}: no such entry, {nearest(name, names(group))}")
+    if light:
+        return _light_configs[group, name]
+    importlib.import_module(names(group)[name])
+    return _configs[group, name]
+
+
+def from_dict(group: str, values: dict[str, Any], *, light: bool = False) -> Any:
+    """The typed config of an entry from plain values, as in a checkpoint or a composed config.
+
+    Raises:
+        InputError: an unknown key, a value of the wrong type or out of range, by its full key.
+    """
+    return typed(config_class(group, str(values.get("name")), light=light), values, group, light=light)
+
+
+def typed(cls: type[Any], values: dict[str, Any], group: str = "", *, light: bool = False) -> Any:
+    """A config dataclass filled with plain values; its fields that are groups become entries of them.
+
+    Raises:
+        InputError: as `from_dict`.
+    """
+    hints = get_type_hints(cls)
+    known = {field.name for field in dataclasses.fields(cls)}
+    rest, nested = {}, {}
+    for key, value in values.items():
+        path = f"{group}/{key}".lstrip("/")
+        if key not in known:
+            raise InputError(f"{path.replace('/', '.')}={value}: no such key, {nearest(key, known)}")
+        if path in GROUPS:
+            nested[key] = from_dict(path, value, light=light)
+        elif dataclasses.is_dataclass(hints[key]):
+            nested[key] = typed(hints[key], value, path, light=light)
+        else:
+            rest[key] = value
+    prefix = f"{group.replace('/', '.')}." if group else ""
+    try:
+        config = OmegaConf.merge(OmegaConf.structured(cls), rest)
+        for key, value in nested.items():
+            OmegaConf.update(config, key, value)
+        return OmegaConf.to_object(config)
+    except OmegaConfBaseException as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{prefix}{error.full_key}: {reason}") from error
+    except InputError as error:
+        raise InputError(f"{prefix}{error}") from error
+
+
+def to_dict(config: object) -> dict[str, Any]:
+    """Plain dicts, lists, strings and numbers of a typed config: the inverse of `from_dict`."""
+    values = OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def _load_config_part(module: str) -> ModuleType:
+    """Execute the config part of a file as a module of its own."""
+    light_name = _CONFIG_PART + module
+    if light_name in sys.modules:
+        return sys.modules[light_name]
+    file = Path(__file__).parent.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
+    part = sys.modules[light_name] = ModuleType(light_name)
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module not in LIGHT:
+            for alias in node.names:
+                if alias.name.endswith("Config"):
+                    assert node.module is not None
+                    part.__dict__[alias.name] = getattr(_load_config_part(node.module), alias.name)
+    tree.body = [node for node in tree.body if _is_light(node)]
+    exec(compile(tree, str(file), "exec"), part.__dict__)
+    return part
+
+
+def _is_light(node: ast.stmt) -> bool:
+    match node:
+        case ast.ImportFrom(module=module):
+            return module in LIGHT
+        case ast.ClassDef(bases=bases):
+            return node.name.endswith("Config") or any(ast.unparse(base) == "Enum" for base in bases)
+        case _:
+            return False

@@ -1,0 +1,1 @@
+"""One run: trainer, loggers, callbacks, checkpoints, results."""

@@ -1,0 +1,104 @@
+"""What happens around the steps of a run: repeatable randomness, a line an epoch, throughput."""
+
+import logging
+import time
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch import Tensor
+
+from unroll.batch import SequenceBatch
+from unroll.models.base import SequenceModel
+
+log = logging.getLogger("unroll")
+
+
+class StepSeeds(pl.Callback):
+    """Seed torch before every training step with f(seed, step, rank): dropout and draws do not depend on
+    what was drawn before, by loaders or by validation, nor on where a run was resumed."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        step = trainer.fit_loop.total_batch_idx + 1
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, step, trainer.global_rank]).generate_state(1)[0]))
+
+
+class EpochLines(pl.Callback):
+    """One line for each validation: the losses, the model's own measure, the time since the start."""
+
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        assert isinstance(pl_module, SequenceModel)
+        metrics = trainer.callback_metrics
+        names = ["train/loss", "valid/loss", pl_module.monitor[0], "valid/exact_match"]
+        shown = "  ".join(f"{name} {metrics[name]:.4f}" for name in dict.fromkeys(names) if name in metrics)
+        seconds = time.perf_counter() - self.start
+        log.info("epoch %d/%s  %s  %.0f s", trainer.current_epoch + 1, trainer.max_epochs, shown, seconds)
+
+
+class Throughput(pl.Callback):
+    """Counts sequences and tokens (input and target steps, without padding) and the seconds of training.
+
+    Validation is not in the seconds.
+    """
+
+    def __init__(self) -> None:
+        self.sequences = 0
+        self.tokens = torch.tensor(0)
+        self.seconds = 0.0
+        self._since: float | None = None
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._start()
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: SequenceBatch,
+        batch_idx: int,
+    ) -> None:
+        self.sequences += len(batch)
+        self.tokens = self.tokens + _tokens(batch).detach()
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._stop()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._start()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._stop()
+
+    def results(self) -> dict[str, float]:
+        """Seconds, and sequences and tokens a second."""
+        seconds = max(self.seconds, 1e-9)
+        return {
+            "train_seconds": round(self.seconds, 2),
+            "sequences_per_second": round(self.sequences / seconds, 1),
+            "tokens_per_second": round(int(self.tokens) / seconds, 1),
+        }
+
+    def _start(self) -> None:
+        self._since = time.perf_counter()
+
+    def _stop(self) -> None:
+        if self._since is not None:
+            self.seconds += time.perf_counter() - self._since
+            self._since = None
+
+
+def _tokens(batch: SequenceBatch) -> Tensor:
+    tokens = batch.lengths.sum()
+    return tokens if batch.target_lengths is None else tokens + batch.target_lengths.sum()

@@ -1,0 +1,203 @@
+"""One run from a checked config to its results: fit, test, and everything that is left in its folder."""
+
+import logging
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor, TQDMProgressBar
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.profilers import PyTorchProfiler, SimpleProfiler
+from lightning.pytorch.profilers import Profiler as LightningProfiler
+
+from unroll import config as root
+from unroll.config import Accelerator, Profiler, TrainConfig, TrainerConfig
+from unroll.data.base import SequenceDataModule, build_data
+from unroll.data.collate import collate
+from unroll.errors import MissingEnvironmentError
+from unroll.models.base import SequenceModel, build_model
+from unroll.training import checkpoints, loggers, results
+from unroll.text import Text
+from unroll.training.callbacks import EpochLines, StepSeeds, Throughput
+
+log = logging.getLogger("unroll")
+
+
+def run(values: dict[str, Any]) -> dict[str, Any]:
+    """Train, test and record one run of a checked config; returns what results.json holds.
+
+    Raises:
+        InputError: data or checkpoint are not what the config says.
+        MissingEnvironmentError: the machine lacks a device or package that the config asks for.
+    """
+    start = time.perf_counter()
+    config = root.load(values)
+    _require_device(config.trainer)
+    torch.set_num_threads(config.trainer.threads or len(os.sched_getaffinity(0)))
+    pl.seed_everything(config.seed, verbose=False)
+    data = build_data(config.data, config.seed)
+    model = build_model(config.model, data.spec, config.optimizer, config.scheduler)
+
+    run_dir = results.make_run_dir(Path(config.run_dir))
+    with _logging_to(run_dir / "run.log"):
+        results.write_record(run_dir, values)
+        results.write_vocabulary(run_dir, model)
+        _say_what_runs(run_dir, config, model, data)
+        try:
+            outcome = _fit_and_test(config, values, run_dir, model, data)
+            examples = [data.splits["test"][i] for i in range(min(config.logger.samples, len(data.splits["test"])))]
+            batch = collate(examples).to(model.device)
+            results.show_examples(model, batch)
+            results.draw_pictures(run_dir, model, batch)
+        finally:
+            loggers.finish()
+        outcome["seconds"] = round(time.perf_counter() - start, 2)
+        results.write_results(run_dir, outcome)
+        _say_what_came_of_it(run_dir, outcome, Text(model.spec).input_text(examples[0].inputs.tolist()))
+    return outcome
+
+
+def _fit_and_test(
+    config: TrainConfig,
+    values: dict[str, Any],
+    run_dir: Path,
+    model: SequenceModel,
+    data: SequenceDataModule,
+) -> dict[str, Any]:
+    destinations, note = loggers.build_loggers(config.logger, run_dir, values)
+    if note:
+        log.info(note)
+    throughput = Throughput()
+    best = checkpoints.keep_best_and_last(run_dir, model)
+    callbacks = [throughput, best, *_callbacks(config, model, destinations)]
+    trainer = _build_trainer(config.trainer, run_dir, destinations, callbacks)
+    trainer.fit(model, data, ckpt_path=config.ckpt_path, weights_only=True)
+
+    model.load_state_dict(checkpoints.read(Path(best.best_model_path))["state_dict"])
+    test = trainer.test(model, data, verbose=False)[0]
+    metric, _ = model.monitor
+    return {
+        "test": dict(test),
+        "best": {metric: float(best.best_model_score)} if best.best_model_score is not None else {},
+        "epochs": trainer.current_epoch,
+        "steps": trainer.global_step,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "sizes": {split: len(samples) for split, samples in data.splits.items()},
+        **throughput.results(),
+        "seed": config.seed,
+    }
+
+
+def _callbacks(config: TrainConfig, model: SequenceModel, destinations: list[Logger]) -> list[Callback]:
+    metric, mode = model.monitor
+    callbacks: list[Callback] = [StepSeeds(config.seed), EpochLines()]
+    if config.trainer.progress_bar and sys.stderr.isatty():
+        callbacks.append(TQDMProgressBar(leave=False))
+    if destinations:
+        callbacks.append(LearningRateMonitor(logging_interval="step"))
+    stopping = config.early_stopping
+    if stopping.patience is not None:
+        callbacks.append(EarlyStopping(metric, stopping.min_delta, stopping.patience, mode=mode))
+    return callbacks
+
+
+def _build_trainer(
+    config: TrainerConfig, run_dir: Path, destinations: list[Logger], callbacks: list[Callback]
+) -> pl.Trainer:
+    return pl.Trainer(
+        accelerator=config.accelerator.value,
+        devices=config.devices if config.devices == "auto" else int(config.devices),
+        strategy=config.strategy,
+        precision=config.precision,  # type: ignore[arg-type]  # TrainerConfig checks it
+        max_epochs=config.max_epochs,
+        max_steps=config.max_steps,
+        max_time=timedelta(minutes=config.max_minutes) if config.max_minutes else None,
+        gradient_clip_val=config.gradient_clip or None,
+        accumulate_grad_batches=config.accumulate,
+        check_val_every_n_epoch=config.validate_every,
+        log_every_n_steps=config.log_every,
+        limit_train_batches=config.limit_train_batches,
+        limit_val_batches=config.limit_valid_batches,
+        limit_test_batches=config.limit_test_batches,
+        detect_anomaly=config.detect_anomaly,
+        profiler=_profiler(config.profiler, run_dir),
+        default_root_dir=run_dir,
+        logger=destinations,
+        callbacks=callbacks,
+        enable_progress_bar=any(isinstance(callback, TQDMProgressBar) for callback in callbacks),
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,  # BucketedBatches deals out batches itself
+    )
+
+
+def _profiler(profiler: Profiler, run_dir: Path) -> LightningProfiler | None:
+    match profiler:
+        case Profiler.none:
+            return None
+        case Profiler.simple:
+            return SimpleProfiler(run_dir, "profile")
+        case Profiler.pytorch:
+            return PyTorchProfiler(run_dir, "profile")
+
+
+def _require_device(config: TrainerConfig) -> None:
+    if config.accelerator is Accelerator.gpu and not torch.cuda.is_available():
+        raise MissingEnvironmentError(
+            "trainer.accelerator=gpu: this machine has no GPU that torch can use; "
+            "try trainer.accelerator=cpu, or auto"
+        )
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """Send the lines of a run to the terminal and, with times, to a file; and hush what only clutters it."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    terminal = logging.StreamHandler(sys.stdout)
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    file = logging.FileHandler(path, encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    log.handlers = [terminal, file]
+    with warnings.catch_warnings():
+        for message in HUSHED:
+            warnings.filterwarnings("ignore", message)
+        try:
+            yield
+        finally:
+            log.handlers = []
+            file.close()
+
+
+HUSHED = (
+    ".*does not have many workers.*",  # data.workers says how many
+    ".*exists and is not empty.*",  # the run's folder, which this run has just made
+    ".*LeafSpec.*is deprecated.*",  # Lightning 2.6 on torch 2.13
+)
+
+
+def _say_what_runs(run_dir: Path, config: TrainConfig, model: SequenceModel, data: SequenceDataModule) -> None:
+    sizes = ", ".join(f"{len(samples):,} {split}" for split, samples in data.splits.items())
+    log.info("model  %s, %s parameters", config.model.name, f"{sum(p.numel() for p in model.parameters()):,}")
+    log.info("data   %s (%s): %s", config.data.name, data.description, sizes)
+    log.info("run    %s\n", run_dir)
+
+
+def _say_what_came_of_it(run_dir: Path, outcome: dict[str, Any], example: str) -> None:
+    log.info("\ntest")
+    for name, value in outcome["test"].items():
+        log.info("  %-28s %.4f", name.removeprefix("test/"), value)
+    log.info("\nrun    %s   (%.0f s)", run_dir, outcome["seconds"])
+    log.info("next   unroll predict %s --text '%s'", run_dir, example)
+    log.info("       unroll evaluate %s --search beam", run_dir)
+    log.info("       unroll dashboard")

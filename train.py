@@ -1,0 +1,30 @@
+"""Train and test a model: composes and checks the config, then hands it to `unroll.training.run`.
+
+Nothing heavy is imported before the config is known to be right, so that a typo is told at once.
+"""
+
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from unroll import config
+from unroll.errors import boundary
+
+CONF = Path(__file__).parent / "conf"
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
+def main(composed: DictConfig) -> None:
+    """Check what was composed, and run it."""
+    with boundary():
+        values = config.check(composed, CONF)
+        from unroll.training.run import run
+
+        run(values)
+
+
+if __name__ == "__main__":
+    with boundary(), config.composition_errors(CONF):
+        config.register(CONF)
+        main()
