@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-Sequences = Float[Tensor, "batch time features"] | Int[Tensor, "batch time"]
+Inputs = Float[Tensor, "batch time features"] | Int[Tensor, "batch time"]
+Targets = Float[Tensor, "batch time_out outputs"] | Int[Tensor, "batch time_out"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -21,9 +22,9 @@ class SequenceBatch:
     """
 
     index: Int[Tensor, " batch"]
-    inputs: Sequences
+    inputs: Inputs
     lengths: Int[Tensor, " batch"]
-    targets: Sequences | None = None
+    targets: Targets | None = None
     target_lengths: Int[Tensor, " batch"] | None = None
     references: list[list[list[int]]] | None = None
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -83,7 +83,9 @@ class TrainerConfig:
 
     def __post_init__(self) -> None:
         require(self, "precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
-        require(self, "devices", re.fullmatch(r"auto|[1-9]\d*", self.devices) is not None, "auto or 1 or more")
+        require(
+            self, "devices", re.fullmatch(r"auto|[1-9]\d*", self.devices) is not None, "auto or 1 or more"
+        )
         require(self, "max_epochs", self.max_epochs >= 1, "1 or more")
         require(self, "max_steps", self.max_steps >= -1, "-1 (no limit) or more")
         require(self, "max_minutes", self.max_minutes is None or self.max_minutes > 0, "a positive number")
@@ -177,7 +179,9 @@ def check(composed: DictConfig, conf: Path) -> dict[str, Any]:
             f"data that fit it: {', '.join(fitting)}"
         )
     if config.ckpt_path is not None and not Path(config.ckpt_path).is_file():
-        raise InputError(f"ckpt_path={config.ckpt_path}: no such file; give a checkpoint, as in a run's checkpoints/")
+        raise InputError(
+            f"ckpt_path={config.ckpt_path}: no such file; give a checkpoint, as in a run's checkpoints/"
+        )
     return plain
 
 
@@ -222,14 +226,12 @@ def _composition(error: ConfigCompositionException, conf: Path) -> str:
     cause = error.__cause__
     if isinstance(cause, ConfigKeyError | ConfigAttributeError):
         parent = cause.parent_node
-        known = [str(key) for key in parent] if isinstance(parent, DictConfig) else []
-        return f"{cause.full_key}: no such key, {_one_of(str(cause.key), known)}"
+        keys = {str(key) for key in parent} - {"hydra"} if isinstance(parent, DictConfig) else set()
+        if "/" in str(cause.key):  # a group was meant, and is named with slashes
+            keys = {str(folder.relative_to(conf)) for folder in conf.rglob("*") if folder.is_dir()}
+        return f"{cause.full_key}: no such key, {_one_of(str(cause.key), keys)}"
     if isinstance(cause, OmegaConfBaseException):
         return f"{cause.full_key}: {str(cause).splitlines()[0]}"
-    unknown_group = re.match(r"Could not override '([^']*)'", str(error))
-    if unknown_group:
-        groups = sorted(str(d.relative_to(conf)) for d in conf.rglob("*") if d.is_dir())
-        return f"{unknown_group[1]}: no such group or key, {_one_of(unknown_group[1], groups)}"
     return _first_lines(error)
 
 
@@ -237,7 +239,7 @@ def _first_lines(error: Exception) -> str:
     return ": ".join(str(error).splitlines()[:2])
 
 
-def _one_of(word: str, known: Sequence[str]) -> str:
+def _one_of(word: str, known: Iterable[str]) -> str:
     hint = nearest(word, known)
     everything = f"there are: {', '.join(sorted(known))}"
     return f"{hint} ({everything})" if hint.startswith("did you mean") else hint

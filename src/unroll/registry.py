@@ -36,7 +36,16 @@ from omegaconf.errors import OmegaConfBaseException
 from unroll.errors import InputError, nearest
 from unroll.spec import Signature
 
-LIGHT = {"dataclasses", "enum", "math", "typing", "omegaconf", "unroll.errors", "unroll.registry", "unroll.spec"}
+LIGHT = {
+    "dataclasses",
+    "enum",
+    "math",
+    "typing",
+    "omegaconf",
+    "unroll.errors",
+    "unroll.registry",
+    "unroll.spec",
+}
 """Modules that a config part may import from."""
 
 

@@ -1,4 +1,4 @@
-"""What is known of a data set before a model is built: the kind of its inputs and targets, and their sizes."""
+"""What is known of a data set before a model is built: the kind and size of its inputs and targets."""
 
 import dataclasses
 from dataclasses import dataclass

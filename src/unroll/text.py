@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from unroll.vocabulary import Vocabulary
 from unroll.errors import InputError
 from unroll.spec import SPECIAL_TOKENS, UNKNOWN, DataSpec
+from unroll.vocabulary import Vocabulary
 
 
 class Text:
@@ -29,7 +29,9 @@ class Text:
         if UNKNOWN in ids:
             unknown = tokens[ids.index(UNKNOWN)]
             known = " ".join(self.inputs.tokens[len(SPECIAL_TOKENS) :])
-            raise InputError(f"'{unknown}' in '{text}': the model does not know this token; it knows: {known}")
+            raise InputError(
+                f"'{unknown}' in '{text}': the model does not know this token; it knows: {known}"
+            )
         return ids
 
     def input_text(self, ids: Sequence[int]) -> str:

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from unroll.batch import SequenceBatch
 from unroll.data.batching import BucketedBatches
 from unroll.data.collate import Sample, collate
-from unroll.registry import DataConfig, build
+from unroll.registry import DataConfig, build, to_dict
 from unroll.spec import DataSpec
 
 
@@ -39,6 +39,7 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
         super().__init__()
         self.config = config
         self.seed = seed
+        self.save_hyperparameters({"data": to_dict(config), "seed": seed}, logger=False)
         self._prepared: tuple[DataSpec, dict[str, Samples]] | None = None
 
     @abstractmethod

@@ -15,7 +15,8 @@ class BucketedBatches(Sampler[list[int]]):
     a batch that does not fit into memory is the first. A pool of 0 does not sort.
 
     Across `world_size` processes, each batch of the whole is dealt out among them: none lost, none twice,
-    batches of one step near-equal in length, and the same number of steps for each.
+    batches of one step near-equal in length, and the same number of steps for each. (Where the last would
+    get nothing in some step, batches are one larger instead.)
     """
 
     def __init__(
@@ -50,7 +51,8 @@ class BucketedBatches(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-len(self.lengths) // self.batch_size)
+        steps = -(-len(self.lengths) // self.batch_size)
+        return min(steps, len(self.lengths) // self.world_size)
 
     def __iter__(self) -> Iterator[list[int]]:
         random = np.random.default_rng([self.seed, self.epoch])
@@ -59,7 +61,7 @@ class BucketedBatches(Sampler[list[int]]):
             size = self.pool * self.batch_size if self.shuffle else len(order)
             pools = [order[start : start + size] for start in range(0, len(order), size)]
             order = np.concatenate([pool[np.argsort(-self.lengths[pool], kind="stable")] for pool in pools])
-        # Batches of sizes that differ by at most one: no runt at the end, and enough for every process.
+        # Batches of sizes that differ by at most one: no runt at the end.
         batches = np.array_split(order, len(self))
         turns = random.permutation(len(batches)) if self.shuffle else range(len(batches))
         for turn in turns:

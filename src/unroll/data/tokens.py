@@ -41,7 +41,9 @@ class TokensConfig(DataConfig):
         DataConfig.__post_init__(self)
         require(self, "vocabulary_size", self.vocabulary_size >= 2, "2 or more")
         require(self, "min_length", self.min_length >= 1, "1 or more")
-        require(self, "max_length", self.max_length >= self.min_length, f"min_length={self.min_length} or more")
+        require(
+            self, "max_length", self.max_length >= self.min_length, f"min_length={self.min_length} or more"
+        )
         for key in ("train_size", "valid_size", "test_size"):
             require(self, key, getattr(self, key) >= 1, "1 or more")
 

@@ -13,10 +13,10 @@ import torch
 
 from unroll.data.base import Samples, SequenceDataModule
 from unroll.data.collate import Sample
-from unroll.vocabulary import Vocabulary
 from unroll.errors import InputError, MissingEnvironmentError
 from unroll.registry import DataConfig, builds, register, require
 from unroll.spec import Alignment, DataSpec, Kind, Signature
+from unroll.vocabulary import Vocabulary
 
 
 @register("data", "words")
@@ -42,7 +42,9 @@ class WordsConfig(DataConfig):
         DataConfig.__post_init__(self)
         require(self, "valid_fraction", 0 < self.valid_fraction < 1, "in (0, 1)")
         require(self, "test_fraction", 0 < self.test_fraction < 1, "in (0, 1)")
-        require(self, "test_fraction", self.valid_fraction + self.test_fraction < 1, "below 1 with valid_fraction")
+        require(
+            self, "test_fraction", self.valid_fraction + self.test_fraction < 1, "below 1 with valid_fraction"
+        )
         require(self, "train_size", self.train_size is None or self.train_size >= 1, "1 or more, or null")
 
     def signature(self) -> Signature:
@@ -51,7 +53,7 @@ class WordsConfig(DataConfig):
 
 @builds(WordsConfig)
 class Words(SequenceDataModule):
-    """Each pronunciation of a training word is a sample; a valid or test word is one, with all as references."""
+    """Each pronunciation of a training word is a sample; another word is one, with all as references."""
 
     config: WordsConfig
 
@@ -66,7 +68,7 @@ class Words(SequenceDataModule):
         order = np.random.default_rng(config.split_seed).permutation(len(words))
         n_test = round(len(words) * config.test_fraction)
         n_valid = round(len(words) * config.valid_fraction)
-        if not 0 < n_valid or not 0 < n_test or n_test + n_valid >= len(words):
+        if not n_valid > 0 or not n_test > 0 or n_test + n_valid >= len(words):
             raise InputError(f"data.path={config.path}: {len(words)} words are too few for three splits")
         split_words = {
             "test": [words[i] for i in order[:n_test]],
@@ -80,7 +82,9 @@ class Words(SequenceDataModule):
         train = [(word, [p]) for word in train_words for p in dictionary[word]]
         splits = {"train": _samples(train, letters, phonemes)}
         for name in ("valid", "test"):
-            splits[name] = _samples([(word, dictionary[word]) for word in split_words[name]], letters, phonemes)
+            splits[name] = _samples(
+                [(word, dictionary[word]) for word in split_words[name]], letters, phonemes
+            )
         spec = DataSpec(
             signature=config.signature(),
             input_size=len(letters),

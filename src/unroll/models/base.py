@@ -116,5 +116,7 @@ def load_model(checkpoint: dict[str, Any], source: str) -> SequenceModel:
             model.load_state_dict(checkpoint["state_dict"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"{source}: not a checkpoint of Unroll ({reason}); give one that a run has written") from error
+        raise InputError(
+            f"{source}: not a checkpoint of Unroll ({reason}); give one that a run has written"
+        ) from error
     return model.eval()

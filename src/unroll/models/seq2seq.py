@@ -135,7 +135,9 @@ class Seq2Seq(SequenceModel):
             logits, state, weights = self.decoder.step(token, state, memory)
             steps.append(logits)
             all_weights.append(weights)
-        joined = None if all_weights[0] is None else torch.cat([w for w in all_weights if w is not None], dim=1)
+        joined = (
+            None if all_weights[0] is None else torch.cat([w for w in all_weights if w is not None], dim=1)
+        )
         return torch.cat(steps, dim=1), joined
 
     @torch.no_grad()
@@ -144,7 +146,9 @@ class Seq2Seq(SequenceModel):
         config = config or self.config.search
         memory, state = self.encode(batch.inputs, batch.lengths)
         max_length = config.max_length or math.ceil(1.5 * self.spec.max_target_length)
-        return search(config, lambda token, state: self.decoder.step(token, state, memory)[:2], state, max_length)
+        return search(
+            config, lambda token, state: self.decoder.step(token, state, memory)[:2], state, max_length
+        )
 
     @torch.no_grad()
     def examples(self, batch: SequenceBatch) -> list[Example]:

@@ -15,7 +15,7 @@ from unroll.spec import PAD
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a decoder sees of a source: the encoder's outputs, attention's keys to them, and the valid steps."""
+    """What a decoder sees of a source: the encoder's outputs, attention's keys to them, the valid steps."""
 
     values: Float[Tensor, "batch time memory"]
     keys: Float[Tensor, "batch time key"]
@@ -25,7 +25,9 @@ class Memory:
 class Encoder(nn.Module):
     """Embeds tokens and reads them with a recurrence."""
 
-    def __init__(self, vocabulary_size: int, embedding_size: int, recurrence: Recurrence, dropout: float) -> None:
+    def __init__(
+        self, vocabulary_size: int, embedding_size: int, recurrence: Recurrence, dropout: float
+    ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocabulary_size, embedding_size, padding_idx=PAD)
         self.recurrence = recurrence
@@ -33,7 +35,7 @@ class Encoder(nn.Module):
 
     def forward(
         self, tokens: Int[Tensor, "batch time"], lengths: Int[Tensor, " batch"]
-    ) -> tuple[Float[Tensor, "batch time directions*hidden"], list[State], Bool[Tensor, "batch time"]]:
+    ) -> tuple[Float[Tensor, "batch time directions_hidden"], list[State], Bool[Tensor, "batch time"]]:
         """Outputs (zero on padding), the recurrence's final states, and the mask of valid steps."""
         embedded = F.dropout(self.embedding(tokens), self.dropout, self.training)
         outputs, final = self.recurrence(embedded, lengths=lengths)

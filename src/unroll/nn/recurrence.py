@@ -17,7 +17,8 @@ class Recurrence(nn.Module):
     sequence reversed within its own length, so that padding only ever follows the valid steps, and final
     states are those of the last valid step. No packing, hence no slow kernels.
 
-    `state_size` counts the tensors in a cell's state. States are a list of the cells' states in torch.nn's order: layer 0 forward, layer 0 backward, layer 1 …
+    States are a list of the cells' states in torch.nn's order: layer 0 forward, layer 0 backward, layer 1 …
+    `state_size` counts the tensors in each.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Recurrence(nn.Module):
         lengths: Int[Tensor, " batch"] | None = None,
         *,
         loop: bool = False,
-    ) -> tuple[Float[Tensor, "batch time directions*hidden"], list[State]]:
+    ) -> tuple[Float[Tensor, "batch time directions_hidden"], list[State]]:
         """Outputs of every step of the top layer, zero on padding, and every cell's final state.
 
         `loop` runs the cells step by step instead of fused; the results agree to rounding.
@@ -98,7 +99,9 @@ class Recurrence(nn.Module):
         return cell
 
 
-def _reversal(lengths: Int[Tensor, " batch"] | None, x: Float[Tensor, "batch time _"]) -> Int[Tensor, "batch time"]:
+def _reversal(
+    lengths: Int[Tensor, " batch"] | None, x: Float[Tensor, "batch time _"]
+) -> Int[Tensor, "batch time"]:
     """Time indices that reverse each sequence within its length and leave its padding in place."""
     steps = torch.arange(x.shape[1], device=x.device).expand(x.shape[0], -1)
     if lengths is None:

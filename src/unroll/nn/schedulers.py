@@ -25,7 +25,7 @@ class ConstantConfig(SchedulerConfig):
 @register("scheduler", "linear")
 @dataclass(kw_only=True, slots=True)
 class LinearConfig(ConstantConfig):
-    """Config of a rate that falls in a straight line to `final` times the rate at the last step."""
+    """Config of a rate that falls to `final` times itself in a straight line."""
 
     name: str = "linear"
     warmup: float = 0.05
@@ -35,7 +35,7 @@ class LinearConfig(ConstantConfig):
 @register("scheduler", "cosine")
 @dataclass(kw_only=True, slots=True)
 class CosineConfig(ConstantConfig):
-    """Config of a rate that falls along half a cosine (Loshchilov & Hutter 2017) to `final` times the rate."""
+    """Config of a rate that falls to `final` times itself along half a cosine (Loshchilov & Hutter 2017)."""
 
     name: str = "cosine"
     warmup: float = 0.05

@@ -26,7 +26,9 @@ class StepSeeds(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         step = trainer.fit_loop.total_batch_idx + 1
-        torch.manual_seed(int(np.random.SeedSequence([self.seed, step, trainer.global_rank]).generate_state(1)[0]))
+        torch.manual_seed(
+            int(np.random.SeedSequence([self.seed, step, trainer.global_rank]).generate_state(1)[0])
+        )
 
 
 class EpochLines(pl.Callback):

@@ -28,7 +28,7 @@ def keep_best_and_last(run_dir: Path, model: SequenceModel) -> ModelCheckpoint:
 
 
 def find(run: Path) -> Path:
-    """The checkpoint file of a run: the file itself, or the best of a run's folder (the last, without a best).
+    """The checkpoint of a run: the file itself, or in a run's folder the best (without one, the last).
 
     Raises:
         InputError: there is none.

@@ -15,10 +15,12 @@ from unroll.config import LoggerConfig, LoggerKind, LoggerMode
 
 METRICS_FILE = "metrics.csv"
 WANDB_FOLDER = Path("outputs")
-"""W&B makes its folder `wandb` in it. One for all runs, so that its terminal dashboard shows them together."""
+"""W&B makes its folder `wandb` in it: one for all runs, so that its terminal dashboard shows them all."""
 
 
-def build_loggers(config: LoggerConfig, run_dir: Path, values: dict[str, Any]) -> tuple[list[Logger], str | None]:
+def build_loggers(
+    config: LoggerConfig, run_dir: Path, values: dict[str, Any]
+) -> tuple[list[Logger], str | None]:
     """The loggers that the config names, and a line for the user where W&B had to fall back to offline."""
     if config.kind is LoggerKind.none:
         return [], None
@@ -29,7 +31,9 @@ def build_loggers(config: LoggerConfig, run_dir: Path, values: dict[str, Any]) -
     offline = config.mode is LoggerMode.offline or reason is not None
     _keep_to_one_folder()
     WANDB_FOLDER.mkdir(exist_ok=True)
-    settings = wandb.Settings(console="off", silent=True, disable_git=True, disable_code=True, save_code=False)
+    settings = wandb.Settings(
+        console="off", silent=True, disable_git=True, disable_code=True, save_code=False
+    )
     run = wandb.init(
         dir=WANDB_FOLDER,
         project=config.project,
@@ -41,7 +45,11 @@ def build_loggers(config: LoggerConfig, run_dir: Path, values: dict[str, Any]) -
         settings=settings,
     )
     loggers.append(WandbLogger(experiment=run))
-    note = f"W&B: offline, since {reason}; `wandb sync {run.dir.removesuffix('/files')}` sends it later" if reason else None
+    note = (
+        f"W&B: offline, since {reason}; `wandb sync {run.dir.removesuffix('/files')}` sends it later"
+        if reason
+        else None
+    )
     return loggers, note
 
 

@@ -4,7 +4,6 @@ import logging
 import os
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,8 +14,8 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor, TQDMProgressBar
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.profilers import PyTorchProfiler, SimpleProfiler
 from lightning.pytorch.profilers import Profiler as LightningProfiler
+from lightning.pytorch.profilers import PyTorchProfiler, SimpleProfiler
 
 from unroll import config as root
 from unroll.config import Accelerator, Profiler, TrainConfig, TrainerConfig
@@ -24,9 +23,10 @@ from unroll.data.base import SequenceDataModule, build_data
 from unroll.data.collate import collate
 from unroll.errors import MissingEnvironmentError
 from unroll.models.base import SequenceModel, build_model
-from unroll.training import checkpoints, loggers, results
 from unroll.text import Text
+from unroll.training import checkpoints, loggers, results
 from unroll.training.callbacks import EpochLines, StepSeeds, Throughput
+from unroll.training.quiet import quiet
 
 log = logging.getLogger("unroll")
 
@@ -47,13 +47,15 @@ def run(values: dict[str, Any]) -> dict[str, Any]:
     model = build_model(config.model, data.spec, config.optimizer, config.scheduler)
 
     run_dir = results.make_run_dir(Path(config.run_dir))
-    with _logging_to(run_dir / "run.log"):
+    with quiet(), _logging_to(run_dir / "run.log"):
         results.write_record(run_dir, values)
         results.write_vocabulary(run_dir, model)
         _say_what_runs(run_dir, config, model, data)
         try:
             outcome = _fit_and_test(config, values, run_dir, model, data)
-            examples = [data.splits["test"][i] for i in range(min(config.logger.samples, len(data.splits["test"])))]
+            examples = [
+                data.splits["test"][i] for i in range(min(config.logger.samples, len(data.splits["test"])))
+            ]
             batch = collate(examples).to(model.device)
             results.show_examples(model, batch)
             results.draw_pictures(run_dir, model, batch)
@@ -159,9 +161,7 @@ def _require_device(config: TrainerConfig) -> None:
 
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
-    """Send the lines of a run to the terminal and, with times, to a file; and hush what only clutters it."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    """Send the lines of a run to the terminal and, with times, to a file."""
     terminal = logging.StreamHandler(sys.stdout)
     terminal.setFormatter(logging.Formatter("%(message)s"))
     file = logging.FileHandler(path, encoding="utf-8")
@@ -169,24 +169,16 @@ def _logging_to(path: Path) -> Iterator[None]:
     log.setLevel(logging.INFO)
     log.propagate = False
     log.handlers = [terminal, file]
-    with warnings.catch_warnings():
-        for message in HUSHED:
-            warnings.filterwarnings("ignore", message)
-        try:
-            yield
-        finally:
-            log.handlers = []
-            file.close()
+    try:
+        yield
+    finally:
+        log.handlers = []
+        file.close()
 
 
-HUSHED = (
-    ".*does not have many workers.*",  # data.workers says how many
-    ".*exists and is not empty.*",  # the run's folder, which this run has just made
-    ".*LeafSpec.*is deprecated.*",  # Lightning 2.6 on torch 2.13
-)
-
-
-def _say_what_runs(run_dir: Path, config: TrainConfig, model: SequenceModel, data: SequenceDataModule) -> None:
+def _say_what_runs(
+    run_dir: Path, config: TrainConfig, model: SequenceModel, data: SequenceDataModule
+) -> None:
     sizes = ", ".join(f"{len(samples):,} {split}" for split, samples in data.splits.items())
     log.info("model  %s, %s parameters", config.model.name, f"{sum(p.numel() for p in model.parameters()):,}")
     log.info("data   %s (%s): %s", config.data.name, data.description, sizes)

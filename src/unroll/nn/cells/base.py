@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from unroll.batch import mask_from_lengths
 from unroll.registry import Initialization
 
-State = tuple[Float[Tensor, "batch hidden"], ...]
+State = tuple[Float[Tensor, "_rows hidden"], ...]
 """A cell's state: (h,) or (h, c). The first tensor is the cell's output."""
 
 
@@ -86,7 +86,9 @@ class Cell(nn.Module, ABC):
             new = self.step(x[:, t], state)
             if lengths is not None:
                 alive = (t < lengths)[:, None]
-                new = tuple(torch.where(alive, after, before) for after, before in zip(new, state, strict=True))
+                new = tuple(
+                    torch.where(alive, after, before) for after, before in zip(new, state, strict=True)
+                )
             state = new
             outputs.append(state[0])
         return torch.stack(outputs, dim=1), state

@@ -1,0 +1,28 @@
+# Two commands do everything on a fresh machine: `make run` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: run test test-slow lint setup clean
+
+run: $(READY) ## set up, then letters to phonemes on real words, about ten minutes
+	$(BIN)/python train.py experiment=words
+
+test: $(READY) lint ## set up, then lint, types and tests
+	$(BIN)/python -m pytest -n auto
+
+test-slow: $(READY) ## the faithful checks that take long
+	$(BIN)/python -m pytest -m slow
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+setup: $(READY) ## the environment alone: .venv with the pinned packages and Unroll itself, editable
+
+$(READY): requirements.lock pyproject.toml scripts/setup.sh
+	PYTHON=$(PYTHON) sh scripts/setup.sh
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,134 @@
+"""A training step of a run against the same step without Lightning, callbacks and loggers."""
+
+import contextlib
+import copy
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from _setup import adam, bare_step, load_config, make_batches, make_model
+from _timing import Spread, in_turns, ratio, table
+from lightning.pytorch.callbacks import LearningRateMonitor
+from torch.utils.data import DataLoader
+
+from unroll.batch import SequenceBatch
+from unroll.config import TrainConfig
+from unroll.models.base import SequenceModel
+from unroll.registry import to_dict
+from unroll.training import checkpoints, loggers
+from unroll.training.callbacks import EpochLines, StepSeeds, Throughput
+from unroll.training.quiet import quiet
+
+AIMS = {64: 1.25, 256: 1.05}  # hidden size: the most that a step may take, in bare steps
+WARMUP = 10  # steps at the start of an epoch that are not timed
+
+
+class Clock(pl.Callback):
+    """The time from the start of step `WARMUP` to the start of the last one: whole steps and nothing else.
+
+    It stands first among the callbacks, so that all that others do in between is counted.
+    """
+
+    def __init__(self, last: int) -> None:
+        self.last = last
+        self.seconds = 0.0
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if batch_idx == WARMUP:
+            self.seconds -= time.perf_counter()
+        elif batch_idx == self.last:
+            self.seconds += time.perf_counter()
+
+
+def run(quick: bool) -> str:
+    """Each pair starts from the same weights, takes the same batches, and must end with the same weights."""
+    steps, repeats = (50, 3) if quick else (100, 11)
+    torch.set_num_threads(1)
+    rows = []
+    for hidden_size, aim in AIMS.items():
+        bare, lightning = measure(hidden_size, steps, repeats)
+        added_ms = Spread.of([1e3 * (b - a) / steps for a, b in zip(bare, lightning, strict=True)])
+        rows.append([hidden_size, ratio(lightning, bare), f"{aim:.2f}", added_ms])
+    return table(["hidden size", "run / bare step", "aim: at most", "added to a step, ms"], rows)
+
+
+def measure(hidden_size: int, steps: int, repeats: int) -> tuple[list[float], list[float]]:
+    """Seconds of `steps` bare steps and of as many steps of a run, in pairs."""
+    count = WARMUP + steps + 1
+    settings = load_config(f"model.hidden_size={hidden_size}", f"data.train_size={64 * count}")
+    batches = make_batches(settings)
+    assert len(batches) == count
+    first = make_model(settings)
+    trained: dict[str, SequenceModel] = {}
+
+    def bare() -> float:
+        trained["bare"] = copy.deepcopy(first)
+        return bare_epoch(trained["bare"], batches)
+
+    def lightning() -> float:
+        trained["lightning"] = copy.deepcopy(first)
+        seconds = lightning_epoch(trained["lightning"], batches, settings)
+        for a, b in zip(trained["bare"].parameters(), trained["lightning"].parameters(), strict=True):
+            torch.testing.assert_close(a, b)
+        return seconds
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        seconds = in_turns({"bare": bare, "lightning": lightning}, repeats)
+    return seconds["bare"], seconds["lightning"]
+
+
+def bare_epoch(model: SequenceModel, batches: Sequence[SequenceBatch]) -> float:
+    """Train on the batches, and return the seconds from step `WARMUP` to the start of the last."""
+    optimizer = adam(model)
+    seconds = 0.0
+    for number, batch in enumerate(batches):
+        if number == WARMUP:
+            seconds -= time.perf_counter()
+        elif number == len(batches) - 1:
+            seconds += time.perf_counter()
+        bare_step(model, optimizer, batch)
+    return seconds
+
+
+def lightning_epoch(model: SequenceModel, batches: Sequence[SequenceBatch], settings: TrainConfig) -> float:
+    """The same with all that `unroll.training.run` puts around a step."""
+    run_dir = Path(tempfile.mkdtemp(dir="."))
+    clock = Clock(last=len(batches) - 1)
+    destinations, _ = loggers.build_loggers(settings.logger, run_dir, to_dict(settings.model))
+    with quiet():
+        trainer = pl.Trainer(
+            accelerator="cpu",
+            devices=1,
+            max_epochs=1,
+            gradient_clip_val=1.0,
+            log_every_n_steps=50,
+            default_root_dir=run_dir,
+            logger=destinations,
+            callbacks=[
+                clock,
+                Throughput(),
+                checkpoints.keep_best_and_last(run_dir, model),
+                StepSeeds(settings.seed),
+                EpochLines(),
+                LearningRateMonitor(logging_interval="step"),
+            ],
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
+        # Checkpoints need a validation; it comes after the last step.
+        trainer.fit(model, as_loader(batches), as_loader(batches[:1]))
+    loggers.finish()
+    return clock.seconds
+
+
+def as_loader(batches: Sequence[SequenceBatch]) -> DataLoader[SequenceBatch]:
+    """A loader that hands out finished batches in order."""
+    return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]  # a list is a Dataset

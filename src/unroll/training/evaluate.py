@@ -1,0 +1,33 @@
+"""A trained model on its own data once more."""
+
+from pathlib import Path
+
+import lightning.pytorch as pl
+
+from unroll.data.base import build_data
+from unroll.errors import InputError
+from unroll.models.base import SequenceModel
+from unroll.registry import from_dict
+from unroll.training import checkpoints
+from unroll.training.quiet import quiet
+
+
+def evaluate(model: SequenceModel, run: Path, split: str = "test") -> dict[str, float]:
+    """Metrics of a model on the split of the data that its checkpoint names.
+
+    Raises:
+        InputError: the checkpoint does not say what data it learned from, or the data are not what they were.
+    """
+    path = checkpoints.find(run)
+    plain = checkpoints.read(path).get("datamodule_hyper_parameters")
+    if not isinstance(plain, dict) or not {"data", "seed"} <= plain.keys():
+        raise InputError(
+            f"{path}: does not say what data it learned from; give a checkpoint that a run has written"
+        )
+    data = build_data(from_dict("data", plain["data"]), plain["seed"])
+    if data.spec != model.spec:
+        raise InputError(f"{path}: learned from data of other tokens or sizes than {plain['data']} has now")
+    with quiet():
+        trainer = pl.Trainer(logger=False, enable_progress_bar=False, enable_model_summary=False, devices=1)
+        metrics = trainer.test(model, data.loader(split), verbose=False)[0]
+    return {name.replace("test/", f"{split}/"): value for name, value in metrics.items()}

@@ -1,0 +1,23 @@
+"""Hushes what Lightning says of itself, so that what is left is worth reading."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+MESSAGES = (
+    ".*does not have many workers.*",  # data.workers says how many
+    ".*exists and is not empty.*",  # the run's folder, which the run has just made
+    ".*LeafSpec.*is deprecated.*",  # Lightning 2.6 on torch 2.13
+)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Lightning logs warnings only, and of those none that says nothing new."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        for message in MESSAGES:
+            warnings.filterwarnings("ignore", message)
+        yield

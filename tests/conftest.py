@@ -1,0 +1,29 @@
+"""Shape annotations are checked while the tests run, and torch has one thread, as runs have by default."""
+
+from pathlib import Path
+
+from jaxtyping import install_import_hook
+
+with install_import_hook(["unroll.batch", "unroll.nn", "unroll.models", "unroll.data"], "beartype.beartype"):
+    import unroll.data.base
+    import unroll.models.seq2seq
+    import unroll.nn.attention
+    import unroll.nn.search  # noqa: F401
+
+import pytest
+import torch
+
+from unroll import registry
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_and_a_seed():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+def entries(group: str) -> list[str]:
+    """The names in the registry, for tests that every entry must pass."""
+    return sorted(registry.names(group))

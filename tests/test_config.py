@@ -1,0 +1,114 @@
+"""Mistakes on the command line: each ends in one line, exit code 2 (or 3), fast, and before anything heavy."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import ROOT
+
+BAD = {
+    "model.hiden_size=3": "model.hiden_size: no such key, did you mean 'hidden_size'?",
+    "+model.hiden_size=3": "model.hiden_size=3: no such key, did you mean 'hidden_size'?",
+    "modle=seq2seq": "modle: no such key, did you mean 'model'?",
+    "model=seq2sec": "model=seq2sec: no such choice, did you mean 'seq2seq'?",
+    "model/cell=grru": "model/cell=grru: no such choice, did you mean 'gru'? (there are: gru, lstm, rnn)",
+    "model/sell=gru": "model/sell: no such key, did you mean 'model/cell'?",
+    "model/attention=bahdanau": "model/attention=bahdanau: no such choice, choose from: additive, dot, none",
+    "data=no_such": "data=no_such: no such choice",
+    "experiment=word": "experiment=word: no such choice, did you mean 'words'?",
+    "model.hidden_size=abc": "model.hidden_size: Value 'abc' of type 'str' could not be converted to Integer",
+    "model.hidden_size=0": "model.hidden_size=0: must be 1 or more",
+    "model.dropout=1.5": "model.dropout=1.5: must be in [0, 1)",
+    "model.search.beam_size=0": "model.search.beam_size=0: must be 1 or more",
+    "model.search.method=beem": "model.search.method: Invalid value 'beem', expected one of [greedy, sample, beam]",
+    "model.teacher_forcing.ratio=2": "model.teacher_forcing.ratio=2.0: must be in [0, 1]",
+    "model.cell.name=no_such": "model.cell.name=no_such: no such entry, choose from: gru, lstm, rnn",
+    "optimizer.lr=-1": "optimizer.lr=-1.0: must be a positive number",
+    "optimizer.lr=nan": "optimizer.lr=nan: must be a positive number",
+    "data.batch_size=0": "data.batch_size=0: must be 1 or more",
+    "data.max_length=0": "data.max_length=0: must be min_length=1 or more",
+    "trainer.devices=zero": "trainer.devices=zero: must be auto or 1 or more",
+    "trainer.precision=half": "trainer.precision=half: must be one of 32-true",
+    "trainer.accelerator=tpu": "trainer.accelerator: Invalid value 'tpu', expected one of [auto, cpu, gpu]",
+    "seed=-1": "seed=-1: must be in [0, 2^32)",
+    "ckpt_path=no/such.ckpt": "ckpt_path=no/such.ckpt: no such file",
+    "model.hidden_size": "Error parsing override 'model.hidden_size'",
+    "model=": "model=: no such choice",
+}
+
+
+def train(*arguments, cwd=ROOT):
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+    return done, time.perf_counter() - start
+
+
+@pytest.mark.parametrize(("argument", "message"), BAD.items(), ids=list(BAD))
+def test_a_mistake_ends_in_one_line(argument, message, tmp_path):
+    done, seconds = train(argument, cwd=tmp_path)
+    assert done.stderr.startswith(f"error: {message}"), done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+    assert done.returncode == 2
+    assert seconds < 15
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_heavy_is_imported_before_the_config_is_known_to_be_right():
+    code = (
+        "import sys, runpy; sys.argv = ['train.py', 'optimizer.lr=-1']\n"
+        "try: runpy.run_path('train.py', run_name='__main__')\n"
+        "finally: print([m for m in ('torch', 'lightning', 'wandb', 'numpy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == "[]\n"
+
+
+def test_a_gpu_that_is_not_there_is_told():
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    done, _ = train("trainer.accelerator=gpu")
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        "error: trainer.accelerator=gpu: this machine has no GPU that torch can use; "
+        "try trainer.accelerator=cpu, or auto"
+    ]
+
+
+def test_help_is_for_people():
+    done, _ = train("--help")
+    assert done.returncode == 0
+    for expected in ("usage: python train.py", "model/cell       gru, lstm, rnn", "cmudict, copy, reverse, sort"):
+        assert expected in done.stdout
+    assert done.stdout.count("\n  python train.py ") == 5
+    assert "schema" not in done.stdout
+
+
+def test_hydras_own_options_work():
+    done, _ = train("--cfg", "job", "model/cell=lstm")
+    assert done.returncode == 0
+    assert "  cell:\n    name: lstm\n" in done.stdout
+    done, _ = train("--shell-completion", "install=bash")
+    assert done.returncode == 0
+    assert "COMPREPLY" in done.stdout
+
+
+def test_a_model_and_data_that_do_not_fit_are_refused_by_name(monkeypatch):
+    from hydra import compose, initialize_config_dir
+
+    from unroll import config as root
+    from unroll import registry
+    from unroll.errors import InputError
+
+    root.register(ROOT / "conf")
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        composed = compose("train", ["run_dir=x"])
+    monkeypatch.setattr(registry.config_class("model", "seq2seq", light=True), "accepts", ())
+    with pytest.raises(InputError, match="model seq2seq cannot learn from tokens → tokens, unaligned; data that"):
+        root.check(composed, ROOT / "conf")

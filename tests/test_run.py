@@ -1,0 +1,227 @@
+"""Whole runs, as a person starts them, a few steps each."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from conftest import ROOT
+from test_config import train
+
+FAST = ["debug=fast", "logger=csv", "data.train_size=300", "run_dir=run", "model.hidden_size=16"]
+EXPERIMENTS = sorted(file.stem for file in (ROOT / "conf" / "experiment").glob("*.yaml"))
+
+
+def unroll(*arguments, stdin=None, cwd=None):
+    return subprocess.run(
+        [sys.executable, "-c", "from unroll.cli import main; main()", *arguments],
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder in which one run on words was made."""
+    folder = tmp_path_factory.mktemp("words")
+    done, _ = train("data=cmudict", "logger=wandb", *FAST[2:], "debug=fast", "logger.kind=wandb", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return folder, done.stdout
+
+
+def test_a_run_leaves_what_it_should_and_nothing_elsewhere(folder):
+    folder, stdout = folder
+    assert sorted(path.name for path in folder.iterdir()) == ["outputs", "run"]
+    assert [path.name for path in (folder / "outputs").iterdir()] == ["wandb"]
+    run = folder / "run"
+    assert sorted(path.name for path in run.iterdir()) == [
+        *("attention.png", "checkpoints", "command.txt", "config.yaml", "curves.png", "environment.json"),
+        *("metrics.csv", "results.json", "run.log", "vocabulary.json"),
+    ]
+    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
+    results = json.loads((run / "results.json").read_text())
+    assert {"test/loss", "test/perplexity", "test/exact_match", "test/per", "test/wer"} <= results["test"].keys()
+    assert results["steps"] == 2
+    assert results["sequences_per_second"] > 0
+    assert "data=cmudict" in (run / "command.txt").read_text()
+    assert "hidden_size: 16" in (run / "config.yaml").read_text()
+    vocabulary = json.loads((run / "vocabulary.json").read_text())
+    assert len(vocabulary["target"]) == 39 + 4
+    with (run / "metrics.csv").open() as file:
+        assert {"train/loss", "valid/per", "test/wer", "step"} <= set(csv.DictReader(file).fieldnames)
+    assert (run / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert "without stress marks" in stdout
+    assert "unroll predict run --text" in stdout
+    assert stdout.splitlines()[0] in (run / "run.log").read_text()
+
+
+def test_checkpoints_hold_nothing_but_plain_values(folder):
+    run = folder[0] / "run"
+    for file in (run / "checkpoints").iterdir():
+        checkpoint = torch.load(file, weights_only=True)
+        assert checkpoint["hyper_parameters"]["model"]["name"] == "seq2seq"
+        assert checkpoint["datamodule_hyper_parameters"]["data"]["name"] == "words"
+
+
+def test_the_wandb_run_holds_curves_config_table_and_pictures(folder):
+    runs = list((folder[0] / "outputs" / "wandb").glob("offline-run-*"))
+    assert len(runs) == 1
+    media = {path.suffix for path in (runs[0] / "files" / "media").rglob("*") if path.is_file()}
+    assert {".json", ".png"} <= media
+    record = next(runs[0].glob("*.wandb")).read_bytes()
+    for text in (b"valid/per", b"hidden_size", b"test/examples", b"pictures/attention"):
+        assert text in record
+
+
+def test_predict_from_text_file_and_standard_input(folder, tmp_path):
+    run = str(folder[0] / "run")
+    by_text = unroll("predict", run, "--text", "lightning", "--text", "Unroll")
+    assert by_text.returncode == 0, by_text.stderr
+    assert [line.split("\t")[0] for line in by_text.stdout.splitlines()] == ["lightning", "Unroll"]
+    words = tmp_path / "words.txt"
+    words.write_bytes("\ufefflightning\r\nUnroll\r\n".encode())
+    by_file = unroll("predict", run, "--input", str(words), "--output", str(tmp_path / "out.tsv"))
+    assert by_file.returncode == 0, by_file.stderr
+    assert by_file.stdout == ""
+    by_stdin = unroll("predict", run, stdin="lightning\nUnroll\n")
+    assert by_stdin.stdout == by_text.stdout == (tmp_path / "out.tsv").read_text()
+
+
+def test_a_checkpoint_file_is_a_run_too(folder):
+    run = folder[0] / "run"
+    by_folder = unroll("predict", str(run), "--text", "lightning")
+    by_file = unroll("predict", str(run / "checkpoints" / "best.ckpt"), "--text", "lightning")
+    assert by_folder.stdout == by_file.stdout != ""
+
+
+def test_evaluate_repeats_the_runs_own_results(tmp_path):
+    done, _ = train("data=copy", "data.test_size=50", *FAST, "trainer.limit_test_batches=null", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "run" / "results.json").read_text())["test"]
+    evaluated = unroll("evaluate", str(tmp_path / "run"))
+    assert evaluated.returncode == 0, evaluated.stderr
+    printed = dict(line.split() for line in evaluated.stdout.splitlines())
+    assert printed == {name: f"{value:.4f}" for name, value in results.items()}
+    for options in (["--search", "beam", "--beam-size", "1"], ["--search", "sample", "--top-k", "1"]):
+        assert unroll("evaluate", str(tmp_path / "run"), *options).stdout == evaluated.stdout
+
+
+BAD = {
+    ("predict",): "Missing argument 'RUN'",
+    ("predict", "nowhere", "--text", "a"): "nowhere: no such run",
+    ("predict", "{run}", "--text", "4"): "--text: '4' in '4': the model does not know this token; it knows: '",
+    ("predict", "{run}", "--text", ""): "--text: the text is empty",
+    ("predict", "{run}", "--input", "none.txt"): "--input none.txt: cannot be read (No such file or directory)",
+    ("predict", "{run}", "--text", "a", "--input", "x"): "--text and --input: give one of them",
+    ("predict", "{run}", "--text", "a", "--output", "no/such/x"): "--output no/such/x: no such folder",
+    ("predict", "{run}", "--text", "a", "--beam-size", "0"): "beam_size=0: must be 1 or more",
+    ("predict", "{run}", "--text", "a", "--search", "beem"): "Invalid value for '--search'",
+    ("predict", "{run}/config.yaml", "--text", "a"): "{run}/config.yaml: not a readable checkpoint",
+    ("predict", "{run}/checkpoints", "--text", "a"): "{run}/checkpoints: holds no checkpoint",
+    ("evaluate", "nowhere"): "nowhere: no such run",
+    ("dashboard", "nowhere"): "nowhere: no such folder",
+    ("evalute", "x"): "No such command 'evalute'",
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD.items(), ids=[" ".join(key) for key in BAD])
+def test_mistakes_with_a_run_end_in_one_line(folder, tmp_path, arguments, message):
+    run = str(folder[0] / "run")
+    done = unroll(*(argument.format(run=run) for argument in arguments), cwd=tmp_path)
+    assert done.stderr.startswith(f"error: {message.format(run=run)}"), done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.returncode == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_lines_of_a_file_are_told_by_number(folder, tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_text("lightning\n\nunroll\n")
+    done = unroll("predict", str(folder[0] / "run"), "--input", str(path))
+    assert done.stderr == f"error: {path}:2: the text is empty; give at least one token\n"
+    path.write_bytes(b"caf\xe9\n")
+    done = unroll("predict", str(folder[0] / "run"), "--input", str(path))
+    assert done.stderr == f"error: {path}: is not UTF-8 text (byte 3)\n"
+
+
+def test_a_pickle_is_not_executed(tmp_path):
+    import pickle
+
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "executed"), "w"))
+
+    for name, content in (("plain.ckpt", pickle.dumps(Evil())), ("empty.ckpt", b"")):
+        (tmp_path / name).write_bytes(content)
+        done = unroll("predict", str(tmp_path / name), "--text", "a")
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+    torch.save({"hyper_parameters": Evil()}, tmp_path / "zip.ckpt")
+    assert unroll("predict", str(tmp_path / "zip.ckpt"), "--text", "a").returncode == 2
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_runs(experiment, tmp_path):
+    arguments = [f"experiment={experiment}", "debug=fast", "data.train_size=300", "run_dir=run"]
+    done, _ = train(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert (tmp_path / "run" / "results.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["optimizer=sgd", "scheduler=linear", "logger=none"],
+        ["optimizer=adamw", "scheduler=plateau", "early_stopping.patience=1", "model/attention=none"],
+        ["optimizer=rmsprop", "scheduler=cosine", "model/attention=additive", "trainer.precision=bf16-mixed"],
+        ["model.teacher_forcing.schedule=inverse_sigmoid", "model.teacher_forcing.steps=5", "model.search.method=beam"],
+        ["trainer.accumulate=2", "data.workers=2", "model.num_layers=2", "model.dropout=0.2", "model/cell=lstm"],
+        ["debug=overfit", "trainer.max_epochs=1", "trainer.validate_every=1"],
+        ["debug=profile", "trainer.limit_train_batches=2"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_options_run(arguments, tmp_path):
+    done, _ = train(*FAST, *arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert (tmp_path / "run" / "metrics.csv").is_file() == ("logger=none" not in arguments)
+
+
+def test_same_seed_same_bits_with_any_number_of_workers(tmp_path):
+    weights = []
+    for run, workers, seed in (("a", 0, 1), ("b", 0, 1), ("c", 2, 1), ("d", 0, 2)):
+        options = [f"data.workers={workers}", f"seed={seed}", f"run_dir={run}", "trainer.max_epochs=2"]
+        done, _ = train(*FAST, "model.dropout=0.3", "model.teacher_forcing.ratio=0.5", *options, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        checkpoint = torch.load(tmp_path / run / "checkpoints" / "last.ckpt", weights_only=True)
+        weights.append(checkpoint["state_dict"])
+    for other, same in ((1, True), (2, True), (3, False)):
+        assert all(torch.equal(weights[0][name], weights[other][name]) for name in weights[0]) == same
+
+
+def test_a_run_goes_on_from_a_checkpoint(tmp_path):
+    done, _ = train(*FAST, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done, _ = train(
+        *FAST, "ckpt_path=run/checkpoints/last.ckpt", "run_dir=more", "trainer.max_epochs=2", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "more" / "results.json").read_text())["steps"] == 4
+
+
+def test_a_grid_of_runs(tmp_path):
+    arguments = [argument for argument in FAST if not argument.startswith("run_dir")]
+    done, _ = train("-m", *arguments, "model/cell=rnn,gru", "data=sort", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    runs = [path.parent for path in tmp_path.glob("outputs/seq2seq/sort/*/results.json")]
+    assert len(runs) == 2
+    assert {("name: rnn" in (run / "config.yaml").read_text()) for run in runs} == {True, False}
