@@ -24,12 +24,12 @@ class Spread:
         return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
 
 
-def timed(work: Callable[[], object]) -> Callable[[], float]:
-    """A function that does `work` and returns the seconds it took."""
+def timed(work: Callable[..., object], *arguments: object) -> Callable[[], float]:
+    """A function that calls `work` with the arguments and returns the seconds it took."""
 
     def measure() -> float:
         start = time.perf_counter()
-        work()
+        work(*arguments)
         return time.perf_counter() - start
 
     return measure

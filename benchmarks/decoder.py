@@ -39,8 +39,8 @@ def measure(cell: str, hidden_size: int, steps: int, repeats: int) -> Spread:
     )
     seconds = in_turns(
         {
-            "fused": timed(lambda: forward_backward(model, batches, FUSED)),
-            "loop": timed(lambda: forward_backward(model, batches, LOOP)),
+            "fused": timed(forward_backward, model, batches, FUSED),
+            "loop": timed(forward_backward, model, batches, LOOP),
         },
         repeats,
     )

@@ -36,5 +36,5 @@ def measure(cell: str, hidden_size: int, steps: int, repeats: int) -> Spread:
         for batch in batches:
             bare_step(model, optimizer, batch)
 
-    seconds = in_turns({"one": timed(lambda: train(1)), "two": timed(lambda: train(2))}, repeats)
+    seconds = in_turns({"one": timed(train, 1), "two": timed(train, 2)}, repeats)
     return ratio(seconds["two"], seconds["one"])

@@ -29,7 +29,8 @@ def unroll(*arguments, stdin=None, cwd=None):
 def folder(tmp_path_factory):
     """A folder in which one run on words was made."""
     folder = tmp_path_factory.mktemp("words")
-    done, _ = train("data=cmudict", "logger=wandb", *FAST[2:], "debug=fast", "logger.kind=wandb", cwd=folder)
+    arguments = ["data=cmudict", "data.train_size=3000", "debug=fast", "logger=wandb"]
+    done, _ = train(*arguments, "run_dir=run", "model.hidden_size=16", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return folder, done.stdout
@@ -122,7 +123,7 @@ BAD = {
     ("predict", "{run}", "--text", "a", "--output", "no/such/x"): "--output no/such/x: no such folder",
     ("predict", "{run}", "--text", "a", "--beam-size", "0"): "beam_size=0: must be 1 or more",
     ("predict", "{run}", "--text", "a", "--search", "beem"): "Invalid value for '--search'",
-    ("predict", "{run}/config.yaml", "--text", "a"): "{run}/config.yaml: not a readable checkpoint",
+    ("predict", "{run}/config.yaml", "--text", "a"): "{run}/config.yaml: not a checkpoint",
     ("predict", "{run}/checkpoints", "--text", "a"): "{run}/checkpoints: holds no checkpoint",
     ("evaluate", "nowhere"): "nowhere: no such run",
     ("dashboard", "nowhere"): "nowhere: no such folder",

@@ -1,6 +1,7 @@
 """Checkpoints of a run: which are kept, and how one is read."""
 
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,14 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the file is unreadable, or holds more than that.
     """
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path}: not a checkpoint, or a torn one; give a .ckpt file that a run has written")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
-        raise InputError(f"{path}: not a readable checkpoint ({str(error).splitlines()[0]})") from error
+    except pickle.UnpicklingError as error:
+        raise InputError(f"{path}: holds more than tensors and plain values, and is not loaded") from error
+    except Exception as error:  # a torn or forged file can fail anywhere in the unpickler
+        raise InputError(f"{path}: not a readable checkpoint ({error!r:.100})") from error
     if not isinstance(checkpoint, dict):
         raise InputError(f"{path}: not a checkpoint of Unroll; give one that a run has written")
     return checkpoint

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 MESSAGES = (
     ".*does not have many workers.*",  # data.workers says how many
     ".*exists and is not empty.*",  # the run's folder, which the run has just made
+    ".*smaller than the logging interval.*",  # short runs are short
     ".*LeafSpec.*is deprecated.*",  # Lightning 2.6 on torch 2.13
 )
 
