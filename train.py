@@ -3,6 +3,8 @@
 Nothing heavy is imported before the config is known to be right, so that a typo is told at once.
 """
 
+import os
+import sys
 from pathlib import Path
 
 import hydra
@@ -19,12 +21,19 @@ def main(composed: DictConfig) -> None:
     """Check what was composed, and run it."""
     with boundary():
         values = config.check(composed, CONF)
+        # Threads that spin while they wait are many times slower where another program wants the cores too.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         from unroll.training.run import run
 
         run(values)
 
 
 if __name__ == "__main__":
-    with boundary(), config.composition_errors(CONF):
-        config.register(CONF)
-        main()
+    if {"-h", "--help"} & set(sys.argv):
+        print(
+            config.help_text(CONF), end=""
+        )  # Hydra takes a second to list groups that this text does not use
+    else:
+        with boundary(), config.composition_errors(CONF):
+            config.register()
+            main()

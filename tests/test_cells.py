@@ -23,7 +23,10 @@ def recurrence(cell, **options):
 
 
 def random_state(module, batch):
-    return [tuple(torch.randn_like(tensor) for tensor in state) for state in module.initial_state(torch.empty(batch))]
+    return [
+        tuple(torch.randn_like(tensor) for tensor in state)
+        for state in module.initial_state(torch.empty(batch))
+    ]
 
 
 @cells
@@ -56,7 +59,9 @@ def test_equals_torch_with_its_weights(cell, bidirectional):
     if cell["name"] not in TORCH:
         pytest.skip("torch.nn has no such cell")
     options = {"nonlinearity": cell["nonlinearity"]} if "nonlinearity" in cell else {}
-    reference = TORCH[cell["name"]](3, 4, num_layers=2, bidirectional=bidirectional, batch_first=True, **options)
+    reference = TORCH[cell["name"]](
+        3, 4, num_layers=2, bidirectional=bidirectional, batch_first=True, **options
+    )
     module = recurrence(cell, num_layers=2, bidirectional=bidirectional)
     with torch.no_grad():
         for own, weights in zip(module.cells, reference.all_weights, strict=True):
@@ -111,9 +116,14 @@ def test_values_in_the_padding_change_nothing_at_all(cell):
     other = x.clone()
     for row, length in enumerate(lengths):
         other[row, length:] = 1e3
-    (outputs, final), (other_outputs, other_final) = module(x, lengths=lengths), module(other, lengths=lengths)
+    (outputs, final), (other_outputs, other_final) = (
+        module(x, lengths=lengths),
+        module(other, lengths=lengths),
+    )
     assert torch.equal(outputs, other_outputs)
-    assert all(torch.equal(a, b) for s, t in zip(final, other_final, strict=True) for a, b in zip(s, t, strict=True))
+    assert all(
+        torch.equal(a, b) for s, t in zip(final, other_final, strict=True) for a, b in zip(s, t, strict=True)
+    )
 
 
 @cells

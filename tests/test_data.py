@@ -50,7 +50,9 @@ def test_mask_is_true_on_the_valid_steps_alone(lengths):
     assert (mask.int().diff(dim=1) <= 0).all()
 
 
-@given(sequences=st.lists(st.lists(st.text(min_size=1, max_size=3).filter(lambda t: t not in SPECIAL_TOKENS))))
+@given(
+    sequences=st.lists(st.lists(st.text(min_size=1, max_size=3).filter(lambda t: t not in SPECIAL_TOKENS)))
+)
 def test_vocabulary_decodes_what_it_encodes_in_any_order(sequences):
     vocabulary = Vocabulary.from_sequences(sequences)
     for sequence in sequences:
@@ -85,7 +87,8 @@ def test_every_sample_is_in_one_batch_of_every_epoch(lengths, size, pool, shuffl
 @given(lengths=lengths, size=st.integers(1, 9), world=st.integers(2, 4), shuffle=st.booleans())
 def test_processes_share_an_epoch_without_loss_or_duplicate(lengths, size, world, shuffle):
     parts = [
-        list(BucketedBatches(lengths, size, shuffle=shuffle, rank=rank, world_size=world)) for rank in range(world)
+        list(BucketedBatches(lengths, size, shuffle=shuffle, rank=rank, world_size=world))
+        for rank in range(world)
     ]
     assert len({len(part) for part in parts}) == 1
     assert all(batch for part in parts for batch in part)
@@ -192,7 +195,9 @@ def test_text_is_cut_and_joined_as_the_data_was(text):
 
 def test_unknown_and_empty_text_are_told():
     codec = Text(token_spec(tokens=2))
-    with pytest.raises(InputError, match="'t9' in 't0 t9': the model does not know this token; it knows: t0 t1"):
+    with pytest.raises(
+        InputError, match="'t9' in 't0 t9': the model does not know this token; it knows: t0 t1"
+    ):
         codec.encode("t0 t9")
     with pytest.raises(InputError, match="empty"):
         codec.encode("  ")

@@ -65,7 +65,7 @@ def test_configs_are_slotted_keyword_only_and_say_their_name(group, name):
     ids=str,
 )
 def test_every_choice_composes_and_passes_the_check(group, choice):
-    root.register(CONF)
+    root.register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         composed = compose("train", [f"{group}={choice}", "run_dir=x"])
     root.check(composed, CONF)
@@ -99,4 +99,6 @@ def test_schedules(name):
         assert rates[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
         assert rates[10] == 1.0
         assert rates[55] == pytest.approx(1.0 if name == "constant" else 0.5)
-        assert rates[-1] == pytest.approx({"constant": 1.0, "linear": 1 / 90, "cosine": 0.0003}[name], abs=1e-4)
+        assert rates[-1] == pytest.approx(
+            {"constant": 1.0, "linear": 1 / 90, "cosine": 0.0003}[name], abs=1e-4
+        )

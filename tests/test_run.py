@@ -47,7 +47,9 @@ def test_a_run_leaves_what_it_should_and_nothing_elsewhere(folder):
     ]
     assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
     results = json.loads((run / "results.json").read_text())
-    assert {"test/loss", "test/perplexity", "test/exact_match", "test/per", "test/wer"} <= results["test"].keys()
+    assert {"test/loss", "test/perplexity", "test/exact_match", "test/per", "test/wer"} <= results[
+        "test"
+    ].keys()
     assert results["steps"] == 2
     assert results["sequences_per_second"] > 0
     assert "data=cmudict" in (run / "command.txt").read_text()
@@ -116,9 +118,19 @@ def test_evaluate_repeats_the_runs_own_results(tmp_path):
 BAD = {
     ("predict",): "Missing argument 'RUN'",
     ("predict", "nowhere", "--text", "a"): "nowhere: no such run",
-    ("predict", "{run}", "--text", "4"): "--text: '4' in '4': the model does not know this token; it knows: '",
+    (
+        "predict",
+        "{run}",
+        "--text",
+        "4",
+    ): "--text: '4' in '4': the model does not know this token; it knows: '",
     ("predict", "{run}", "--text", ""): "--text: the text is empty",
-    ("predict", "{run}", "--input", "none.txt"): "--input none.txt: cannot be read (No such file or directory)",
+    (
+        "predict",
+        "{run}",
+        "--input",
+        "none.txt",
+    ): "--input none.txt: cannot be read (No such file or directory)",
     ("predict", "{run}", "--text", "a", "--input", "x"): "--text and --input: give one of them",
     ("predict", "{run}", "--text", "a", "--output", "no/such/x"): "--output no/such/x: no such folder",
     ("predict", "{run}", "--text", "a", "--beam-size", "0"): "beam_size=0: must be 1 or more",
@@ -181,10 +193,27 @@ def test_every_experiment_runs(experiment, tmp_path):
     "arguments",
     [
         ["optimizer=sgd", "scheduler=linear", "logger=none"],
-        ["optimizer=adamw", "scheduler=plateau", "early_stopping.patience=1", "model/attention=none"],
+        [
+            "optimizer=adamw",
+            "scheduler=plateau",
+            "trainer.validate_every=2",
+            "trainer.max_epochs=2",
+            "early_stopping.patience=1",
+            "model/attention=none",
+        ],
         ["optimizer=rmsprop", "scheduler=cosine", "model/attention=additive", "trainer.precision=bf16-mixed"],
-        ["model.teacher_forcing.schedule=inverse_sigmoid", "model.teacher_forcing.steps=5", "model.search.method=beam"],
-        ["trainer.accumulate=2", "data.workers=2", "model.num_layers=2", "model.dropout=0.2", "model/cell=lstm"],
+        [
+            "model.teacher_forcing.schedule=inverse_sigmoid",
+            "model.teacher_forcing.steps=5",
+            "model.search.method=beam",
+        ],
+        [
+            "trainer.accumulate=2",
+            "data.workers=2",
+            "model.num_layers=2",
+            "model.dropout=0.2",
+            "model/cell=lstm",
+        ],
         ["debug=overfit", "trainer.max_epochs=1", "trainer.validate_every=1"],
         ["debug=profile", "trainer.limit_train_batches=2"],
     ],
@@ -217,6 +246,35 @@ def test_a_run_goes_on_from_a_checkpoint(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "more" / "results.json").read_text())["steps"] == 4
+
+
+def test_a_run_may_end_before_its_first_validation(tmp_path):
+    done, _ = train(*FAST, "trainer.max_steps=1", "data.test_size=40", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["steps"] == 1
+    assert results["best"] == {}
+    assert unroll("predict", str(tmp_path / "run"), "--text", "1 2 3").returncode == 0
+
+
+def test_two_processes_make_one_run_and_the_same_metrics(tmp_path):
+    """Test sets of odd size: a metric that averaged batches or lost samples would differ."""
+    small = [
+        "data=copy",
+        *FAST,
+        "trainer.accelerator=cpu",
+        "data.test_size=101",
+        "trainer.limit_test_batches=null",
+    ]
+    done, _ = train(*small, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    two = ["ckpt_path=run/checkpoints/last.ckpt", "run_dir=two", "trainer.devices=2", "trainer.strategy=ddp"]
+    done, _ = train(*small, *two, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "two"]
+    one, other = (json.loads((tmp_path / run / "results.json").read_text())["test"] for run in ("run", "two"))
+    assert other == pytest.approx(one, rel=1e-5)
+    assert done.stdout.count("test sequences, and what the model makes of them") == 1
 
 
 def test_a_grid_of_runs(tmp_path):

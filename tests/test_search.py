@@ -5,11 +5,11 @@ import itertools
 import pytest
 import torch
 
-from unroll.nn.search import SearchConfig, beam_search, greedy_search, sample, search
-from unroll.spec import END, PAD, START
+from unroll.nn.search import Method, SearchConfig, beam_search, greedy_search, sample, search
+from unroll.spec import END, PAD, START, UNKNOWN
 
-VOCABULARY = 6  # the four special tokens and two more
-REAL = [END, 3, 4, 5]
+VOCABULARY = 7  # the four special tokens and three more
+REAL = [END, 4, 5, 6]
 
 
 def table_decoder(batch, seed, sharpness=2.0):
@@ -30,7 +30,7 @@ def table_decoder(batch, seed, sharpness=2.0):
 def log_p(table, source, sequence):
     """Of a sequence that may or may not close with END."""
     scores = table[source].clone()
-    scores[..., [PAD, START]] = float("-inf")
+    scores[..., [PAD, START, UNKNOWN]] = float("-inf")
     total, last = 0.0, START
     for time, token in enumerate(sequence):
         total += scores[time, last].log_softmax(-1)[token].item()
@@ -41,9 +41,7 @@ def log_p(table, source, sequence):
 def exhaustive(table, source, max_length, length_penalty):
     """The best of all sequences that end within max_length."""
     inner = [token for token in REAL if token != END]
-    ended = [
-        (*body, END) for n in range(max_length) for body in itertools.product(inner, repeat=n)
-    ]
+    ended = [(*body, END) for n in range(max_length) for body in itertools.product(inner, repeat=n)]
     return max(ended, key=lambda s: log_p(table, source, s) / len(s) ** length_penalty)
 
 
@@ -86,14 +84,12 @@ def test_a_hypothesis_that_ends_early_does_not_crowd_out_a_better_one():
 
 @pytest.mark.parametrize("method", ["greedy", "sample", "beam"])
 def test_each_sequence_stops_at_its_own_end(method):
-    table, step, state = table_decoder(40, 3)
-    from unroll.nn.search import Method
-
+    _, step, state = table_decoder(40, 3)
     decoded = search(SearchConfig(method=Method[method]), step, state, 9)
     lengths = decoded.lengths.tolist()
     assert len(set(lengths)) > 2
     for row, length in zip(decoded.tokens, lengths, strict=True):
-        assert not {PAD, START, END} & set(row[:length].tolist())
+        assert not {PAD, START, END, UNKNOWN} & set(row[:length].tolist())
         assert (row[length:] == PAD).all()
 
 
@@ -123,7 +119,7 @@ def test_what_has_not_ended_is_cut_at_max_length():
 
 def test_sampling_follows_the_probabilities_temperature_and_top_k():
     n = 20_000
-    logits = torch.tensor([9.0, 9.0, -1e9, 2.0, 1.0, 0.0])
+    logits = torch.tensor([9.0, 9.0, -1e9, 9.0, 2.0, 1.0, 0.0])
 
     def step(tokens, state):
         return logits.expand(*tokens.shape, VOCABULARY), state
@@ -131,11 +127,11 @@ def test_sampling_follows_the_probabilities_temperature_and_top_k():
     state = [(torch.zeros(n, 1),)]
     for temperature, top_k in ((1.0, 0), (0.5, 0), (2.0, 2)):
         drawn = sample(step, state, 1, temperature, top_k, torch.Generator().manual_seed(0)).tokens[:, 0]
-        expected = (logits[3:] / temperature).softmax(-1)
+        expected = (logits[4:] / temperature).softmax(-1)
         if top_k:
             expected[top_k:] = 0
             expected = expected / expected.sum()
-        frequency = torch.bincount(drawn, minlength=VOCABULARY)[3:] / n
+        frequency = torch.bincount(drawn, minlength=VOCABULARY)[4:] / n
         torch.testing.assert_close(frequency, expected, atol=0.02, rtol=0)
         assert (frequency[expected == 0] == 0).all()
 

@@ -14,7 +14,12 @@ from unroll.spec import END, PAD
 ALMOST_ONE = 1 - 1e-12  # runs the step loop, and yet every draw gives the true token
 
 VARIANTS = [
-    {"cell": {"name": cell}, "attention": {"name": attention}, "bidirectional": bidirectional, "num_layers": layers}
+    {
+        "cell": {"name": cell},
+        "attention": {"name": attention},
+        "bidirectional": bidirectional,
+        "num_layers": layers,
+    }
     for cell in entries("model/cell")
     for attention in entries("model/attention")
     for bidirectional, layers in ((True, 1), (False, 2), (True, 2))
@@ -96,7 +101,10 @@ def test_decoding_sees_no_target(method):
     torch.manual_seed(0)
     decoded = model.decode(batch, config).to_lists()
     torch.manual_seed(0)
-    assert model.decode(dataclasses.replace(batch, targets=None, target_lengths=None), config).to_lists() == decoded
+    assert (
+        model.decode(dataclasses.replace(batch, targets=None, target_lengths=None), config).to_lists()
+        == decoded
+    )
 
 
 def test_without_teacher_forcing_the_decoder_reads_its_own_output():
@@ -141,9 +149,7 @@ def test_metrics_do_not_depend_on_how_sequences_are_batched():
         for part in batches:
             model._evaluate(part, "valid", SearchConfig())
         metrics = model._metrics("valid")
-        logged.append(
-            [metrics.loss.compute(), metrics.accuracy.compute(), *metrics.errors.compute()]
-        )
+        logged.append([metrics.loss.compute(), metrics.accuracy.compute(), *metrics.errors.compute()])
         metrics.reset()
     close(logged[0], logged[1])
 

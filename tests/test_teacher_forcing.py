@@ -12,7 +12,9 @@ def test_constant():
 
 def test_linear_reaches_final_after_steps_and_stays():
     config = TeacherForcingConfig(schedule=Schedule.linear, ratio=1.0, final=0.2, steps=100)
-    assert [teacher_forcing_ratio(config, step) for step in (0, 50, 100, 500)] == pytest.approx([1, 0.6, 0.2, 0.2])
+    assert [teacher_forcing_ratio(config, step) for step in (0, 50, 100, 500)] == pytest.approx(
+        [1, 0.6, 0.2, 0.2]
+    )
 
 
 def test_inverse_sigmoid_is_bengios():

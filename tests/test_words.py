@@ -18,7 +18,9 @@ def write(tmp_path, text):
 
 
 def test_format(tmp_path):
-    path = write(tmp_path, "Read R EH1 D # past\nread(2) R IY1 D\n\n# nothing\nreads R IY1 D Z\nread(3) R EH0 D\n")
+    path = write(
+        tmp_path, "Read R EH1 D # past\nread(2) R IY1 D\n\n# nothing\nreads R IY1 D Z\nread(3) R EH0 D\n"
+    )
     assert read_dictionary(path, stress=True) == {
         "read": [["R", "EH1", "D"], ["R", "IY1", "D"], ["R", "EH0", "D"]],
         "reads": [["R", "IY1", "D", "Z"]],
@@ -67,7 +69,10 @@ def test_splits_are_by_word_and_depend_on_the_split_seed_alone():
 
 
 def test_a_word_of_several_pronunciations(tmp_path):
-    lines = [f"w{'abcdefghijklmnopqrstuvwxyz'[i]} W AH0\nw{'abcdefghijklmnopqrstuvwxyz'[i]}(2) W IY1" for i in range(20)]
+    lines = [
+        f"w{'abcdefghijklmnopqrstuvwxyz'[i]} W AH0\nw{'abcdefghijklmnopqrstuvwxyz'[i]}(2) W IY1"
+        for i in range(20)
+    ]
     path = write(tmp_path, "\n".join(lines))
     config = {"name": "words", "path": str(path), "test_fraction": 0.3, "valid_fraction": 0.1}
     data = build_data(from_dict("data", config), 1)

@@ -142,15 +142,20 @@ class TrainConfig:
         require(self, "seed", 0 <= self.seed < 2**32, "in [0, 2^32)")
 
 
-def register(conf: Path) -> None:
-    """Give Hydra the dataclasses, under `schema/`, and the resolver that `--help` lists choices with."""
+def register() -> None:
+    """Give Hydra the dataclasses, under `schema/`."""
     store = ConfigStore.instance()
     for name, schema in (("train", TrainConfig), ("trainer", TrainerConfig), ("logger", LoggerConfig)):
         store.store(name, schema, group="schema")
     for group in registry.GROUPS:
         for name in registry.names(group):
             store.store(name, registry.config_class(group, name, light=True), group=f"schema/{group}")
-    OmegaConf.register_new_resolver("choices", lambda group: ", ".join(choices(conf, group)), replace=True)
+
+
+def help_text(conf: Path) -> str:
+    """What `--help` prints: conf/help.txt with the choices of each group it names."""
+    text = (conf / "help.txt").read_text(encoding="utf-8")
+    return re.sub(r"\{([\w/]+)\}", lambda group: ", ".join(choices(conf, group[1])), text)
 
 
 def choices(conf: Path, group: str) -> list[str]:

@@ -78,6 +78,12 @@ class SequenceModel(pl.LightningModule, ABC):
         """Attention while the model decodes the sequences of a batch; none by default."""
         return []
 
+    def log_train_loss(self, loss: Tensor, batch: SequenceBatch) -> None:
+        """Log train/loss in those steps that the loggers write; in the others it would cost and be lost."""
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if (self.global_step + 1) % every == 0:
+            self.log("train/loss", loss, batch_size=len(batch))
+
     def configure_optimizers(self) -> Any:
         """The optimizer and schedule that the config names."""
         optimizer = build(self.optimizer_config, self.parameters())
@@ -85,7 +91,9 @@ class SequenceModel(pl.LightningModule, ABC):
         steps = int(self.trainer.estimated_stepping_batches)
         scheduler = build(self.scheduler_config, optimizer, steps, mode)
         if isinstance(scheduler, ReduceLROnPlateau):
-            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": metric}}
+            every = self.trainer.check_val_every_n_epoch
+            plan = {"scheduler": scheduler, "monitor": metric, "interval": "epoch", "frequency": every}
+            return {"optimizer": optimizer, "lr_scheduler": plan}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 

@@ -191,7 +191,7 @@ class Seq2Seq(SequenceModel):
         ratio = teacher_forcing_ratio(self.config.teacher_forcing, self.global_step)
         logits, _ = self(batch, ratio)
         loss = self._cross_entropy(batch, logits, self.config.label_smoothing)
-        self.log("train/loss", loss, batch_size=len(batch))
+        self.log_train_loss(loss, batch)
         return loss
 
     def validation_step(self, batch: SequenceBatch, batch_idx: int) -> None:
@@ -233,7 +233,8 @@ class Seq2Seq(SequenceModel):
             token_name: token_errors,
             sequence_name: sequence_errors,
         }
-        self.log_dict({f"{stage}/{name}": value for name, value in values.items()})
+        # The metrics have summed over all processes already; sync_dist only says so to Lightning.
+        self.log_dict({f"{stage}/{name}": value for name, value in values.items()}, sync_dist=True)
         metrics.reset()
 
     def _cross_entropy(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unroll.nn.cells.base import State
 from unroll.registry import require
-from unroll.spec import END, PAD, START
+from unroll.spec import END, PAD, START, UNKNOWN
 
 Step = Callable[
     [Int[Tensor, "batch hypotheses"], list[State]],
@@ -178,7 +178,9 @@ def beam_search(
         if ended.all():
             break
 
-    # A hypothesis that was cut at max_length is chosen only where none has ended.
+    # A hypothesis that was cut at max_length is chosen only where none has ended. (In a beam wider than
+    # there are sequences, some hypotheses are impossible ones.)
+    ended &= total.isfinite()
     worth = total / lengths.float() ** length_penalty
     winner = worth.masked_fill(~ended & ended.any(dim=1, keepdim=True), float("-inf")).argmax(dim=1)
     rows = torch.arange(batch, device=device)
@@ -190,8 +192,8 @@ def _select(state: list[State], index: Int[Tensor, " rows"]) -> list[State]:
 
 
 def _scores(logits: Float[Tensor, "*batch vocabulary"]) -> Float[Tensor, "*batch vocabulary"]:
-    """In float32, and never PAD or START: no sequence holds them."""
-    forbidden = torch.tensor([PAD, START], device=logits.device)
+    """In float32, and never PAD, START or UNKNOWN: no answer holds them."""
+    forbidden = torch.tensor([PAD, START, UNKNOWN], device=logits.device)
     return logits.float().index_fill(-1, forbidden, float("-inf"))
 
 

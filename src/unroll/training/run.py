@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from lightning.pytorch.profilers import Profiler as LightningProfiler
 from lightning.pytorch.profilers import PyTorchProfiler, SimpleProfiler
 
 from unroll import config as root
+from unroll.batch import SequenceBatch
 from unroll.config import Accelerator, Profiler, TrainConfig, TrainerConfig
 from unroll.data.base import SequenceDataModule, build_data
 from unroll.data.collate import collate
@@ -30,9 +32,14 @@ from unroll.training.quiet import quiet
 
 log = logging.getLogger("unroll")
 
+RUN_DIR = "UNROLL_RUN_DIR"
+"""The environment variable that tells a run's other processes where its folder is."""
+
 
 def run(values: dict[str, Any]) -> dict[str, Any]:
     """Train, test and record one run of a checked config; returns what results.json holds.
+
+    Where there are several processes, the first makes the folder and speaks; the others only compute.
 
     Raises:
         InputError: data or checkpoint are not what the config says.
@@ -46,45 +53,56 @@ def run(values: dict[str, Any]) -> dict[str, Any]:
     data = build_data(config.data, config.seed)
     model = build_model(config.model, data.spec, config.optimizer, config.scheduler)
 
-    run_dir = results.make_run_dir(Path(config.run_dir))
-    with quiet(), _logging_to(run_dir / "run.log"):
+    first = int(os.environ.get("LOCAL_RANK", "0")) == 0  # Lightning starts the others with theirs
+    if first:
+        run_dir = results.make_run_dir(Path(config.run_dir))
+        os.environ[RUN_DIR] = str(run_dir)
         results.write_record(run_dir, values)
         results.write_vocabulary(run_dir, model)
+    else:
+        run_dir = Path(os.environ[RUN_DIR])
+    with quiet(), _logging_to(run_dir / "run.log", first):
         _say_what_runs(run_dir, config, model, data)
         try:
-            outcome = _fit_and_test(config, values, run_dir, model, data)
-            examples = [
-                data.splits["test"][i] for i in range(min(config.logger.samples, len(data.splits["test"])))
-            ]
-            batch = collate(examples).to(model.device)
-            results.show_examples(model, batch)
-            results.draw_pictures(run_dir, model, batch)
+            destinations, note = (
+                loggers.build_loggers(config.logger, run_dir, values) if first else ([], None)
+            )
+            if note:
+                log.info(note)
+            outcome = _fit_and_test(config, run_dir, model, data, destinations)
+            batch = _examples(model, data, config.logger.samples)
+            if first:
+                results.show_examples(model, batch)
+                results.draw_pictures(run_dir, model, batch)
         finally:
             loggers.finish()
         outcome["seconds"] = round(time.perf_counter() - start, 2)
-        results.write_results(run_dir, outcome)
-        _say_what_came_of_it(run_dir, outcome, Text(model.spec).input_text(examples[0].inputs.tolist()))
+        if first:
+            results.write_results(run_dir, outcome)
+        example = Text(model.spec).input_text(batch.inputs[0, : int(batch.lengths[0])].tolist())
+        _say_what_came_of_it(run_dir, outcome, example)
     return outcome
 
 
 def _fit_and_test(
     config: TrainConfig,
-    values: dict[str, Any],
     run_dir: Path,
     model: SequenceModel,
     data: SequenceDataModule,
+    destinations: list[Logger],
 ) -> dict[str, Any]:
-    destinations, note = loggers.build_loggers(config.logger, run_dir, values)
-    if note:
-        log.info(note)
     throughput = Throughput()
     best = checkpoints.keep_best_and_last(run_dir, model)
     callbacks = [throughput, best, *_callbacks(config, model, destinations)]
     trainer = _build_trainer(config.trainer, run_dir, destinations, callbacks)
     trainer.fit(model, data, ckpt_path=config.ckpt_path, weights_only=True)
 
-    model.load_state_dict(checkpoints.read(Path(best.best_model_path))["state_dict"])
+    checkpoint = Path(best.best_model_path or run_dir / checkpoints.FOLDER / "last.ckpt")
+    if not best.best_model_path:  # the run ended before its first validation
+        trainer.save_checkpoint(checkpoint)
+    model.load_state_dict(checkpoints.read(checkpoint)["state_dict"])
     test = trainer.test(model, data, verbose=False)[0]
+    model.eval()
     metric, _ = model.monitor
     return {
         "test": dict(test),
@@ -96,6 +114,11 @@ def _fit_and_test(
         **throughput.results(),
         "seed": config.seed,
     }
+
+
+def _examples(model: SequenceModel, data: SequenceDataModule, number: int) -> SequenceBatch:
+    test = data.splits["test"]
+    return collate([test[index] for index in range(min(number, len(test)))]).to(model.device)
 
 
 def _callbacks(config: TrainConfig, model: SequenceModel, destinations: list[Logger]) -> list[Callback]:
@@ -160,14 +183,14 @@ def _require_device(config: TrainerConfig) -> None:
 
 
 @contextmanager
-def _logging_to(path: Path) -> Iterator[None]:
-    """Send the lines of a run to the terminal and, with times, to a file."""
+def _logging_to(path: Path, first: bool) -> Iterator[None]:
+    """Send the lines of a run to the terminal and, with times, to a file; of the first process only."""
+    log.propagate = False
+    log.setLevel(logging.INFO if first else logging.WARNING)
     terminal = logging.StreamHandler(sys.stdout)
     terminal.setFormatter(logging.Formatter("%(message)s"))
     file = logging.FileHandler(path, encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    log.setLevel(logging.INFO)
-    log.propagate = False
     log.handlers = [terminal, file]
     try:
         yield
@@ -190,6 +213,6 @@ def _say_what_came_of_it(run_dir: Path, outcome: dict[str, Any], example: str) -
     for name, value in outcome["test"].items():
         log.info("  %-28s %.4f", name.removeprefix("test/"), value)
     log.info("\nrun    %s   (%.0f s)", run_dir, outcome["seconds"])
-    log.info("next   unroll predict %s --text '%s'", run_dir, example)
+    log.info("next   unroll predict %s --text %s", run_dir, shlex.quote(example))
     log.info("       unroll evaluate %s --search beam", run_dir)
     log.info("       unroll dashboard")
