@@ -20,7 +20,7 @@ CONF = ROOT / "conf"
 
 def load_config(*overrides: str) -> TrainConfig:
     """What `python train.py OVERRIDES` would run."""
-    config.register(CONF)
+    config.register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         composed = compose("train", ["run_dir=unused", *overrides])
     return config.load(config.check(composed, CONF))

@@ -33,6 +33,13 @@ BAD = {
     "trainer.accelerator=tpu": "trainer.accelerator: Invalid value 'tpu', expected one of [auto, cpu, gpu]",
     "seed=-1": "seed=-1: must be in [0, 2^32)",
     "ckpt_path=no/such.ckpt": "ckpt_path=no/such.ckpt: no such file",
+    "model.cell=gru": "model.cell: is a group; choose with a slash: model/cell=gru|lstm|rnn",
+    "model.search=beam": "model.search: holds keys of its own; set one of them, as model.search.KEY=VALUE",
+    "model.hidden_size=8,16": "model.hidden_size=8,16: several values make a sweep; add -m",
+    "trainer.strategy=dpp": "trainer.strategy=dpp: must be auto or ddp",
+    "ckpt_path=README.md": "README.md: not a checkpoint",
+    "run_dir=/proc/no/such": "run_dir=/proc/no/such: cannot be made",
+    "data=cmudict data.path=no/such": "data.path=no/such: cannot be read",
     "model.hidden_size": "Error parsing override 'model.hidden_size'",
     "model=": "model=: no such choice",
 }
@@ -52,8 +59,8 @@ def train(*arguments, cwd=ROOT):
 
 @pytest.mark.parametrize(("argument", "message"), BAD.items(), ids=list(BAD))
 def test_a_mistake_ends_in_one_line(argument, message, tmp_path):
-    done, seconds = train(argument, cwd=tmp_path)
-    assert done.stderr.startswith(f"error: {message}"), done.stderr
+    done, seconds = train(*argument.replace("README.md", str(ROOT / "README.md")).split(), cwd=tmp_path)
+    assert done.stderr.replace(f"{ROOT}/", "").startswith(f"error: {message}"), done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
     assert done.returncode == 2

@@ -248,6 +248,42 @@ def test_a_run_goes_on_from_a_checkpoint(tmp_path):
     assert json.loads((tmp_path / "more" / "results.json").read_text())["steps"] == 4
 
 
+def test_a_checkpoint_of_another_model_is_refused(tmp_path):
+    done, _ = train(*FAST, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done, _ = train(
+        *FAST, "ckpt_path=run/checkpoints/last.ckpt", "model.hidden_size=8", "run_dir=more", cwd=tmp_path
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ckpt_path=run/checkpoints/last.ckpt: holds the weights of another")
+    assert not (tmp_path / "more").exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({"WANDB_API_KEY": ""}, "no API key is set"),
+        (
+            {"WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": "http://127.0.0.1:9"},
+            "the server 127.0.0.1 cannot be reached",
+        ),
+    ],
+    ids=["key", "server"],
+)
+def test_without_a_server_a_run_goes_on_offline_and_says_so(environment, reason, tmp_path, monkeypatch):
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    done, seconds = train(*FAST, "logger=wandb", "logger.mode=online", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    notes = [line for line in done.stdout.splitlines() if line.startswith("W&B: offline, since")]
+    assert len(notes) == 1
+    assert reason in notes[0]
+    assert "`wandb sync outputs/wandb/offline-run-" in notes[0]
+    assert seconds < 60
+    assert len(list((tmp_path / "outputs" / "wandb").glob("offline-run-*"))) == 1
+
+
 def test_a_run_may_end_before_its_first_validation(tmp_path):
     done, _ = train(*FAST, "trainer.max_steps=1", "data.test_size=40", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -86,6 +86,7 @@ class TrainerConfig:
         require(
             self, "devices", re.fullmatch(r"auto|[1-9]\d*", self.devices) is not None, "auto or 1 or more"
         )
+        require(self, "strategy", self.strategy in ("auto", "ddp"), "auto or ddp")
         require(self, "max_epochs", self.max_epochs >= 1, "1 or more")
         require(self, "max_steps", self.max_steps >= -1, "-1 (no limit) or more")
         require(self, "max_minutes", self.max_minutes is None or self.max_minutes > 0, "a positive number")
@@ -236,12 +237,21 @@ def _composition(error: ConfigCompositionException, conf: Path) -> str:
             keys = {str(folder.relative_to(conf)) for folder in conf.rglob("*") if folder.is_dir()}
         return f"{cause.full_key}: no such key, {_one_of(str(cause.key), keys)}"
     if isinstance(cause, OmegaConfBaseException):
+        group = str(cause.full_key).replace(".", "/")
+        if group in registry.GROUPS:
+            return (
+                f"{cause.full_key}: is a group; choose with a slash: {group}={'|'.join(choices(conf, group))}"
+            )
+        if "Invalid type assigned" in str(cause):
+            return f"{cause.full_key}: holds keys of its own; set one of them, as {cause.full_key}.KEY=VALUE"
         return f"{cause.full_key}: {str(cause).splitlines()[0]}"
     return _first_lines(error)
 
 
 def _first_lines(error: Exception) -> str:
-    return ": ".join(str(error).splitlines()[:2])
+    if ambiguous := re.match(r"Ambiguous value for argument '(.*)'", str(error)):
+        return f"{ambiguous[1]}: several values make a sweep; add -m"
+    return ": ".join(line.rstrip(":") for line in str(error).splitlines()[:2])
 
 
 def _one_of(word: str, known: Iterable[str]) -> str:

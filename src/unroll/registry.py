@@ -130,22 +130,15 @@ def require(config: object, key: str, holds: bool, expected: str) -> None:
         raise InputError(f"{key}={getattr(config, key)}: must be {expected}")
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A config group: the base of its configs and the package or module that its entries live in."""
-
-    base: type[Config]
-    home: str
-
-
 GROUPS = {
-    "model": Group(ModelConfig, "unroll.models"),
-    "model/cell": Group(CellConfig, "unroll.nn.cells"),
-    "model/attention": Group(AttentionConfig, "unroll.nn.attention"),
-    "data": Group(DataConfig, "unroll.data"),
-    "optimizer": Group(OptimizerConfig, "unroll.nn.optimizers"),
-    "scheduler": Group(SchedulerConfig, "unroll.nn.schedulers"),
+    "model": "unroll.models",
+    "model/cell": "unroll.nn.cells",
+    "model/attention": "unroll.nn.attention",
+    "data": "unroll.data",
+    "optimizer": "unroll.nn.optimizers",
+    "scheduler": "unroll.nn.schedulers",
 }
+"""The package or module that the entries of each config group live in."""
 
 C = TypeVar("C", bound=type)
 _CONFIG_PART = "unroll.config_part."  # prefix of the modules that hold config parts in sys.modules
@@ -183,12 +176,9 @@ def build(config: Config, *args: Any) -> Any:
 @cache
 def names(group: str) -> dict[str, str]:
     """The entries of a group, and the module that each is written in."""
-    home = Path(__file__).parent.joinpath(*GROUPS[group].home.split(".")[1:])
-    if home.is_dir():
-        modules = [f"{GROUPS[group].home}.{file.stem}" for file in sorted(home.glob("*.py"))]
-    else:
-        modules = [GROUPS[group].home]
-    for module in modules:
+    home = GROUPS[group]
+    folder = Path(__file__).parent.joinpath(*home.split(".")[1:])
+    for module in [f"{home}.{file.stem}" for file in sorted(folder.glob("*.py"))] or [home]:
         _load_config_part(module)
     return {
         name: config.__module__.removeprefix(_CONFIG_PART)

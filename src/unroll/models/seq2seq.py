@@ -126,7 +126,7 @@ class Seq2Seq(SequenceModel):
             return logits, weights
 
         steps: list[Tensor] = []
-        all_weights: list[Weights] = []
+        attended: list[Tensor] = []
         token = previous[:, :1]
         for t in range(previous.shape[1]):
             if t > 0:
@@ -134,11 +134,9 @@ class Seq2Seq(SequenceModel):
                 token = torch.where(given, previous[:, t : t + 1], steps[-1].argmax(dim=-1))
             logits, state, weights = self.decoder.step(token, state, memory)
             steps.append(logits)
-            all_weights.append(weights)
-        joined = (
-            None if all_weights[0] is None else torch.cat([w for w in all_weights if w is not None], dim=1)
-        )
-        return torch.cat(steps, dim=1), joined
+            if weights is not None:
+                attended.append(weights)
+        return torch.cat(steps, dim=1), torch.cat(attended, dim=1) if attended else None
 
     @torch.no_grad()
     def decode(self, batch: SequenceBatch, config: SearchConfig | None = None) -> Decoded:
@@ -179,9 +177,9 @@ class Seq2Seq(SequenceModel):
             AttentionMap(
                 text.inputs.decode(inputs[:length]),
                 text.outputs.decode(outputs),
-                attended[: len(outputs), :length].tolist(),
+                rows[: len(outputs), :length].tolist(),
             )
-            for inputs, length, outputs, attended in zip(
+            for inputs, length, outputs, rows in zip(
                 batch.inputs.tolist(), batch.lengths.tolist(), decoded.to_lists(), weights, strict=True
             )
             if outputs

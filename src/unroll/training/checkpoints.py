@@ -62,6 +62,20 @@ def read(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
+def require_fit(path: Path, model: SequenceModel) -> None:
+    """Make sure that a run of `model` can go on from a checkpoint.
+
+    Raises:
+        InputError: the file is no checkpoint, or its weights are those of another model.
+    """
+    try:
+        model.load_state_dict(read(path)["state_dict"])
+    except (KeyError, RuntimeError) as error:
+        raise InputError(
+            f"ckpt_path={path}: holds the weights of another model; give the run's own model and data options"
+        ) from error
+
+
 def load(run: Path) -> SequenceModel:
     """The model of a run's folder or checkpoint file, in eval mode on the CPU."""
     path = find(run)

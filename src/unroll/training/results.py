@@ -14,6 +14,7 @@ import torch
 from omegaconf import OmegaConf
 
 from unroll.batch import SequenceBatch
+from unroll.errors import InputError
 from unroll.models.base import SequenceModel
 from unroll.training import loggers, pictures
 
@@ -31,6 +32,8 @@ def make_run_dir(wanted: Path) -> Path:
             run_dir.mkdir(parents=True)
         except FileExistsError:
             number += 1
+        except OSError as error:
+            raise InputError(f"run_dir={wanted}: cannot be made ({error.strerror}); name another") from error
         else:
             return run_dir
 

@@ -52,6 +52,8 @@ def run(values: dict[str, Any]) -> dict[str, Any]:
     pl.seed_everything(config.seed, verbose=False)
     data = build_data(config.data, config.seed)
     model = build_model(config.model, data.spec, config.optimizer, config.scheduler)
+    if config.ckpt_path is not None:
+        checkpoints.require_fit(Path(config.ckpt_path), model)
 
     first = int(os.environ.get("LOCAL_RANK", "0")) == 0  # Lightning starts the others with theirs
     if first:
