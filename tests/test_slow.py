@@ -1,4 +1,4 @@
-"""What README says of the shipped experiments, from training to the number: `make test-slow`, half an hour."""
+"""What README says of the shipped experiments, from training to the number. Half an hour."""
 
 import json
 
