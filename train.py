@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from unroll import config
@@ -20,7 +22,7 @@ CONF = Path(__file__).parent / "conf"
 def main(composed: DictConfig) -> None:
     """Check what was composed, and run it."""
     with boundary():
-        values = config.check(composed, CONF)
+        values = config.check(composed, CONF, sweep=HydraConfig.get().mode is RunMode.MULTIRUN)
         # Threads that spin while they wait are many times slower where another program wants the cores too.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         from unroll.training.run import run

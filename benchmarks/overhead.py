@@ -114,7 +114,8 @@ def lightning_epoch(model: SequenceModel, batches: Sequence[SequenceBatch], sett
             callbacks=[
                 clock,
                 Throughput(),
-                checkpoints.keep_best_and_last(run_dir, model),
+                checkpoints.keep_best(run_dir, model),
+                checkpoints.keep_last(run_dir),
                 StepSeeds(settings.seed),
                 EpochLines(),
                 LearningRateMonitor(logging_interval="step"),

@@ -82,7 +82,7 @@ def test_optimizers_go_downhill(name):
     assert parameter.abs().max() < 0.5
 
 
-@pytest.mark.parametrize("name", entries("scheduler"))
+@pytest.mark.parametrize("name", ["constant", "linear", "cosine", "plateau"])
 def test_schedules(name):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     values = {} if name == "plateau" else {"warmup": 0.1}

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 import subprocess
 import sys
 
@@ -30,7 +31,7 @@ def folder(tmp_path_factory):
     """A folder in which one run on words was made."""
     folder = tmp_path_factory.mktemp("words")
     arguments = ["data=cmudict", "data.train_size=3000", "debug=fast", "logger=wandb"]
-    done, _ = train(*arguments, "run_dir=run", "model.hidden_size=16", cwd=folder)
+    done = train(*arguments, "run_dir=run", "model.hidden_size=16", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return folder, done.stdout
@@ -104,15 +105,17 @@ def test_a_checkpoint_file_is_a_run_too(folder):
 
 
 def test_evaluate_repeats_the_runs_own_results(tmp_path):
-    done, _ = train("data=copy", "data.test_size=50", *FAST, "trainer.limit_test_batches=null", cwd=tmp_path)
+    done = train("data=copy", "data.test_size=50", *FAST, "trainer.limit_test_batches=null", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "run" / "results.json").read_text())["test"]
     evaluated = unroll("evaluate", str(tmp_path / "run"))
     assert evaluated.returncode == 0, evaluated.stderr
-    printed = dict(line.split() for line in evaluated.stdout.splitlines())
+    first, *lines = evaluated.stdout.splitlines()
+    assert first == "copy, test split, greedy search"
+    printed = dict(line.split() for line in lines)
     assert printed == {name: f"{value:.4f}" for name, value in results.items()}
     for options in (["--search", "beam", "--beam-size", "1"], ["--search", "sample", "--top-k", "1"]):
-        assert unroll("evaluate", str(tmp_path / "run"), *options).stdout == evaluated.stdout
+        assert unroll("evaluate", str(tmp_path / "run"), *options).stdout.splitlines()[1:] == lines
 
 
 BAD = {
@@ -183,7 +186,7 @@ def test_a_pickle_is_not_executed(tmp_path):
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_runs(experiment, tmp_path):
     arguments = [f"experiment={experiment}", "debug=fast", "data.train_size=300", "run_dir=run"]
-    done, _ = train(*arguments, cwd=tmp_path)
+    done = train(*arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert (tmp_path / "run" / "results.json").is_file()
@@ -220,7 +223,7 @@ def test_every_experiment_runs(experiment, tmp_path):
     ids=lambda arguments: arguments[0],
 )
 def test_options_run(arguments, tmp_path):
-    done, _ = train(*FAST, *arguments, cwd=tmp_path)
+    done = train(*FAST, *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert (tmp_path / "run" / "metrics.csv").is_file() == ("logger=none" not in arguments)
@@ -230,7 +233,7 @@ def test_same_seed_same_bits_with_any_number_of_workers(tmp_path):
     weights = []
     for run, workers, seed in (("a", 0, 1), ("b", 0, 1), ("c", 2, 1), ("d", 0, 2)):
         options = [f"data.workers={workers}", f"seed={seed}", f"run_dir={run}", "trainer.max_epochs=2"]
-        done, _ = train(*FAST, "model.dropout=0.3", "model.teacher_forcing.ratio=0.5", *options, cwd=tmp_path)
+        done = train(*FAST, "model.dropout=0.3", "model.teacher_forcing.ratio=0.5", *options, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         checkpoint = torch.load(tmp_path / run / "checkpoints" / "last.ckpt", weights_only=True)
         weights.append(checkpoint["state_dict"])
@@ -238,25 +241,73 @@ def test_same_seed_same_bits_with_any_number_of_workers(tmp_path):
         assert all(torch.equal(weights[0][name], weights[other][name]) for name in weights[0]) == same
 
 
-def test_a_run_goes_on_from_a_checkpoint(tmp_path):
-    done, _ = train(*FAST, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    done, _ = train(
-        *FAST, "ckpt_path=run/checkpoints/last.ckpt", "run_dir=more", "trainer.max_epochs=2", cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads((tmp_path / "more" / "results.json").read_text())["steps"] == 4
+def last_weights(run):
+    checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    return checkpoint["state_dict"], checkpoint["global_step"]
 
 
-def test_a_checkpoint_of_another_model_is_refused(tmp_path):
-    done, _ = train(*FAST, cwd=tmp_path)
+def test_a_run_that_goes_on_from_a_checkpoint_ends_as_one_that_never_stopped(tmp_path):
+    options = [*FAST, "model.dropout=0.3", "model.teacher_forcing.ratio=0.5"]
+    going_on = ["ckpt_path=run/checkpoints/last.ckpt", "run_dir=more", "trainer.max_epochs=2"]
+    for arguments in (options, [*options, *going_on], [*options, "run_dir=whole", "trainer.max_epochs=2"]):
+        done = train(*arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+    (more, steps), (whole, whole_steps) = last_weights(tmp_path / "more"), last_weights(tmp_path / "whole")
+    assert steps == whole_steps == 4
+    assert all(torch.equal(more[name], whole[name]) for name in whole)
+    assert (tmp_path / "more" / "checkpoints" / "best.ckpt").is_file()
+
+
+def test_last_is_the_last_and_best_the_best(tmp_path):
+    """With a learning rate that destroys what little was learned, the first epoch is the best."""
+    worse = ["optimizer=sgd", "optimizer.lr=5", "trainer.max_epochs=3", "data.train_size=3000", "data=sort"]
+    done = train(*FAST, *worse, "trainer.limit_train_batches=20", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    done, _ = train(
-        *FAST, "ckpt_path=run/checkpoints/last.ckpt", "model.hidden_size=8", "run_dir=more", cwd=tmp_path
+    assert last_weights(tmp_path / "run")[1] == 60
+    best = torch.load(tmp_path / "run" / "checkpoints" / "best.ckpt", weights_only=True)
+    assert best["global_step"] < 60
+
+
+def test_what_a_checkpoint_cannot_go_on_with_is_told(tmp_path):
+    done = train(*FAST, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for argument, message in {
+        "optimizer=sgd": "is of a run with another optimizer",
+        "scheduler=plateau": "is of a run with another scheduler",
+        "data.max_length=30": "is of a run with another data",
+        "model.hidden_size=8": "is not of a run with this model",
+        "trainer.max_epochs=1": "has had 1 epochs; give more to go on",
+    }.items():
+        done = train(*FAST, "ckpt_path=run/checkpoints/last.ckpt", argument, "run_dir=more", cwd=tmp_path)
+        assert done.returncode == 2
+        assert message in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert not (tmp_path / "more").exists()
+
+
+def test_a_run_that_diverges_says_so(tmp_path):
+    diverging = ["optimizer=sgd", "optimizer.lr=1e30", "trainer.gradient_clip=0", "trainer.max_epochs=2"]
+    done = train(*FAST, *diverging, cwd=tmp_path)
+    assert done.returncode == 4
+    assert "loss=nan" in done.stderr or "loss=inf" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "run" / "results.json").exists()
+
+
+def test_an_interrupted_run_says_so(tmp_path):
+    command = [sys.executable, str(ROOT / "train.py"), "trainer.max_epochs=1000", "logger=csv", "run_dir=run"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ckpt_path=run/checkpoints/last.ckpt: holds the weights of another")
-    assert not (tmp_path / "more").exists()
+    for line in process.stdout:
+        if line.startswith("epoch 1/"):
+            break
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr.strip().endswith("interrupted")
+    assert "Traceback" not in stderr
 
 
 @pytest.mark.parametrize(
@@ -274,18 +325,17 @@ def test_without_a_server_a_run_goes_on_offline_and_says_so(environment, reason,
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    done, seconds = train(*FAST, "logger=wandb", "logger.mode=online", cwd=tmp_path)
+    done = train(*FAST, "logger=wandb", "logger.mode=online", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     notes = [line for line in done.stdout.splitlines() if line.startswith("W&B: offline, since")]
     assert len(notes) == 1
     assert reason in notes[0]
     assert "`wandb sync outputs/wandb/offline-run-" in notes[0]
-    assert seconds < 60
     assert len(list((tmp_path / "outputs" / "wandb").glob("offline-run-*"))) == 1
 
 
 def test_a_run_may_end_before_its_first_validation(tmp_path):
-    done, _ = train(*FAST, "trainer.max_steps=1", "data.test_size=40", cwd=tmp_path)
+    done = train(*FAST, "trainer.max_steps=1", "data.test_size=40", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert results["steps"] == 1
@@ -293,29 +343,34 @@ def test_a_run_may_end_before_its_first_validation(tmp_path):
     assert unroll("predict", str(tmp_path / "run"), "--text", "1 2 3").returncode == 0
 
 
-def test_two_processes_make_one_run_and_the_same_metrics(tmp_path):
-    """Test sets of odd size: a metric that averaged batches or lost samples would differ."""
-    small = [
-        "data=copy",
-        *FAST,
-        "trainer.accelerator=cpu",
-        "data.test_size=101",
-        "trainer.limit_test_batches=null",
-    ]
-    done, _ = train(*small, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    two = ["ckpt_path=run/checkpoints/last.ckpt", "run_dir=two", "trainer.devices=2", "trainer.strategy=ddp"]
-    done, _ = train(*small, *two, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_two_processes_make_one_run_with_the_weights_and_metrics_of_one(tmp_path):
+    """Two batches of 8 are one of 16. A test set of odd size: a metric that averaged batches would differ."""
+    lengths = ["data=copy", "data.min_length=6", "data.max_length=6", "data.test_size=101"]
+    options = [*FAST, *lengths, "optimizer=sgd", "trainer.accelerator=cpu", "trainer.limit_test_batches=null"]
+    two = ["run_dir=two", "data.batch_size=8", "trainer.devices=2", "trainer.strategy=ddp"]
+    for arguments in ([*options, "data.batch_size=16"], [*options, *two]):
+        done = train(*arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "two"]
-    one, other = (json.loads((tmp_path / run / "results.json").read_text())["test"] for run in ("run", "two"))
-    assert other == pytest.approx(one, rel=1e-5)
     assert done.stdout.count("test sequences, and what the model makes of them") == 1
+    (one, steps), (other, other_steps) = last_weights(tmp_path / "run"), last_weights(tmp_path / "two")
+    assert steps == other_steps == 2
+    for name, weight in one.items():
+        torch.testing.assert_close(other[name], weight, rtol=1e-4, atol=1e-6)
+    tests = (json.loads((tmp_path / run / "results.json").read_text())["test"] for run in ("run", "two"))
+    first, second = tests
+    assert second == pytest.approx(first, rel=1e-4)
+
+
+def test_a_sweep_of_several_processes_is_refused(tmp_path):
+    done = train("-m", *FAST, "trainer.devices=2", "seed=1,2", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "error: trainer.devices=2: with -m each run has one device" in done.stderr
 
 
 def test_a_grid_of_runs(tmp_path):
     arguments = [argument for argument in FAST if not argument.startswith("run_dir")]
-    done, _ = train("-m", *arguments, "model/cell=rnn,gru", "data=sort", cwd=tmp_path)
+    done = train("-m", *arguments, "model/cell=rnn,gru", "data=sort", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     runs = [path.parent for path in tmp_path.glob("outputs/seq2seq/sort/*/results.json")]
     assert len(runs) == 2

@@ -56,6 +56,30 @@ def test_wide_beam_is_exhaustive_search(seed, length_penalty):
         assert decoded.log_probability[source].item() == pytest.approx(log_p(table, source, best), abs=1e-4)
 
 
+def slow_beam(table, source, max_length, beam_size, length_penalty):
+    """What `beam_search` says it does, one hypothesis at a time."""
+
+    def worth(hypothesis):
+        return log_p(table, source, hypothesis) / len(hypothesis) ** length_penalty
+
+    beam = [()]
+    for _ in range(max_length):
+        extended = [h if END in h else (*h, token) for h in beam for token in REAL]
+        beam = sorted(dict.fromkeys(extended), key=worth, reverse=True)[:beam_size]
+        if all(END in h for h in beam):
+            break
+    ended = [h for h in beam if END in h]
+    return [token for token in max(ended or beam, key=worth) if token != END]
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 1.0])
+@pytest.mark.parametrize("beam_size", [2, 3, 5])
+def test_narrow_beams_prune_by_worth_per_token(beam_size, length_penalty):
+    table, step, state = table_decoder(40, 11)
+    expected = [slow_beam(table, source, 9, beam_size, length_penalty) for source in range(40)]
+    assert beam_search(step, state, 9, beam_size, length_penalty).to_lists() == expected
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_beam_of_one_is_greedy(seed):
     _, step, state = table_decoder(5, seed)

@@ -8,7 +8,7 @@ from conftest import entries
 from helpers import small_seq2seq, token_batch, token_spec
 
 from unroll.batch import SequenceBatch
-from unroll.nn.search import Method, SearchConfig
+from unroll.nn.search import Method, SearchConfig, allowed_scores
 from unroll.spec import END, PAD
 
 ALMOST_ONE = 1 - 1e-12  # runs the step loop, and yet every draw gives the true token
@@ -115,7 +115,8 @@ def test_without_teacher_forcing_the_decoder_reads_its_own_output():
     assert torch.equal(model(changed, 0.0)[0], logits)
     decoded = model.decode(batch)
     for row, length in enumerate(decoded.lengths.tolist()):
-        own = logits[row].argmax(-1)[:length].tolist()
+        own = allowed_scores(logits[row]).argmax(-1)[:length].tolist()
+        assert own
         assert own == decoded.tokens[row, : len(own)].tolist()
 
 
@@ -127,6 +128,23 @@ def test_teacher_forcing_draws_for_every_sequence_and_step():
     # A step agrees with the fused run where the true token was drawn, or the model's own was the true one.
     assert 0.5 < at_second_step < 0.75
     assert not torch.equal(given[0], given[1])
+
+
+def test_training_uses_the_configs_label_smoothing_and_teacher_forcing(monkeypatch):
+    batch = token_batch([4, 2])
+    losses = {}
+    for name, values in {
+        "plain": {},
+        "smooth": {"label_smoothing": 0.3},
+        "own": {"teacher_forcing": {"ratio": 0.0}},
+    }.items():
+        torch.manual_seed(0)
+        model = small_seq2seq(**values)
+        monkeypatch.setattr(model, "log_train_loss", lambda *_: None)
+        losses[name] = model.training_step(batch, 0)
+        logits = model(batch, 0.0 if name == "own" else 1.0)[0]
+        close(losses[name], model._cross_entropy(batch, logits, values.get("label_smoothing", 0.0)))
+    assert len({loss.item() for loss in losses.values()}) == 3
 
 
 def test_label_smoothing_is_in_training_and_not_in_validation():

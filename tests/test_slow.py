@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 
 
 def results(folder, *arguments):
-    done, _ = train(*arguments, "logger=csv", "run_dir=run", cwd=folder)
+    done = train(*arguments, "logger=csv", "run_dir=run", cwd=folder)
     assert done.returncode == 0, done.stderr
     return json.loads((folder / "run" / "results.json").read_text())["test"]
 
@@ -18,7 +18,7 @@ def results(folder, *arguments):
 def exact_match_with_beam(folder):
     evaluated = unroll("evaluate", str(folder / "run"), "--search", "beam")
     assert evaluated.returncode == 0, evaluated.stderr
-    return float(dict(line.split() for line in evaluated.stdout.splitlines())["test/exact_match"])
+    return float(dict(line.split() for line in evaluated.stdout.splitlines()[1:])["test/exact_match"])
 
 
 @pytest.mark.parametrize("experiment", ["copy", "reverse", "sort"])
@@ -34,6 +34,7 @@ def test_attention_matters_at_length_40(tmp_path):
     with_attention = results(tmp_path / "with", "experiment=copy40")["test/exact_match"]
     without = results(tmp_path / "without", "experiment=copy40", "model/attention=none")["test/exact_match"]
     assert with_attention > 0.98
+    assert exact_match_with_beam(tmp_path / "with") >= with_attention - 5e-5
     assert without < 0.5
 
 

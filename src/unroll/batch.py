@@ -1,7 +1,9 @@
 """The one thing that flows from data to models: a padded batch of sequences that knows their lengths."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -44,8 +46,8 @@ class SequenceBatch:
         """The same batch in page-locked memory. (The DataLoader calls it.)"""
         return self._map(lambda tensor: tensor.pin_memory())
 
-    def _map(self, function) -> "SequenceBatch":  # type: ignore[no-untyped-def]
-        tensors = {
+    def _map(self, function: Callable[[Tensor], Tensor]) -> "SequenceBatch":
+        tensors: dict[str, Any] = {
             field.name: function(value)
             for field in dataclasses.fields(self)
             if isinstance(value := getattr(self, field.name), Tensor)

@@ -19,6 +19,7 @@ PREDICT_BATCH = 256
 
 def main() -> None:
     """The program: every error ends in one line."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in train.py
     with boundary():
         try:
             cli(standalone_mode=False)
@@ -28,12 +29,15 @@ def main() -> None:
             raise KeyboardInterrupt from error
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def cli() -> None:
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Use, test and look into what `python train.py` has trained.
 
     RUN is a run's folder, as outputs/seq2seq/cmudict/…, or a checkpoint file.
     """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 def decoding_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -46,7 +50,13 @@ def decoding_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--temperature", type=float, help="Sampling draws from softmax(scores / this)."),
             click.option("--top-k", type=int, help="Sampling draws from the k best; 0 is all."),
             click.option("--max-length", type=int, help="Tokens after which an output is cut."),
-            click.option("--seed", type=int, default=1, show_default=True, help="Seed of sampling."),
+            click.option(
+                "--seed",
+                type=click.IntRange(0, 2**32 - 1),
+                default=1,
+                show_default=True,
+                help="Seed of sampling.",
+            ),
         )
     ):
         command = option(command)
@@ -94,7 +104,9 @@ def evaluate(run: Path, split: str, **decoding: Any) -> None:
     model = _load(run, decoding)
     from unroll.training.evaluate import evaluate as measure
 
-    for name, value in measure(model, run, split).items():
+    description, metrics = measure(model, run, split)
+    print(f"{description}, {split} split, {model.config.search.method.value} search")
+    for name, value in metrics.items():
         print(f"{name:28s} {value:.4f}")
 
 
@@ -136,12 +148,12 @@ def _inputs(text: tuple[str, ...], file: Path | None) -> Iterator[tuple[str, str
     name = "standard input" if file is None else str(file)
     try:
         content = sys.stdin.buffer.read() if file is None else file.read_bytes()
-        lines = content.decode("utf-8-sig").splitlines()
+        lines = content.decode("utf-8-sig").removesuffix("\n").split("\n")
     except OSError as error:
         raise InputError(f"--input {file}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{name}: is not UTF-8 text (byte {error.start})") from error
-    if not lines:
+    if lines == [""]:
         raise InputError(f"{name}: is empty; give an input a line")
     yield from ((f"{name}:{number}", line) for number, line in enumerate(lines, start=1))
 

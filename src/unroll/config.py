@@ -164,8 +164,10 @@ def choices(conf: Path, group: str) -> list[str]:
     return sorted(file.stem for file in (conf / group).glob("*.yaml"))
 
 
-def check(composed: DictConfig, conf: Path) -> dict[str, Any]:
+def check(composed: DictConfig, conf: Path, *, sweep: bool = False) -> dict[str, Any]:
     """The plain values of a composed config, once they are known to be right. Imports nothing heavy.
+
+    `sweep` says that it is one of several, started with -m.
 
     Raises:
         InputError: a wrong key, type, range or combination; no such `ckpt_path`.
@@ -177,6 +179,11 @@ def check(composed: DictConfig, conf: Path) -> dict[str, Any]:
     assert isinstance(values, dict)
     plain = {str(key): value for key, value in values.items()}
     config = load(plain, light=True)
+    if sweep and config.trainer.devices != "1":
+        raise InputError(
+            f"trainer.devices={config.trainer.devices}: with -m each run has one device; "
+            "its further processes would run the whole sweep again"
+        )
     signature = config.data.signature()
     if signature not in config.model.accepts:
         fitting = [name for name in choices(conf, "data") if _signature(conf, name) in config.model.accepts]

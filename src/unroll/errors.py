@@ -25,7 +25,7 @@ class InputError(UnrollError):
 
 
 class MissingEnvironmentError(UnrollError):
-    """Something this machine lacks: a device, a package, room on the disk. Exit code 3."""
+    """Something this machine lacks: a device, or a package. Exit code 3."""
 
     exit_code = 3
 

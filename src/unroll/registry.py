@@ -21,6 +21,7 @@ they import from other files. `build` imports the file whole.
 import ast
 import dataclasses
 import importlib
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ class OptimizerConfig(Config):
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        require(self, "lr", self.lr > 0, "a positive number")
+        require(self, "lr", 0 < self.lr < math.inf, "a positive number")
         require(self, "weight_decay", self.weight_decay >= 0, "zero or a positive number")
 
 

@@ -8,6 +8,7 @@ import torch
 
 from unroll.data.base import Samples, SequenceDataModule
 from unroll.data.collate import Sample
+from unroll.errors import InputError
 from unroll.registry import DataConfig, builds, register, require
 from unroll.spec import SPECIAL_TOKENS, Alignment, DataSpec, Kind, Signature
 
@@ -55,8 +56,8 @@ class TokensConfig(DataConfig):
 class Tokens(SequenceDataModule):
     """Each sample is a function of (seed, split, index) alone.
 
-    A sequence of the valid or test split that also stands in the train split is drawn again: test
-    sequences are unseen. (Where there are too few short ones to go round, a longer one takes their place.)
+    A sequence of the valid or test split that also stands in the train split is drawn again, so that test
+    sequences are unseen; there are fewer of the shortest among them than in the train split.
     """
 
     config: TokensConfig
@@ -91,13 +92,16 @@ class Tokens(SequenceDataModule):
     def _draw(self, split: int, index: int, seen: set[bytes]) -> np.ndarray:
         config = self.config
         random = np.random.default_rng([self.seed, split, index])
-        inputs = np.empty(0, dtype=np.int64)
         for _ in range(100):
             length = random.integers(config.min_length, config.max_length + 1)
             inputs = random.integers(config.vocabulary_size, size=length) + len(SPECIAL_TOKENS)
             if inputs.tobytes() not in seen:
-                break
-        return inputs
+                return inputs
+        raise InputError(
+            f"data.train_size={config.train_size}: the training set holds nearly all sequences of "
+            f"max_length={config.max_length} and vocabulary_size={config.vocabulary_size}, "
+            "which leaves none to test on; take fewer, or longer ones"
+        )
 
     def _sample(self, index: int, inputs: np.ndarray) -> Sample:
         match self.config.task:

@@ -69,7 +69,10 @@ class Words(SequenceDataModule):
         n_test = round(len(words) * config.test_fraction)
         n_valid = round(len(words) * config.valid_fraction)
         if not n_valid > 0 or not n_test > 0 or n_test + n_valid >= len(words):
-            raise InputError(f"data.path={config.path}: {len(words)} words are too few for three splits")
+            raise InputError(
+                f"data.test_fraction={config.test_fraction}: of {len(words)} words this and valid_fraction="
+                f"{config.valid_fraction} leave a split empty; take other fractions, or more words"
+            )
         split_words = {
             "test": [words[i] for i in order[:n_test]],
             "valid": [words[i] for i in order[n_test : n_test + n_valid]],

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from unroll.batch import SequenceBatch
-from unroll.errors import InputError
+from unroll.errors import InputError, NumericError
 from unroll.registry import ModelConfig, OptimizerConfig, SchedulerConfig, build, from_dict, to_dict
 from unroll.spec import DataSpec
 
@@ -82,7 +82,16 @@ class SequenceModel(pl.LightningModule, ABC):
         """Log train/loss in those steps that the loggers write; in the others it would cost and be lost."""
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if (self.global_step + 1) % every == 0:
+            self.require_finite("train/loss", loss)
             self.log("train/loss", loss, batch_size=len(batch))
+
+    def require_finite(self, name: str, loss: Tensor) -> None:
+        """Raise a `NumericError` where a loss is NaN or infinite."""
+        if not loss.isfinite():
+            raise NumericError(
+                f"{name}={loss.item()} at step {self.global_step}: the run has diverged; "
+                f"try a smaller optimizer.lr={self.optimizer_config.lr} or trainer.gradient_clip"
+            )
 
     def configure_optimizers(self) -> Any:
         """The optimizer and schedule that the config names."""
@@ -122,7 +131,7 @@ def load_model(checkpoint: dict[str, Any], source: str) -> SequenceModel:
         )
         with torch.no_grad():
             model.load_state_dict(checkpoint["state_dict"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, InputError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
             f"{source}: not a checkpoint of Unroll ({reason}); give one that a run has written"

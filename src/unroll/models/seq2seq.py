@@ -20,7 +20,7 @@ from unroll.nn.cells.base import State
 from unroll.nn.decoder import Decoder, Weights
 from unroll.nn.encoder import Bridge, Encoder, Memory
 from unroll.nn.recurrence import Recurrence
-from unroll.nn.search import Decoded, SearchConfig, search
+from unroll.nn.search import Decoded, SearchConfig, allowed_scores, search
 from unroll.registry import (
     AttentionConfig,
     CellConfig,
@@ -131,7 +131,7 @@ class Seq2Seq(SequenceModel):
         for t in range(previous.shape[1]):
             if t > 0:
                 given = torch.rand(len(batch), 1, device=token.device) < teacher_forcing
-                token = torch.where(given, previous[:, t : t + 1], steps[-1].argmax(dim=-1))
+                token = torch.where(given, previous[:, t : t + 1], allowed_scores(steps[-1]).argmax(dim=-1))
             logits, state, weights = self.decoder.step(token, state, memory)
             steps.append(logits)
             if weights is not None:
@@ -211,6 +211,7 @@ class Seq2Seq(SequenceModel):
         assert batch.targets is not None
         logits, _ = self(batch)
         loss = self._cross_entropy(batch, logits)
+        self.require_finite(f"{stage}/loss", loss)  # MeanMetric would drop a NaN
         valid = batch.targets != PAD
         accuracy = (logits.argmax(dim=-1) == batch.targets)[valid].float().mean()
         metrics = self._metrics(stage)

@@ -76,7 +76,7 @@ class Recurrence(nn.Module):
                 final.append(last)
             x = torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]
         if lengths is not None:
-            x = x * mask_from_lengths(lengths, x.shape[1])[..., None]
+            x = x.masked_fill(~mask_from_lengths(lengths, x.shape[1])[..., None], 0.0)
         return x, final
 
     def step(

@@ -35,7 +35,7 @@ class Method(Enum):
 class SearchConfig:
     """How outputs are decoded.
 
-    `max_length` bounds them, END included (None: one and a half times the longest target of the data).
+    `max_length` bounds their tokens and END (None: one and a half times the longest target of the data).
     `temperature` and `top_k` (0: all) shape sampling; `beam_size` and `length_penalty` beam search, where
     a hypothesis of n tokens is worth its log-probability / n^length_penalty.
     """
@@ -49,7 +49,7 @@ class SearchConfig:
 
     def __post_init__(self) -> None:
         require(self, "max_length", self.max_length is None or self.max_length >= 1, "1 or more")
-        require(self, "temperature", self.temperature > 0, "a positive number")
+        require(self, "temperature", 1e-3 <= self.temperature <= 1e3, "in [0.001, 1000]")
         require(self, "top_k", self.top_k >= 0, "0 (all tokens) or more")
         require(self, "beam_size", self.beam_size >= 1, "1 or more")
         require(self, "length_penalty", self.length_penalty >= 0, "zero or a positive number")
@@ -125,7 +125,7 @@ def _decode(
     tokens = []
     for _ in range(max_length):
         logits, state = step(token[:, None], state)
-        logits = _scores(logits[:, 0])
+        logits = allowed_scores(logits[:, 0])
         chosen = choose(logits)
         gain = logits.log_softmax(dim=-1).gather(-1, chosen[:, None]).squeeze(-1)
         total = torch.where(ended, total, total + gain)
@@ -160,7 +160,7 @@ def beam_search(
 
     for _ in range(max_length):
         logits, state = step(last, state)
-        gains = _scores(logits).log_softmax(dim=-1)
+        gains = allowed_scores(logits).log_softmax(dim=-1)
         # An ended hypothesis has one continuation: PAD, at no cost.
         stay = torch.full_like(gains[0, 0], float("-inf"))
         stay[PAD] = 0.0
@@ -191,7 +191,7 @@ def _select(state: list[State], index: Int[Tensor, " rows"]) -> list[State]:
     return [tuple(tensor.index_select(0, index) for tensor in cell) for cell in state]
 
 
-def _scores(logits: Float[Tensor, "*batch vocabulary"]) -> Float[Tensor, "*batch vocabulary"]:
+def allowed_scores(logits: Float[Tensor, "*batch vocabulary"]) -> Float[Tensor, "*batch vocabulary"]:
     """In float32, and never PAD, START or UNKNOWN: no answer holds them."""
     forbidden = torch.tensor([PAD, START, UNKNOWN], device=logits.device)
     return logits.float().index_fill(-1, forbidden, float("-inf"))

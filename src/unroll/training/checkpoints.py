@@ -14,17 +14,26 @@ from unroll.models.base import SequenceModel, load_model
 FOLDER = "checkpoints"
 
 
-def keep_best_and_last(run_dir: Path, model: SequenceModel) -> ModelCheckpoint:
-    """A callback that writes checkpoints/best.ckpt, by the model's own measure, and checkpoints/last.ckpt."""
+class _OwnCheckpoint(ModelCheckpoint):
+    """Writes one file of a run's folder.
+
+    A run that goes on from a checkpoint has a folder of its own: the old run's best is not its best.
+    """
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        pass
+
+
+def keep_best(run_dir: Path, model: SequenceModel) -> ModelCheckpoint:
+    """A callback that writes checkpoints/best.ckpt, by the model's own measure."""
     metric, mode = model.monitor
-    return ModelCheckpoint(
-        dirpath=run_dir / FOLDER,
-        filename="best",
-        monitor=metric,
-        mode=mode,
-        save_last=True,
-        auto_insert_metric_name=False,
-        enable_version_counter=False,
+    return _OwnCheckpoint(run_dir / FOLDER, "best", monitor=metric, mode=mode, enable_version_counter=False)
+
+
+def keep_last(run_dir: Path) -> ModelCheckpoint:
+    """A callback that writes checkpoints/last.ckpt after every epoch."""
+    return _OwnCheckpoint(
+        run_dir / FOLDER, "last", save_on_train_epoch_end=True, enable_version_counter=False
     )
 
 
@@ -62,18 +71,31 @@ def read(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
-def require_fit(path: Path, model: SequenceModel) -> None:
+def require_fit(path: Path, model: SequenceModel, max_epochs: int) -> None:
     """Make sure that a run of `model` can go on from a checkpoint.
 
     Raises:
-        InputError: the file is no checkpoint, or its weights are those of another model.
+        InputError: the file is no checkpoint, or that of another model, data set, optimizer or schedule,
+            or it has nothing left to train.
     """
+    checkpoint = read(path)
     try:
-        model.load_state_dict(read(path)["state_dict"])
-    except (KeyError, RuntimeError) as error:
+        model.load_state_dict(checkpoint["state_dict"])
+        old, new = checkpoint["hyper_parameters"], model.hparams
+        same = {key: old[key]["name"] == new[key]["name"] for key in ("optimizer", "scheduler")}
+        same["data"] = old["spec"] == new["spec"]
+        epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise InputError(
-            f"ckpt_path={path}: holds the weights of another model; give the run's own model and data options"
+            f"ckpt_path={path}: is not of a run with this model; give the model and data options of its run"
         ) from error
+    for key, is_same in same.items():
+        if not is_same:
+            raise InputError(f"ckpt_path={path}: is of a run with another {key}; give the {key} of its run")
+    if epochs >= max_epochs:
+        raise InputError(
+            f"trainer.max_epochs={max_epochs}: {path} has had {epochs} epochs; give more to go on"
+        )
 
 
 def load(run: Path) -> SequenceModel:

@@ -12,8 +12,8 @@ from unroll.training import checkpoints
 from unroll.training.quiet import quiet
 
 
-def evaluate(model: SequenceModel, run: Path, split: str = "test") -> dict[str, float]:
-    """Metrics of a model on the split of the data that its checkpoint names.
+def evaluate(model: SequenceModel, run: Path, split: str = "test") -> tuple[str, dict[str, float]]:
+    """Metrics of a model on the split of the data that its checkpoint names, and what data those are.
 
     Raises:
         InputError: the checkpoint does not say what data it learned from, or the data are not what they were.
@@ -30,4 +30,4 @@ def evaluate(model: SequenceModel, run: Path, split: str = "test") -> dict[str, 
     with quiet():
         trainer = pl.Trainer(logger=False, enable_progress_bar=False, enable_model_summary=False, devices=1)
         metrics = trainer.test(model, data.loader(split), verbose=False)[0]
-    return {name.replace("test/", f"{split}/"): value for name, value in metrics.items()}
+    return data.description, {name.replace("test/", f"{split}/"): value for name, value in metrics.items()}

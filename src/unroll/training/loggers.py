@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlparse
 
 import wandb
@@ -28,22 +28,16 @@ def build_loggers(
     if config.kind is LoggerKind.csv:
         return loggers, None
     reason = why_not_online() if config.mode is LoggerMode.online else None
-    offline = config.mode is LoggerMode.offline or reason is not None
     _keep_to_one_folder()
     WANDB_FOLDER.mkdir(exist_ok=True)
-    settings = wandb.Settings(
-        console="off", silent=True, disable_git=True, disable_code=True, save_code=False
-    )
-    run = wandb.init(
-        dir=WANDB_FOLDER,
-        project=config.project,
-        group=config.group,
-        tags=config.tags,
-        name="/".join(run_dir.parts[-3:]),
-        config=values,
-        mode="offline" if offline else "online",
-        settings=settings,
-    )
+    if config.mode is LoggerMode.online and reason is None:
+        try:
+            run = _start(config, run_dir, values, "online")
+        except wandb.errors.Error as error:  # a key that is none, a server that does not answer as one
+            reason = str(error).splitlines()[0]
+            run = _start(config, run_dir, values, "offline")
+    else:
+        run = _start(config, run_dir, values, "offline")
     loggers.append(WandbLogger(experiment=run))
     note = (
         f"W&B: offline, since {reason}; `wandb sync {run.dir.removesuffix('/files')}` sends it later"
@@ -53,10 +47,27 @@ def build_loggers(
     return loggers, note
 
 
-def finish() -> None:
+def _start(
+    config: LoggerConfig, run_dir: Path, values: dict[str, Any], mode: Literal["online", "offline"]
+) -> wandb.Run:
+    return wandb.init(
+        dir=WANDB_FOLDER,
+        project=config.project,
+        group=config.group,
+        tags=config.tags,
+        name="/".join(run_dir.parts[-3:]),
+        config=values,
+        mode=mode,
+        settings=wandb.Settings(
+            console="off", silent=True, disable_git=True, disable_code=True, save_code=False
+        ),
+    )
+
+
+def finish(exit_code: int = 0) -> None:
     """Close the W&B run, if there is one, so that the next in this process is a run of its own."""
     if wandb.run is not None:
-        wandb.finish()
+        wandb.finish(exit_code)
 
 
 def why_not_online(timeout_s: float = 2.0) -> str | None:

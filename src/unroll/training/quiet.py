@@ -9,6 +9,7 @@ MESSAGES = (
     ".*does not have many workers.*",  # data.workers says how many
     ".*exists and is not empty.*",  # the run's folder, which the run has just made
     ".*smaller than the logging interval.*",  # short runs are short
+    ".*could not find the monitored key.*",  # a run that ends before its first validation has no best
     ".*LeafSpec.*is deprecated.*",  # Lightning 2.6 on torch 2.13
 )
 

@@ -53,7 +53,7 @@ def run(values: dict[str, Any]) -> dict[str, Any]:
     data = build_data(config.data, config.seed)
     model = build_model(config.model, data.spec, config.optimizer, config.scheduler)
     if config.ckpt_path is not None:
-        checkpoints.require_fit(Path(config.ckpt_path), model)
+        checkpoints.require_fit(Path(config.ckpt_path), model, config.trainer.max_epochs)
 
     first = int(os.environ.get("LOCAL_RANK", "0")) == 0  # Lightning starts the others with theirs
     if first:
@@ -62,7 +62,7 @@ def run(values: dict[str, Any]) -> dict[str, Any]:
         results.write_record(run_dir, values)
         results.write_vocabulary(run_dir, model)
     else:
-        run_dir = Path(os.environ[RUN_DIR])
+        run_dir = _run_dir_of_the_first()
     with quiet(), _logging_to(run_dir / "run.log", first):
         _say_what_runs(run_dir, config, model, data)
         try:
@@ -72,12 +72,15 @@ def run(values: dict[str, Any]) -> dict[str, Any]:
             if note:
                 log.info(note)
             outcome = _fit_and_test(config, run_dir, model, data, destinations)
+            outcome["data"] = data.description
             batch = _examples(model, data, config.logger.samples)
             if first:
                 results.show_examples(model, batch)
                 results.draw_pictures(run_dir, model, batch)
-        finally:
-            loggers.finish()
+        except BaseException:
+            loggers.finish(exit_code=1)
+            raise
+        loggers.finish()
         outcome["seconds"] = round(time.perf_counter() - start, 2)
         if first:
             results.write_results(run_dir, outcome)
@@ -94,16 +97,17 @@ def _fit_and_test(
     destinations: list[Logger],
 ) -> dict[str, Any]:
     throughput = Throughput()
-    best = checkpoints.keep_best_and_last(run_dir, model)
-    callbacks = [throughput, best, *_callbacks(config, model, destinations)]
+    best = checkpoints.keep_best(run_dir, model)
+    last = checkpoints.keep_last(run_dir)
+    callbacks = [throughput, best, last, *_callbacks(config, model, destinations)]
     trainer = _build_trainer(config.trainer, run_dir, destinations, callbacks)
-    trainer.fit(model, data, ckpt_path=config.ckpt_path, weights_only=True)
-
-    checkpoint = Path(best.best_model_path or run_dir / checkpoints.FOLDER / "last.ckpt")
-    if not best.best_model_path:  # the run ended before its first validation
-        trainer.save_checkpoint(checkpoint)
-    model.load_state_dict(checkpoints.read(checkpoint)["state_dict"])
-    test = trainer.test(model, data, verbose=False)[0]
+    with _interrupts():
+        trainer.fit(model, data, ckpt_path=config.ckpt_path, weights_only=True)
+        last_file = run_dir / checkpoints.FOLDER / "last.ckpt"
+        trainer.save_checkpoint(last_file)  # the run may have ended in the middle of an epoch
+        # Without a best, the run has ended before its first validation.
+        model.load_state_dict(checkpoints.read(Path(best.best_model_path or last_file))["state_dict"])
+        test = trainer.test(model, data, verbose=False)[0]
     model.eval()
     metric, _ = model.monitor
     return {
@@ -132,7 +136,9 @@ def _callbacks(config: TrainConfig, model: SequenceModel, destinations: list[Log
         callbacks.append(LearningRateMonitor(logging_interval="step"))
     stopping = config.early_stopping
     if stopping.patience is not None:
-        callbacks.append(EarlyStopping(metric, stopping.min_delta, stopping.patience, mode=mode))
+        callbacks.append(
+            EarlyStopping(metric, stopping.min_delta, stopping.patience, mode=mode, strict=False)
+        )
     return callbacks
 
 
@@ -176,12 +182,35 @@ def _profiler(profiler: Profiler, run_dir: Path) -> LightningProfiler | None:
             return PyTorchProfiler(run_dir, "profile")
 
 
+@contextmanager
+def _interrupts() -> Iterator[None]:
+    """Lightning turns Ctrl-C into an exit with code 1; turn it back."""
+    try:
+        yield
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+
+
+def _run_dir_of_the_first() -> Path:
+    if RUN_DIR not in os.environ:
+        raise MissingEnvironmentError(
+            "LOCAL_RANK: this process was started beside others; start one: trainer.devices starts the rest"
+        )
+    return Path(os.environ[RUN_DIR])
+
+
 def _require_device(config: TrainerConfig) -> None:
-    if config.accelerator is Accelerator.gpu and not torch.cuda.is_available():
+    gpus = torch.cuda.device_count()
+    if config.accelerator is Accelerator.gpu and gpus == 0:
         raise MissingEnvironmentError(
             "trainer.accelerator=gpu: this machine has no GPU that torch can use; "
             "try trainer.accelerator=cpu, or auto"
         )
+    wanted = 1 if config.devices == "auto" else int(config.devices)
+    if config.accelerator is not Accelerator.cpu and 0 < gpus < wanted:
+        raise MissingEnvironmentError(f"trainer.devices={wanted}: this machine has only {gpus} GPUs")
 
 
 @contextmanager
