@@ -260,13 +260,12 @@ def test_a_run_that_goes_on_from_a_checkpoint_ends_as_one_that_never_stopped(tmp
 
 
 def test_last_is_the_last_and_best_the_best(tmp_path):
-    """With a learning rate that destroys what little was learned, the first epoch is the best."""
-    worse = ["optimizer=sgd", "optimizer.lr=5", "trainer.max_epochs=3", "data.train_size=3000", "data=sort"]
-    done = train(*FAST, *worse, "trainer.limit_train_batches=20", cwd=tmp_path)
+    """With a learning rate that changes nothing, no epoch is better than the first."""
+    done = train(*FAST, "optimizer.lr=1e-30", "trainer.max_epochs=3", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert last_weights(tmp_path / "run")[1] == 60
+    assert last_weights(tmp_path / "run")[1] == 6
     best = torch.load(tmp_path / "run" / "checkpoints" / "best.ckpt", weights_only=True)
-    assert best["global_step"] < 60
+    assert best["global_step"] == 2
 
 
 def test_what_a_checkpoint_cannot_go_on_with_is_told(tmp_path):
@@ -287,7 +286,7 @@ def test_what_a_checkpoint_cannot_go_on_with_is_told(tmp_path):
 
 
 def test_a_run_that_diverges_says_so(tmp_path):
-    diverging = ["optimizer=sgd", "optimizer.lr=1e30", "trainer.gradient_clip=0", "trainer.max_epochs=2"]
+    diverging = ["optimizer=sgd", "optimizer.lr=1e38", "trainer.gradient_clip=0", "trainer.max_epochs=9"]
     done = train(*FAST, *diverging, cwd=tmp_path)
     assert done.returncode == 4
     assert "loss=nan" in done.stderr or "loss=inf" in done.stderr
@@ -356,7 +355,7 @@ def test_two_processes_make_one_run_with_the_weights_and_metrics_of_one(tmp_path
     (one, steps), (other, other_steps) = last_weights(tmp_path / "run"), last_weights(tmp_path / "two")
     assert steps == other_steps == 2
     for name, weight in one.items():
-        torch.testing.assert_close(other[name], weight, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(other[name], weight, rtol=1e-3, atol=1e-5)
     tests = (json.loads((tmp_path / run / "results.json").read_text())["test"] for run in ("run", "two"))
     first, second = tests
     assert second == pytest.approx(first, rel=1e-4)
