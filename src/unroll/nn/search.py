@@ -45,7 +45,7 @@ class SearchConfig:
     temperature: float = 1.0
     top_k: int = 0
     beam_size: int = 5
-    length_penalty: float = 1.0
+    length_penalty: float = 0.5
 
     def __post_init__(self) -> None:
         require(self, "max_length", self.max_length is None or self.max_length >= 1, "1 or more")
@@ -138,7 +138,7 @@ def _decode(
 
 
 def beam_search(
-    step: Step, state: list[State], max_length: int, beam_size: int, length_penalty: float = 1.0
+    step: Step, state: list[State], max_length: int, beam_size: int, length_penalty: float = 0.5
 ) -> Decoded:
     """Keep the `beam_size` best hypotheses of each source by log-probability / length^length_penalty.
 
