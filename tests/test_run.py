@@ -345,6 +345,7 @@ def test_a_run_may_end_before_its_first_validation(tmp_path):
 def test_two_processes_make_one_run_with_the_weights_and_metrics_of_one(tmp_path):
     """Two batches of 8 are one of 16. A test set of odd size: a metric that averaged batches would differ."""
     lengths = ["data=copy", "data.min_length=6", "data.max_length=6", "data.test_size=101"]
+    lengths.append("data.train_size=320")  # batches of exactly 16
     options = [*FAST, *lengths, "optimizer=sgd", "trainer.accelerator=cpu", "trainer.limit_test_batches=null"]
     two = ["run_dir=two", "data.batch_size=8", "trainer.devices=2", "trainer.strategy=ddp"]
     for arguments in ([*options, "data.batch_size=16"], [*options, *two]):
