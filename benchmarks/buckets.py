@@ -60,4 +60,4 @@ def train_epoch(model: SequenceModel, samples: list[Sample], batches: BucketedBa
     """One pass over the samples."""
     optimizer = adam(model)
     for batch in batches:
-        bare_step(model, optimizer, collate([samples[i] for i in batch]))
+        bare_step(model, optimizer, collate([samples[i] for i in batch], model.spec.signature))

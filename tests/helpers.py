@@ -55,4 +55,4 @@ def token_batch(lengths: list[int], tokens: int = 6, seed: int = 0) -> SequenceB
         )
         for index, length in enumerate(lengths)
     ]
-    return collate(samples)
+    return collate(samples, token_spec().signature)

@@ -14,17 +14,19 @@ from unroll.data.batching import BucketedBatches
 from unroll.data.collate import Sample, collate
 from unroll.errors import InputError
 from unroll.registry import from_dict
-from unroll.spec import END, PAD, SPECIAL_TOKENS, UNKNOWN, DataSpec
+from unroll.spec import END, PAD, SPECIAL_TOKENS, UNKNOWN, Alignment, DataSpec, Kind, Signature
 from unroll.text import Text
 from unroll.vocabulary import Vocabulary
 
+PAIRS = Signature(Kind.TOKENS, Kind.TOKENS, Alignment.UNALIGNED)
 ids = st.lists(st.integers(4, 9), min_size=1, max_size=8)
 
 
 @given(pairs=st.lists(st.tuples(ids, ids), min_size=1, max_size=6))
 def test_collation_keeps_every_token_and_pads_the_rest(pairs):
     batch = collate(
-        [Sample(i, torch.tensor(inputs), torch.tensor(targets)) for i, (inputs, targets) in enumerate(pairs)]
+        [Sample(i, torch.tensor(inputs), torch.tensor(targets)) for i, (inputs, targets) in enumerate(pairs)],
+        PAIRS,
     )
     assert batch.inputs.shape == (len(pairs), max(len(inputs) for inputs, _ in pairs))
     for row, (inputs, targets) in enumerate(pairs):
@@ -37,7 +39,7 @@ def test_collation_keeps_every_token_and_pads_the_rest(pairs):
 
 @given(rows=st.lists(st.integers(1, 5), min_size=1, max_size=5), features=st.integers(1, 3))
 def test_collation_of_continuous_values_pads_with_zeros(rows, features):
-    batch = collate([Sample(i, torch.ones(length, features)) for i, length in enumerate(rows)])
+    batch = collate([Sample(i, torch.ones(length, features)) for i, length in enumerate(rows)], PAIRS)
     assert batch.inputs.shape == (len(rows), max(rows), features)
     assert batch.inputs.sum(dim=(1, 2)).tolist() == [length * features for length in rows]
     assert batch.targets is None

@@ -11,14 +11,15 @@ ALLOWED = {
     "errors": set(),
     "spec": set(),
     "registry": {"errors", "spec"},
+    "components": {"registry", "spec"},
     "vocabulary": {"spec"},
     "text": {"errors", "spec", "vocabulary"},
     "batch": {"spec"},
-    "config": {"errors", "registry"},
-    "nn": {"spec", "registry", "batch", "nn"},
-    "models": {"errors", "spec", "registry", "vocabulary", "text", "batch", "nn", "models"},
-    "inspect": {"errors", "spec", "registry", "vocabulary", "text", "batch", "nn", "inspect"},
-    "data": {"errors", "spec", "registry", "vocabulary", "text", "batch", "data"},
+    "config": {"errors", "registry", "components"},
+    "nn": {"components", "spec", "registry", "batch", "nn"},
+    "models": {"components", "errors", "spec", "registry", "vocabulary", "text", "batch", "nn", "models"},
+    "inspect": {"components", "errors", "spec", "registry", "vocabulary", "text", "batch", "nn", "inspect"},
+    "data": {"components", "errors", "spec", "registry", "vocabulary", "text", "batch", "data"},
 }
 ALLOWED["training"] = set(ALLOWED) | {"training"}
 ALLOWED["sweep"] = set(ALLOWED) | {"sweep"}
@@ -52,4 +53,4 @@ def test_layers(file):
         if top == "wandb":
             assert layer == "training"
         if top == "torch":
-            assert layer not in ("errors", "spec", "registry", "vocabulary", "text", "config")
+            assert layer not in ("errors", "spec", "registry", "components", "vocabulary", "text", "config")

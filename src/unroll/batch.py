@@ -10,17 +10,22 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Inputs = Float[Tensor, "batch time features"] | Int[Tensor, "batch time"]
-Targets = Float[Tensor, "batch time_out outputs"] | Int[Tensor, "batch time_out"]
+Targets = Float[Tensor, "batch *time_out outputs"] | Int[Tensor, "batch *time_out"]
 
 
 @dataclass(slots=True, kw_only=True)
 class SequenceBatch:
     """A batch of sequences, padded at the end to the longest.
 
-    `index` holds each sample's number in its data set, so that a message can name it. `targets` have
-    the shape that the data's signature says; unaligned ones end in an END token, which `target_lengths`
-    counts. `references` lists every acceptable target of each sequence (a word's pronunciations),
-    without END, where there may be more than one.
+    `index` holds each sample's number in its data set, so that a message can name it. `targets` are
+
+    - one per sequence: classes (B,), or values or labels (B, O);
+    - one per step: classes (B, T), or values or labels (B, T, O), as long as the inputs;
+    - unaligned: tokens (B, T_out), each sequence ending in END, or values (B, T_out, O); `target_lengths`
+      counts their steps, END included.
+
+    `references` lists every acceptable target of each sequence (a word's pronunciations), without END,
+    where there may be more than one. `characters` holds the spelling of each input token, padded with PAD.
     """
 
     index: Int[Tensor, " batch"]
@@ -29,6 +34,7 @@ class SequenceBatch:
     targets: Targets | None = None
     target_lengths: Int[Tensor, " batch"] | None = None
     references: list[list[list[int]]] | None = None
+    characters: Int[Tensor, "batch time letters"] | None = None
 
     def __len__(self) -> int:
         return len(self.index)

@@ -173,6 +173,8 @@ def _predict(model: "Seq2Seq", inputs: list[tuple[str, str]]) -> Iterable[str]:
         except InputError as error:
             raise InputError(f"{place}: {error}") from error
     for start in range(0, len(samples), PREDICT_BATCH):
-        decoded = model.decode(collate(samples[start : start + PREDICT_BATCH])).to_lists()
+        decoded = model.decode(
+            collate(samples[start : start + PREDICT_BATCH], model.spec.signature)
+        ).to_lists()
         for (_, line), ids in zip(inputs[start:], decoded, strict=False):
             yield f"{line.strip()}\t{text.output_text(ids)}"

@@ -15,8 +15,9 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from unroll import registry
+from unroll.components import DataConfig, ModelConfig, OptimizerConfig, SchedulerConfig
 from unroll.errors import InputError, nearest
-from unroll.registry import DataConfig, ModelConfig, OptimizerConfig, SchedulerConfig, require
+from unroll.registry import require
 
 
 class Accelerator(Enum):
@@ -191,6 +192,7 @@ def check(composed: DictConfig, conf: Path, *, sweep: bool = False) -> dict[str,
             f"data.name={config.data.name}: model {config.model.name} cannot learn from {signature}; "
             f"data that fit it: {', '.join(fitting)}"
         )
+    config.data.require_ready()
     if config.ckpt_path is not None and not Path(config.ckpt_path).is_file():
         raise InputError(
             f"ckpt_path={config.ckpt_path}: no such file; give a checkpoint, as in a run's checkpoints/"

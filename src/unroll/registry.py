@@ -21,21 +21,18 @@ they import from other files. `build` imports the file whole.
 import ast
 import dataclasses
 import importlib
-import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from unroll.errors import InputError, nearest
-from unroll.spec import Signature
 
 LIGHT = {
     "dataclasses",
@@ -44,6 +41,7 @@ LIGHT = {
     "typing",
     "omegaconf",
     "unroll.errors",
+    "unroll.components",
     "unroll.registry",
     "unroll.spec",
 }
@@ -60,71 +58,6 @@ class Config:
     name: str = MISSING
 
 
-class Initialization(Enum):
-    """How weights start: U(±1/√H) as in torch.nn, or U(±√(6/(n+m))) (Glorot & Bengio 2010)."""
-
-    uniform = "uniform"
-    xavier = "xavier"
-
-
-@dataclass(kw_only=True, slots=True)
-class CellConfig(Config):
-    """Base config of a recurrent cell."""
-
-    initialization: Initialization = Initialization.uniform
-
-
-@dataclass(kw_only=True, slots=True)
-class AttentionConfig(Config):
-    """Base config of an attention mechanism."""
-
-
-@dataclass(kw_only=True, slots=True)
-class OptimizerConfig(Config):
-    """Base config of an optimizer."""
-
-    lr: float = MISSING
-    weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        require(self, "lr", 0 < self.lr < math.inf, "a positive number")
-        require(self, "weight_decay", self.weight_decay >= 0, "zero or a positive number")
-
-
-@dataclass(kw_only=True, slots=True)
-class SchedulerConfig(Config):
-    """Base config of a learning-rate schedule."""
-
-
-@dataclass(kw_only=True, slots=True)
-class ModelConfig(Config):
-    """Base config of an architecture variant. `accepts` lists the kinds of data that it can learn from."""
-
-    accepts: ClassVar[tuple[Signature, ...]] = ()
-
-
-@dataclass(kw_only=True, slots=True)
-class DataConfig(Config):
-    """Base config of a data set.
-
-    `batch_size` counts sequences. `bucket_pool` is the number of batches' worth of sequences that are
-    sorted by length together (0: no bucketing). `workers` is the number of loader processes.
-    """
-
-    batch_size: int = 64
-    bucket_pool: int = 50
-    workers: int = 0
-
-    def __post_init__(self) -> None:
-        require(self, "batch_size", self.batch_size >= 1, "1 or more")
-        require(self, "bucket_pool", self.bucket_pool >= 0, "0 (no bucketing) or more")
-        require(self, "workers", self.workers >= 0, "0 or more")
-
-    def signature(self) -> Signature:
-        """The kind of data that this config makes."""
-        raise NotImplementedError
-
-
 def require(config: object, key: str, holds: bool, expected: str) -> None:
     """Raise an `InputError` about `config.key` unless the condition `holds`."""
     if not holds:
@@ -134,6 +67,8 @@ def require(config: object, key: str, holds: bool, expected: str) -> None:
 GROUPS = {
     "model": "unroll.models",
     "model/cell": "unroll.nn.cells",
+    "model/embedding": "unroll.nn.embeddings",
+    "model/front_end": "unroll.nn.front_ends",
     "model/attention": "unroll.nn.attention",
     "data": "unroll.data",
     "optimizer": "unroll.nn.optimizers",

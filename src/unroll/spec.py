@@ -10,13 +10,22 @@ PAD, START, END, UNKNOWN = range(4)
 
 SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<unk>")
 
+IGNORED = -1
+"""The class of a step that neither loss nor metrics count, though it is no padding."""
+
 
 class Kind(Enum):
-    """What one time step of an input or a target is."""
+    """What an input or a target is made of.
+
+    Tokens, continuous values, one of several classes, or several labels of which each may hold or not. A
+    CONTEXT is a single vector, kept as a sequence of one step.
+    """
 
     TOKENS = "tokens"
     CONTINUOUS = "continuous"
     CLASSES = "classes"
+    LABELS = "labels"
+    CONTEXT = "context"
 
 
 class Alignment(Enum):
@@ -43,19 +52,49 @@ class Signature:
 class DataSpec:
     """Everything a model may know of its data. Plain data: it is kept in every checkpoint.
 
-    `input_size` is the number of features, or the size of the vocabulary with its four special tokens;
-    `target_size` likewise. `characters` and `lowercase` say how text is cut into input tokens.
-    `error_names` are the names of the error rate per target token and per whole sequence.
+    Attributes:
+        signature: the kinds of inputs and targets, and how they are aligned.
+        input_size: the number of features, or the size of the vocabulary with its four special tokens.
+        target_size: the same of the targets; or the number of classes, labels or values.
+        length: the number of steps of every sequence; 0 where they differ.
+        max_target_length: of the longest target of the training data, END included.
+        input_vocabulary: the tokens of the inputs, by id.
+        target_vocabulary: the tokens of the targets by id, or the names of classes or labels.
+        letters: the characters that tokens are spelt with, by id; batches then carry `characters`.
+        characters, lowercase: how text is cut into input tokens.
+        input_names, target_names: the names of features and of target values.
+        input_mean, input_std, target_mean, target_std: of the training data, for a model to scale by; empty
+            where values are to be taken as they are.
+        target_inputs: the input features whose next values the targets are: what a naive forecast repeats.
+            Empty where the targets are no forecast of an input.
+        horizon: how many steps ahead the values of one forecast reach; `target_size` is `horizon` times the
+            number of forecast features, step by step.
+        season: a naive forecast repeats the value of this many steps ago.
+        naive_error: the mean absolute error of that forecast, one step ahead, in the training data, of each
+            forecast feature (the scale of MASE).
+        error_names: the names of the error rate per target token and per whole sequence.
     """
 
     signature: Signature
     input_size: int
     target_size: int
+    length: int = 0
     max_target_length: int = 1
     input_vocabulary: tuple[str, ...] = ()
     target_vocabulary: tuple[str, ...] = ()
+    letters: tuple[str, ...] = ()
     characters: bool = False
     lowercase: bool = False
+    input_names: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
+    input_mean: tuple[float, ...] = ()
+    input_std: tuple[float, ...] = ()
+    target_mean: tuple[float, ...] = ()
+    target_std: tuple[float, ...] = ()
+    target_inputs: tuple[int, ...] = ()
+    horizon: int = 1
+    season: int = 1
+    naive_error: tuple[float, ...] = ()
     error_names: tuple[str, str] = ("token_error_rate", "sequence_error_rate")
 
     def to_dict(self) -> dict[str, Any]:

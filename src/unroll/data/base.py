@@ -2,15 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import partial
 
 import lightning.pytorch as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from unroll.batch import SequenceBatch
+from unroll.components import DataConfig
 from unroll.data.batching import BucketedBatches
 from unroll.data.collate import Sample, collate
-from unroll.registry import DataConfig, build, to_dict
+from unroll.registry import build, to_dict
 from unroll.spec import DataSpec
 
 
@@ -61,6 +63,10 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
         """The splits by name."""
         return self._load()[1]
 
+    def collate(self, samples: Sequence[Sample]) -> SequenceBatch:
+        """A batch of these samples."""
+        return collate(samples, self.spec.signature)
+
     def train_dataloader(self) -> DataLoader[SequenceBatch]:
         return self.loader("train", shuffle=True)
 
@@ -86,7 +92,7 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
         return DataLoader(
             samples,  # type: ignore[arg-type]  # collate_fn makes batches of them
             batch_sampler=batches,
-            collate_fn=collate,
+            collate_fn=partial(collate, signature=self.spec.signature),
             num_workers=self.config.workers,
             persistent_workers=self.config.workers > 0,
             pin_memory=torch.cuda.is_available(),

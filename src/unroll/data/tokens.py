@@ -6,10 +6,11 @@ from enum import Enum
 import numpy as np
 import torch
 
+from unroll.components import DataConfig
 from unroll.data.base import Samples, SequenceDataModule
 from unroll.data.collate import Sample
 from unroll.errors import InputError
-from unroll.registry import DataConfig, builds, register, require
+from unroll.registry import builds, register, require
 from unroll.spec import SPECIAL_TOKENS, Alignment, DataSpec, Kind, Signature
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from unroll.components import DataConfig
 from unroll.data.base import Samples, SequenceDataModule
 from unroll.data.collate import Sample
 from unroll.errors import InputError, MissingEnvironmentError
-from unroll.registry import DataConfig, builds, register, require
+from unroll.registry import builds, register, require
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 from unroll.vocabulary import Vocabulary
 

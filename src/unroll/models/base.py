@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from unroll.batch import SequenceBatch
+from unroll.components import ModelConfig, OptimizerConfig, SchedulerConfig
 from unroll.errors import InputError, NumericError
-from unroll.registry import ModelConfig, OptimizerConfig, SchedulerConfig, build, from_dict, to_dict
+from unroll.registry import build, from_dict, to_dict
 from unroll.spec import DataSpec
 
 

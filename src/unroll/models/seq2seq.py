@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from unroll.batch import SequenceBatch
+from unroll.components import AttentionConfig, CellConfig, ModelConfig, OptimizerConfig, SchedulerConfig
 from unroll.models.base import AttentionMap, Example, SequenceModel
 from unroll.models.metrics import SequenceErrors
 from unroll.models.teacher_forcing import TeacherForcingConfig, teacher_forcing_ratio
@@ -21,17 +22,7 @@ from unroll.nn.decoder import Decoder, Weights
 from unroll.nn.encoder import Bridge, Encoder, Memory
 from unroll.nn.recurrence import Recurrence
 from unroll.nn.search import Decoded, SearchConfig, allowed_scores, search
-from unroll.registry import (
-    AttentionConfig,
-    CellConfig,
-    ModelConfig,
-    OptimizerConfig,
-    SchedulerConfig,
-    build,
-    builds,
-    register,
-    require,
-)
+from unroll.registry import build, builds, register, require
 from unroll.spec import PAD, START, Alignment, DataSpec, Kind, Signature
 from unroll.text import Text
 

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from unroll.registry import AttentionConfig, builds, register
+from unroll.components import AttentionConfig
+from unroll.registry import builds, register
 
 Context = tuple[Float[Tensor, "batch queries context"], Float[Tensor, "batch queries time"] | None]
 """What attention returns: a context vector for every query, and the weights that made it."""

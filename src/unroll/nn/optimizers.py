@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from unroll.registry import OptimizerConfig, builds, register, require
+from unroll.components import OptimizerConfig
+from unroll.registry import builds, register, require
 
 
 @register("optimizer", "adam")

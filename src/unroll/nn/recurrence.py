@@ -6,8 +6,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unroll.batch import mask_from_lengths
+from unroll.components import CellConfig
 from unroll.nn.cells.base import Cell, State
-from unroll.registry import CellConfig, build
+from unroll.registry import build
 
 
 class Recurrence(nn.Module):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
-from unroll.registry import SchedulerConfig, builds, register, require
+from unroll.components import SchedulerConfig
+from unroll.registry import builds, register, require
 
 
 @register("scheduler", "constant")

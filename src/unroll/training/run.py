@@ -22,7 +22,6 @@ from unroll import config as root
 from unroll.batch import SequenceBatch
 from unroll.config import Accelerator, Profiler, TrainConfig, TrainerConfig
 from unroll.data.base import SequenceDataModule, build_data
-from unroll.data.collate import collate
 from unroll.errors import MissingEnvironmentError
 from unroll.models.base import SequenceModel, build_model
 from unroll.text import Text
@@ -124,7 +123,7 @@ def _fit_and_test(
 
 def _examples(model: SequenceModel, data: SequenceDataModule, number: int) -> SequenceBatch:
     test = data.splits["test"]
-    return collate([test[index] for index in range(min(number, len(test)))]).to(model.device)
+    return data.collate([test[index] for index in range(min(number, len(test)))]).to(model.device)
 
 
 def _callbacks(config: TrainConfig, model: SequenceModel, destinations: list[Logger]) -> list[Callback]:

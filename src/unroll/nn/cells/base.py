@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from unroll.batch import mask_from_lengths
-from unroll.registry import Initialization
+from unroll.components import Initialization
 
 State = tuple[Float[Tensor, "_rows hidden"], ...]
 """A cell's state: (h,) or (h, c). The first tensor is the cell's output."""

@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from unroll.components import CellConfig
 from unroll.nn.cells.base import Cell, State
-from unroll.registry import CellConfig, builds, register
+from unroll.registry import builds, register
 
 GATE_SHUT = 1e4
 """Far enough for σ(±GATE_SHUT) to be exactly 0 or 1, and still finite in float16."""

@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from unroll.components import CellConfig
 from unroll.nn.cells.base import Cell, State
-from unroll.registry import CellConfig, builds, register
+from unroll.registry import builds, register
 
 
 class Nonlinearity(Enum):
