@@ -1,160 +1,173 @@
-"""Every cell and the recurrence over it: one definition, several ways of running it, the same numbers."""
+"""Every cell: its step form, its sequence form, and what its equations are held against."""
+
+import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import entries
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from unroll.nn.recurrence import Recurrence
+from unroll.components import Execution
+from unroll.nn.cells.base import Cell
+from unroll.nn.cells.min_gru import MinGRU
 from unroll.registry import build, from_dict
 
-TORCH = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
 CELLS = [{"name": name} for name in entries("model/cell")] + [{"name": "rnn", "nonlinearity": "relu"}]
 cells = pytest.mark.parametrize("cell", CELLS, ids=lambda cell: "-".join(cell.values()))
+minimal = pytest.mark.parametrize("name", ["min_gru", "min_lstm"])
+
+
+def make_cell(cell, **values):
+    return build(from_dict("model/cell", {**cell, **values}), 3, 4)
+
+
+def random_state(module, batch=5, dtype=torch.float32):
+    return tuple(torch.randn(batch, 4, dtype=dtype) for _ in module.state_names)
 
 
 def close(actual, expected):
     torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
 
 
-def recurrence(cell, **options):
-    return Recurrence(from_dict("model/cell", cell), 3, 4, **options)
-
-
-def random_state(module, batch):
-    return [
-        tuple(torch.randn_like(tensor) for tensor in state)
-        for state in module.initial_state(torch.empty(batch))
-    ]
+def results(run, module, x, state, lengths=None):
+    """Outputs, final state and gradients; outputs of padding count for nothing."""
+    x = x.detach().requires_grad_()
+    state = tuple(tensor.detach().requires_grad_() for tensor in state)
+    outputs, final = run(x, state, lengths)
+    if lengths is not None:
+        padding = torch.arange(x.shape[1]) >= lengths[:, None]
+        outputs = outputs.masked_fill(padding[..., None], 0.0)
+    loss = outputs.square().mean() + sum(tensor.square().mean() for tensor in final)
+    return outputs, final, torch.autograd.grad(loss, [x, *state, *module.parameters()])
 
 
 @cells
-def test_sequence_form_equals_step_form(cell):
-    module = build(from_dict("model/cell", cell), 3, 4)
-    x, lengths = torch.randn(5, 7, 3), torch.tensor([7, 1, 4, 6, 2])
-    state = tuple(torch.randn(5, 4) for _ in module.state_names)
-    for given_lengths in (None, lengths):
-        outputs, final = module.sequence(x, state, given_lengths)
-        looped, looped_final = module.loop(x, state, given_lengths)
-        valid = torch.arange(7) < (lengths if given_lengths is not None else torch.full((5,), 7))[:, None]
-        close(outputs[valid], looped[valid])
-        close(final, looped_final)
+@pytest.mark.parametrize("lengths", [None, [7, 1, 4, 6, 2]], ids=["whole", "padded"])
+def test_sequence_form_equals_step_form(cell, lengths):
+    module = make_cell(cell)
+    x, state = torch.randn(5, 7, 3), random_state(module)
+    lengths = lengths and torch.tensor(lengths)
+    close(*(results(run, module, x, state, lengths) for run in (module.sequence, module.loop)))
+
+
+@cells
+@pytest.mark.parametrize("time", [1, 2, 3, 17, 256, 4096])
+def test_a_scan_equals_the_loop_at_any_length(cell, time):
+    module = make_cell(cell)
+    if Execution.scan not in module.executions:
+        pytest.skip("has no scan")
+    x, state = 2 * torch.randn(2, time, 3), random_state(module, 2)
+    close(*(results(run, module, x, state) for run in (module.sequence, module.loop)))
 
 
 @cells
 def test_state_carried_across_a_split_equals_one_pass(cell):
-    module = build(from_dict("model/cell", cell), 3, 4)
-    x = torch.randn(2, 9, 3)
-    outputs, final = module.sequence(x, module.initial_state(x))
-    first, state = module.sequence(x[:, :4], module.initial_state(x))
-    second, split_final = module.sequence(x[:, 4:], state)
-    close(torch.cat([first, second], dim=1), outputs)
-    close(split_final, final)
-
-
-@cells
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_equals_torch_with_its_weights(cell, bidirectional):
-    if cell["name"] not in TORCH:
-        pytest.skip("torch.nn has no such cell")
-    options = {"nonlinearity": cell["nonlinearity"]} if "nonlinearity" in cell else {}
-    reference = TORCH[cell["name"]](
-        3, 4, num_layers=2, bidirectional=bidirectional, batch_first=True, **options
-    )
-    module = recurrence(cell, num_layers=2, bidirectional=bidirectional)
-    with torch.no_grad():
-        for own, weights in zip(module.cells, reference.all_weights, strict=True):
-            for parameter, weight in zip(own.parameters(), weights, strict=True):
-                parameter.copy_(weight)
-    x, lengths = torch.randn(4, 6, 3), torch.tensor([2, 6, 1, 5])
-    packed = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-    expected, expected_final = reference(packed)
-    expected, _ = torch.nn.utils.rnn.pad_packed_sequence(expected, batch_first=True)
-    outputs, final = module(x, lengths=lengths)
-    close(outputs, expected)
-    h = torch.stack([state[0] for state in final])
-    close(h, expected_final[0] if isinstance(expected_final, tuple) else expected_final)
-    if isinstance(expected_final, tuple):
-        close(torch.stack([state[1] for state in final]), expected_final[1])
-
-
-@cells
-@settings(max_examples=10, deadline=None)
-@given(
-    lengths=st.lists(st.integers(1, 6), min_size=1, max_size=4),
-    num_layers=st.integers(1, 2),
-    bidirectional=st.booleans(),
-)
-def test_padded_batch_equals_single_sequences(cell, lengths, num_layers, bidirectional):
-    """Outputs, final states and gradients, whatever the padding holds."""
-    module = recurrence(cell, num_layers=num_layers, bidirectional=bidirectional)
-    time = max(lengths) + 1
-    x = torch.randn(len(lengths), time, 3, requires_grad=True)
-    state = random_state(module, len(lengths))
-    outputs, final = module(x, state, torch.tensor(lengths))
-    (outputs.square().sum() + sum(t.square().sum() for s in final for t in s)).backward()
-    batched = [parameter.grad.clone() for parameter in module.parameters()]
-
-    module.zero_grad()
-    for row, length in enumerate(lengths):
-        alone = x[row : row + 1, :length].detach().requires_grad_()
-        single, single_final = module(alone, [tuple(t[row : row + 1] for t in s) for s in state])
-        (single.square().sum() + sum(t.square().sum() for s in single_final for t in s)).backward()
-        close(outputs[row, :length], single[0])
-        close([[t[row] for t in s] for s in final], [[t[0] for t in s] for s in single_final])
-        close(x.grad[row, :length], alone.grad[0])
-        assert (outputs[row, length:] == 0).all()
-        assert (x.grad[row, length:] == 0).all()
-    close(batched, [parameter.grad for parameter in module.parameters()])
-
-
-@cells
-def test_values_in_the_padding_change_nothing_at_all(cell):
-    module = recurrence(cell, num_layers=2, bidirectional=True)
-    x, lengths = torch.randn(3, 6, 3), torch.tensor([2, 6, 4])
-    other = x.clone()
-    for row, length in enumerate(lengths):
-        other[row, length:] = 1e3
-    (outputs, final), (other_outputs, other_final) = (
-        module(x, lengths=lengths),
-        module(other, lengths=lengths),
-    )
-    assert torch.equal(outputs, other_outputs)
-    assert all(
-        torch.equal(a, b) for s, t in zip(final, other_final, strict=True) for a, b in zip(s, t, strict=True)
-    )
+    module = make_cell(cell)
+    x, state = torch.randn(5, 9, 3), random_state(module)
+    for run in (module.sequence, module.loop):
+        outputs, final = run(x, state)
+        first, middle = run(x[:, :4], state)
+        second, split_final = run(x[:, 4:], middle)
+        close(torch.cat([first, second], dim=1), outputs)
+        close(split_final, final)
 
 
 @cells
 def test_gradients_against_finite_differences(cell):
-    module = recurrence(cell, bidirectional=True).double()
+    module = make_cell(cell).double()
     x = torch.randn(2, 3, 3, dtype=torch.double, requires_grad=True)
-    lengths = torch.tensor([3, 2])
-    torch.autograd.gradcheck(lambda x: module(x, lengths=lengths)[0], (x,))
+    state = tuple(tensor.requires_grad_() for tensor in random_state(module, 2, torch.double))
+    for run in (module.sequence, module.loop):
+        assert torch.autograd.gradcheck(lambda x, *state, run=run: run(x, state)[0], (x, *state))
 
 
 @cells
-def test_step_of_the_recurrence_equals_its_sequence(cell):
-    module = recurrence(cell, num_layers=2)
-    x = torch.randn(2, 5, 3)
-    outputs, final = module(x)
-    state = module.initial_state(x)
-    for t in range(5):
-        output, state = module.step(x[:, t], state)
-        close(output, outputs[:, t])
-    close(state, final)
+def test_the_initial_state_is_zero(cell):
+    module = make_cell(cell)
+    state = module.initial_state(torch.empty(5, 2, dtype=torch.double))
+    assert len(state) == len(module.state_names)
+    for tensor in state:
+        assert torch.equal(tensor, torch.zeros(5, 4, dtype=torch.double))
 
 
-def test_step_of_a_bidirectional_recurrence_is_refused():
-    module = recurrence({"name": "gru"}, bidirectional=True)
-    with pytest.raises(ValueError, match="no step form"):
-        module.step(torch.randn(1, 3), [])
+@cells
+def test_mixed_precision_stays_close(cell):
+    module = make_cell(cell)
+    x = torch.randn(5, 7, 3)
+    expected, _ = module.sequence(x, module.initial_state(x))
+    for run in (module.sequence, module.loop):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            outputs, _ = run(x, module.initial_state(x))
+        torch.testing.assert_close(outputs.float(), expected, rtol=0.02, atol=0.02)
 
 
 @cells
 def test_xavier_initialisation_bounds_each_gate(cell):
-    config = from_dict("model/cell", {**cell, "initialization": "xavier"})
-    module = build(config, 50, 70)
+    module = build(from_dict("model/cell", {**cell, "initialization": "xavier"}), 50, 70)
     for gate in module.weight_ih.chunk(module.gates):
         assert gate.abs().max().item() == pytest.approx((6 / 120) ** 0.5, rel=0.02)
+
+
+def test_a_cell_needs_no_more_than_a_step():
+    class Sum(Cell):
+        def step(self, x, state):
+            return (state[0] + x,)
+
+    x, lengths = torch.randn(2, 5, 4), torch.tensor([5, 3])
+    module = Sum(4, 4)
+    outputs, (final,) = module.sequence(x, module.initial_state(x), lengths)
+    torch.testing.assert_close(outputs[0], x[0].cumsum(dim=0))
+    torch.testing.assert_close(final, torch.stack([x[0].sum(dim=0), x[1, :3].sum(dim=0)]))
+
+
+def log_g(x):
+    return torch.where(x >= 0, (F.relu(x) + 0.5).log(), -F.softplus(-x))
+
+
+@minimal
+def test_minimal_cells_equal_the_log_space_form_of_the_paper(name):
+    """Feng et al. 2024, appendix B: the logs of decays and inputs, then Heinsen's formula, in float64."""
+    module = build(from_dict("model/cell", {"name": name}), 3, 4).double()
+    x, h = torch.randn(5, 40, 3, dtype=torch.double), torch.rand(5, 4, dtype=torch.double)
+    *gates, new = F.linear(x, module.weight_ih, module.bias_ih).chunk(module.gates, dim=-1)
+    if name == "min_gru":
+        (update,) = gates
+        log_decay, log_update = -F.softplus(update), -F.softplus(-update)
+    else:
+        forget, update = gates
+        difference = F.softplus(-forget) - F.softplus(-update)
+        log_decay, log_update = -F.softplus(difference), -F.softplus(-difference)
+    log_values = torch.cat([h.log()[:, None], log_update + log_g(new)], dim=1)
+    sums = F.pad(log_decay.cumsum(dim=1), (0, 0, 1, 0))
+    expected = (sums + torch.logcumsumexp(log_values - sums, dim=1)).exp()[:, 1:]
+    torch.testing.assert_close(module.sequence(x, (h,))[0], expected)
+
+
+@minimal
+def test_minimal_cells_stay_finite_with_saturated_gates(name):
+    module = make_cell({"name": name})
+    x = 1e4 * torch.randn(5, 7, 3)
+    outputs, _, gradients = results(module.sequence, module, x, module.initial_state(x))
+    assert outputs.isfinite().all()
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@minimal
+def test_minimal_cells_start_as_the_linear_layers_of_the_paper(name):
+    module = build(from_dict("model/cell", {"name": name}), 100, 70)
+    linear = torch.nn.Linear(100, 70 * module.gates)
+    bound = max(parameter.abs().max().item() for parameter in linear.parameters())
+    assert max(parameter.abs().max().item() for parameter in module.parameters()) == pytest.approx(
+        bound, rel=0.01
+    )
+    assert bound == pytest.approx(1 / math.sqrt(100), rel=0.01)
+
+
+def test_min_gru_blends_state_and_new_value():
+    """One step by hand: u = ½ and n = g(1) = 1.5 make h′ = ½ · 3 + ½ · 1.5."""
+    module = MinGRU(from_dict("model/cell", {"name": "min_gru"}), 1, 1)
+    with torch.no_grad():
+        module.weight_ih.copy_(torch.tensor([[0.0], [1.0]]))
+        module.bias_ih.zero_()
+    (h,) = module.step(torch.ones(1, 1), (torch.full((1, 1), 3.0),))
+    assert h.item() == pytest.approx(2.25)

@@ -16,7 +16,7 @@ ALLOWED = {
     "text": {"errors", "spec", "vocabulary"},
     "batch": {"spec"},
     "config": {"errors", "registry", "components"},
-    "nn": {"components", "spec", "registry", "batch", "nn"},
+    "nn": {"components", "errors", "spec", "registry", "batch", "nn"},
     "models": {"components", "errors", "spec", "registry", "vocabulary", "text", "batch", "nn", "models"},
     "inspect": {"components", "errors", "spec", "registry", "vocabulary", "text", "batch", "nn", "inspect"},
     "data": {"components", "errors", "spec", "registry", "vocabulary", "text", "batch", "data"},

@@ -93,6 +93,14 @@ class Padding(Enum):
     masked = "masked"
 
 
+class Pooling(Enum):
+    """Which steps the one output of a sequence is made of."""
+
+    last = "last"
+    mean = "mean"
+    max = "max"
+
+
 @dataclass(kw_only=True, slots=True)
 class RecurrentConfig(ModelConfig):
     """Base config of a model with a recurrence.

@@ -38,6 +38,7 @@ LIGHT = {
     "dataclasses",
     "enum",
     "math",
+    "pathlib",
     "typing",
     "omegaconf",
     "unroll.errors",
@@ -205,6 +206,8 @@ def _is_light(node: ast.stmt) -> bool:
     match node:
         case ast.ImportFrom(module=module):
             return module in LIGHT
+        case ast.Import(names=modules):
+            return all(alias.name in LIGHT for alias in modules)
         case ast.ClassDef(bases=bases):
             return node.name.endswith("Config") or any(ast.unparse(base) == "Enum" for base in bases)
         case _:

@@ -1,78 +1,36 @@
-"""What every recurrent cell offers: a step form, a sequence form, and parameters laid out as torch.nn's."""
+"""What every recurrent cell offers: a step form and a sequence form."""
 
-import math
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unroll.batch import mask_from_lengths
-from unroll.components import Initialization
+from unroll.components import Execution, Padding
 
 State = tuple[Float[Tensor, "_rows hidden"], ...]
 """A cell's state: (h,) or (h, c). The first tensor is the cell's output."""
 
 
 class Cell(nn.Module, ABC):
-    """One recurrent layer in one direction.
+    """One recurrent layer in one direction. A new cell needs no more than `step`.
 
-    `weight_ih` is (gates · H, I) and `weight_hh` (gates · H, H), the gates in torch.nn's order, so that
-    weights can be exchanged with torch.nn.RNN, GRU and LSTM.
+    A cell with a faster way to run than step by step names it in `executions`, first, and overrides
+    `sequence` with it.
     """
 
-    gates: ClassVar[int]
     state_names: ClassVar[tuple[str, ...]] = ("h",)
+    executions: ClassVar[tuple[Execution, ...]] = (Execution.loop,)
 
-    def __init__(self, input_size: int, hidden_size: int, initialization: Initialization) -> None:
+    def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
         self.input_size = input_size
         self.hidden_size = hidden_size
-        rows = self.gates * hidden_size
-        self.weight_ih = nn.Parameter(torch.empty(rows, input_size))
-        self.weight_hh = nn.Parameter(torch.empty(rows, hidden_size))
-        self.bias_ih = nn.Parameter(torch.empty(rows))
-        self.bias_hh = nn.Parameter(torch.empty(rows))
-        bound = 1 / math.sqrt(hidden_size)
-        for parameter in self.parameters():
-            nn.init.uniform_(parameter, -bound, bound)
-        if initialization is Initialization.xavier:
-            for weight in (*self.weight_ih.chunk(self.gates), *self.weight_hh.chunk(self.gates)):
-                nn.init.xavier_uniform_(weight)
 
     @abstractmethod
     def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
         """One time step: the state after reading x."""
-
-    @abstractmethod
-    def kernel(
-        self,
-        x: Float[Tensor, "batch time input"],
-        state: State,
-        padding: Bool[Tensor, "batch time"] | None,
-    ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        """All time steps in one fused call: the output of every step and the state after the last.
-
-        Where the state holds more than the output, the rest of it passes through `padding` unchanged.
-        """
-
-    def initial_state(self, x: Float[Tensor, "batch ..."]) -> State:
-        """Zeros, on the device and in the dtype of x."""
-        return tuple(x.new_zeros(x.shape[0], self.hidden_size) for _ in self.state_names)
-
-    def sequence(
-        self,
-        x: Float[Tensor, "batch time input"],
-        state: State,
-        lengths: Int[Tensor, " batch"] | None = None,
-    ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        """All time steps, fused. The final state is that of each sequence's last valid step."""
-        if lengths is None:
-            return self.kernel(x, state, None)
-        outputs, (_, *rest) = self.kernel(x, state, ~mask_from_lengths(lengths, x.shape[1]))
-        last = (lengths - 1)[:, None, None].expand(-1, 1, self.hidden_size)
-        return outputs, (outputs.gather(1, last).squeeze(1), *rest)
 
     def loop(
         self,
@@ -80,10 +38,14 @@ class Cell(nn.Module, ABC):
         state: State,
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        """The same as `sequence`, one `step` at a time."""
+        """All time steps, one `step` at a time: every step's output, and the final state.
+
+        The final state is that of each sequence's last valid step: where a sequence has ended, the state
+        stays as it is.
+        """
         outputs = []
-        for t in range(x.shape[1]):
-            new = self.step(x[:, t], state)
+        for t, x_t in enumerate(x.unbind(dim=1)):  # slices would each make a gradient of all T steps
+            new = self.step(x_t, state)
             if lengths is not None:
                 alive = (t < lengths)[:, None]
                 new = tuple(
@@ -92,3 +54,29 @@ class Cell(nn.Module, ABC):
             state = new
             outputs.append(state[0])
         return torch.stack(outputs, dim=1), state
+
+    def sequence(
+        self,
+        x: Float[Tensor, "batch time input"],
+        state: State,
+        lengths: Int[Tensor, " batch"] | None = None,
+        padding: Padding = Padding.frozen,
+    ) -> tuple[Float[Tensor, "batch time hidden"], State]:
+        """The same as `loop` on the valid steps, to rounding, the fastest way that the cell has.
+
+        `padding` is frozen or masked; most cells make no difference between them.
+        """
+        return self.loop(x, state, lengths)
+
+    def initial_state(self, x: Float[Tensor, "batch ..."]) -> State:
+        """Zeros, on the device and in the dtype of x."""
+        return tuple(x.new_zeros(x.shape[0], self.hidden_size) for _ in self.state_names)
+
+
+def last_valid(
+    steps: Float[Tensor, "batch time hidden"], lengths: Int[Tensor, " batch"] | None
+) -> Float[Tensor, "batch hidden"]:
+    """The last valid step of each sequence."""
+    if lengths is None:
+        return steps[:, -1]
+    return steps.gather(1, (lengths - 1)[:, None, None].expand(-1, 1, steps.shape[-1])).squeeze(1)

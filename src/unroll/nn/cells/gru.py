@@ -1,14 +1,16 @@
 """The gated recurrent unit (Cho et al. 2014, arXiv:1406.1078), with the reset gate after the product."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from unroll.components import CellConfig
-from unroll.nn.cells.base import Cell, State
+from unroll.nn.cells.base import State
+from unroll.nn.cells.fused import FusedCell
 from unroll.registry import builds, register
 
 
@@ -21,7 +23,7 @@ class GRUConfig(CellConfig):
 
 
 @builds(GRUConfig)
-class GRU(Cell):
+class GRU(FusedCell):
     """r, u = σ(…), n = tanh(W_n x + b + r ⊙ (U_n h + b′)), h′ = (1 - u) ⊙ n + u ⊙ h."""
 
     gates = 3
@@ -38,12 +40,6 @@ class GRU(Cell):
         new = torch.tanh(x_new + reset * h_new)
         return ((1 - update) * new + update * h,)
 
-    def kernel(
-        self,
-        x: Float[Tensor, "batch time input"],
-        state: State,
-        padding: Bool[Tensor, "batch time"] | None,
-    ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
-        outputs, h = torch.gru(x, state[0][None], weights, True, 1, 0.0, self.training, False, True)
-        return outputs, (h[0],)
+    @property
+    def kernel(self) -> Callable[..., tuple[Tensor, ...]]:
+        return torch.gru

@@ -1,18 +1,18 @@
 """The long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from unroll.components import CellConfig
-from unroll.nn.cells.base import Cell, State
+from unroll.components import CellConfig, Padding
+from unroll.nn.cells.base import State, last_valid
+from unroll.nn.cells.fused import SHUT, FusedCell
+from unroll.nn.scan import linear_scan
 from unroll.registry import builds, register
-
-GATE_SHUT = 1e4
-"""Far enough for σ(±GATE_SHUT) to be exactly 0 or 1, and still finite in float16."""
 
 
 @register("model/cell", "lstm")
@@ -24,7 +24,7 @@ class LSTMConfig(CellConfig):
 
 
 @builds(LSTMConfig)
-class LSTM(Cell):
+class LSTM(FusedCell):
     """i, f, o = σ(…), g = tanh(…), c′ = f ⊙ c + i ⊙ g, h′ = o ⊙ tanh(c′). Gates in the order i, f, g, o."""
 
     gates = 4
@@ -35,30 +35,39 @@ class LSTM(Cell):
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
         h, c = state
-        z = F.linear(x, self.weight_ih, self.bias_ih) + F.linear(h, self.weight_hh, self.bias_hh)
-        i, f, g, o = z.chunk(4, dim=-1)
-        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-        return torch.sigmoid(o) * torch.tanh(c), c
+        i, f, g, o = self._gates(x, h)
+        c = f * c + i * g
+        return o * torch.tanh(c), c
 
-    def kernel(
+    @property
+    def kernel(self) -> Callable[..., tuple[Tensor, ...]]:
+        return torch.lstm
+
+    def freezing_column(self) -> Float[Tensor, "gates 1"]:
+        # The input gate shut and the forget gate open: c passes through padding unchanged.
+        column = self.weight_ih.new_zeros(4, self.hidden_size)
+        column[0] = -SHUT
+        column[1] = SHUT
+        return column.view(-1, 1)
+
+    def sequence(
         self,
         x: Float[Tensor, "batch time input"],
         state: State,
-        padding: Bool[Tensor, "batch time"] | None,
+        lengths: Int[Tensor, " batch"] | None = None,
+        padding: Padding = Padding.frozen,
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        weight_ih: Tensor = self.weight_ih
-        if padding is not None:
-            # One more input column, 1 on padding, shuts the input gate and opens the forget gate there:
-            # c passes through unchanged. (h does not, but every step's h is among the outputs.)
-            weight_ih = torch.cat([weight_ih, self._freezing_column()], dim=1)
-            x = torch.cat([x, padding[..., None].to(x.dtype)], dim=-1)
-        weights = (weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
-        initial = (state[0][None], state[1][None])
-        outputs, h, c = torch.lstm(x, initial, weights, True, 1, 0.0, self.training, False, True)
-        return outputs, (h[0], c[0])
+        if lengths is None or padding is not Padding.masked:
+            return super().sequence(x, state, lengths)
+        # The kernel shows no c but the last. With every h known, c is a linear recurrence.
+        h, c = state
+        outputs, _ = super().sequence(x, state)
+        i, f, g, _ = self._gates(x, torch.cat([h[:, None], outputs[:, :-1]], dim=1))
+        return outputs, (last_valid(outputs, lengths), last_valid(linear_scan(f, i * g, c), lengths))
 
-    def _freezing_column(self) -> Float[Tensor, "gates 1"]:
-        column = self.weight_ih.new_zeros(4, self.hidden_size)
-        column[0] = -GATE_SHUT
-        column[1] = GATE_SHUT
-        return column.view(-1, 1)
+    def _gates(
+        self, x: Float[Tensor, "*batch input"], h: Float[Tensor, "*batch hidden"]
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        z = F.linear(x, self.weight_ih, self.bias_ih) + F.linear(h, self.weight_hh, self.bias_hh)
+        i, f, g, o = z.chunk(4, dim=-1)
+        return torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)

@@ -1,15 +1,17 @@
 """The Elman cell (Elman 1990, "Finding structure in time")."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from unroll.components import CellConfig
-from unroll.nn.cells.base import Cell, State
+from unroll.nn.cells.base import State
+from unroll.nn.cells.fused import SHUT, FusedCell
 from unroll.registry import builds, register
 
 
@@ -30,27 +32,24 @@ class RNNConfig(CellConfig):
 
 
 @builds(RNNConfig)
-class RNN(Cell):
+class RNN(FusedCell):
     """h′ = f(W_ih x + b_ih + W_hh h + b_hh), with f = tanh or relu."""
 
     gates = 1
 
     def __init__(self, config: RNNConfig, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size, config.initialization)
-        self.nonlinearity = config.nonlinearity
+        self.relu = config.nonlinearity is Nonlinearity.relu
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
         (h,) = state
         z = F.linear(x, self.weight_ih, self.bias_ih) + F.linear(h, self.weight_hh, self.bias_hh)
-        return (torch.relu(z) if self.nonlinearity is Nonlinearity.relu else torch.tanh(z),)
+        return (torch.relu(z) if self.relu else torch.tanh(z),)
 
-    def kernel(
-        self,
-        x: Float[Tensor, "batch time input"],
-        state: State,
-        padding: Bool[Tensor, "batch time"] | None,
-    ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        run = torch.rnn_relu if self.nonlinearity is Nonlinearity.relu else torch.rnn_tanh
-        weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
-        outputs, h = run(x, state[0][None], weights, True, 1, 0.0, self.training, False, True)
-        return outputs, (h[0],)
+    @property
+    def kernel(self) -> Callable[..., tuple[Tensor, ...]]:
+        return torch.rnn_relu if self.relu else torch.rnn_tanh
+
+    def freezing_column(self) -> Float[Tensor, "gates 1"] | None:
+        # Over a long padding relu's h could grow to infinity, and 0 · ∞ is NaN in the gradient: hold it at 0.
+        return self.weight_ih.new_full((self.hidden_size, 1), -SHUT) if self.relu else None

@@ -1,12 +1,12 @@
-"""From token ids to vectors."""
+"""A vector for each token."""
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unroll.components import EmbeddingConfig
+from unroll.nn.embeddings.base import Embedding
 from unroll.registry import builds, register, require
 from unroll.spec import PAD, DataSpec
 
@@ -14,27 +14,13 @@ from unroll.spec import PAD, DataSpec
 @register("model/embedding", "word")
 @dataclass(kw_only=True, slots=True)
 class WordEmbeddingConfig(EmbeddingConfig):
-    """Config of a vector for each token of the vocabulary."""
+    """Config of a vector of `size` values for each token of the vocabulary."""
 
     name: str = "word"
     size: int = 64
 
     def __post_init__(self) -> None:
         require(self, "size", self.size >= 1, "1 or more")
-
-
-class Embedding(nn.Module, ABC):
-    """Tokens (B, T) to vectors (B, T, output_size). It is built with its config and the data's spec."""
-
-    output_size: int
-
-    @abstractmethod
-    def forward(
-        self,
-        tokens: Int[Tensor, "batch time"],
-        characters: Int[Tensor, "batch time letters"] | None = None,
-    ) -> Float[Tensor, "batch time embedding"]:
-        """The vectors of tokens, whose spelling `characters` may give."""
 
 
 @builds(WordEmbeddingConfig)

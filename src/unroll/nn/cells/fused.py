@@ -1,0 +1,121 @@
+"""The cells that torch has fused kernels for: parameters laid out as torch.nn's, and two ways to run them."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from unroll.batch import mask_from_lengths
+from unroll.components import Execution, Initialization, Padding
+from unroll.nn.cells.base import Cell, State, last_valid
+
+SHUT = 1e4
+"""Far enough for σ(±SHUT) to be exactly 0 or 1, and still finite in float16."""
+
+
+class FusedCell(Cell):
+    """A cell with a kernel of torch: torch.rnn_tanh, torch.gru, torch.lstm …
+
+    `weight_ih` is (gates · H, I) and `weight_hh` (gates · H, H), the gates in torch.nn's order, so that
+    weights can be exchanged with torch.nn.RNN, GRU and LSTM.
+    """
+
+    gates: ClassVar[int]
+    executions = (Execution.fused, Execution.loop)
+
+    def __init__(self, input_size: int, hidden_size: int, initialization: Initialization) -> None:
+        super().__init__(input_size, hidden_size)
+        rows = self.gates * hidden_size
+        self.weight_ih = nn.Parameter(torch.empty(rows, input_size))
+        self.weight_hh = nn.Parameter(torch.empty(rows, hidden_size))
+        self.bias_ih = nn.Parameter(torch.empty(rows))
+        self.bias_hh = nn.Parameter(torch.empty(rows))
+        bound = 1 / math.sqrt(hidden_size)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
+        if initialization is Initialization.xavier:
+            for weight in (*self.weight_ih.chunk(self.gates), *self.weight_hh.chunk(self.gates)):
+                nn.init.xavier_uniform_(weight)
+
+    @property
+    @abstractmethod
+    def kernel(self) -> Callable[..., tuple[Tensor, ...]]:
+        """The function of torch that runs all time steps."""
+
+    @property
+    def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The parameters in the order that kernels take them."""
+        return self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
+
+    def freezing_column(self) -> Float[Tensor, "gates 1"] | None:
+        """The weights of one more input, 1 on padding, that keep the state there from changing or growing.
+
+        None where a cell needs none: its h stays bounded, and the last valid one is among the outputs.
+        """
+        return None
+
+    def sequence(
+        self,
+        x: Float[Tensor, "batch time input"],
+        state: State,
+        lengths: Int[Tensor, " batch"] | None = None,
+        padding: Padding = Padding.frozen,
+    ) -> tuple[Float[Tensor, "batch time hidden"], State]:
+        weights = self.weights
+        column = None if lengths is None else self.freezing_column()
+        if lengths is not None and column is not None:
+            beyond = ~mask_from_lengths(lengths, x.shape[1])
+            x = torch.cat([x, beyond[..., None].to(x.dtype)], dim=-1)
+            weights = (torch.cat([self.weight_ih, column], dim=1), *weights[1:])
+        initial = tuple(tensor[None] for tensor in state)
+        outputs, *final = self.kernel(x, _hidden(initial), weights, True, 1, 0.0, self.training, False, True)
+        # h is among the outputs; what else there is in the state was held.
+        return outputs, (last_valid(outputs, lengths), *(tensor[0] for tensor in final[1:]))
+
+
+def run_packed(
+    cells: Sequence[FusedCell],
+    x: Float[Tensor, "batch time input"],
+    states: list[State],
+    lengths: Int[Tensor, " batch"],
+    *,
+    directions: int,
+    dropout: float,
+) -> tuple[Float[Tensor, "batch time directions_hidden"], list[State]]:
+    """A whole stack of cells over packed sequences, as torch.nn's modules run it: no step of padding.
+
+    Cells and states are in torch.nn's order. Outputs are in the batch's order, and zero on padding.
+    """
+    packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+    order, original = packed.sorted_indices, packed.unsorted_indices
+    assert order is not None
+    assert original is not None
+    initial = tuple(torch.stack(tensors).index_select(1, order) for tensors in zip(*states, strict=True))
+    weights = [weight for cell in cells for weight in cell.weights]
+    training = cells[0].training
+    data, *final = cells[0].kernel(
+        packed.data,
+        packed.batch_sizes,
+        _hidden(initial),
+        weights,
+        True,
+        len(cells) // directions,
+        dropout,
+        training,
+        directions == 2,
+    )
+    outputs, _ = pad_packed_sequence(
+        PackedSequence(data, packed.batch_sizes, order, original), batch_first=True, total_length=x.shape[1]
+    )
+    per_cell = zip(*(tensor.index_select(1, original) for tensor in final), strict=True)
+    return outputs, [tuple(tensors) for tensors in per_cell]
+
+
+def _hidden(state: tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
+    """The state as kernels take it: one tensor, or several."""
+    return state if len(state) > 1 else state[0]

@@ -1,0 +1,127 @@
+"""A vector for each token, and beside it what the token is spelt like."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from unroll.batch import mask_from_lengths
+from unroll.components import EmbeddingConfig
+from unroll.errors import InputError
+from unroll.nn.cells.lstm import LSTMConfig
+from unroll.nn.embeddings.base import Embedding
+from unroll.nn.recurrence import Recurrence
+from unroll.registry import builds, register, require
+from unroll.spec import PAD, UNKNOWN, DataSpec
+
+
+class SpellingEncoder(Enum):
+    """What reads the letters of a word.
+
+    cnn: a convolution over three letters at a time, and the maximum over the word (Ma & Hovy 2016,
+    arXiv:1603.01354; Chiu & Nichols 2016, arXiv:1511.08308). rnn: an LSTM in both directions, its two final
+    states (Ling et al. 2015, arXiv:1508.02096; Lample et al. 2016, arXiv:1603.01360).
+    """
+
+    cnn = "cnn"
+    rnn = "rnn"
+
+
+@register("model/embedding", "spelling")
+@dataclass(kw_only=True, slots=True)
+class SpellingEmbeddingConfig(EmbeddingConfig):
+    """Config of a word vector of `size` values beside features of the word's letters.
+
+    Letters are vectors of `character_size` values; `encoder` makes `hidden_size` features of them (rnn: in
+    each direction). `word_dropout` is the probability, in training, that a word's vector gives way to
+    that of unknown words, so that the model learns to go by the spelling.
+    """
+
+    name: str = "spelling"
+    size: int = 64
+    character_size: int = 30
+    hidden_size: int = 30
+    encoder: SpellingEncoder = SpellingEncoder.cnn
+    word_dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        for key in ("size", "character_size", "hidden_size"):
+            require(self, key, getattr(self, key) >= 1, "1 or more")
+        require(self, "word_dropout", 0 <= self.word_dropout < 1, "in [0, 1)")
+
+
+@builds(SpellingEmbeddingConfig)
+class SpellingEmbedding(Embedding):
+    """[vector of the word; features of its letters]: words that training has not seen differ too.
+
+    Word dropout is that of Kiperwasser & Goldberg 2016 (arXiv:1603.04351) with one probability for all words.
+
+    Raises:
+        InputError: the data does not say how its tokens are spelt.
+    """
+
+    def __init__(self, config: SpellingEmbeddingConfig, spec: DataSpec) -> None:
+        super().__init__()
+        if not spec.letters:
+            raise InputError(
+                "model.embedding.name=spelling: this data has no spelling of its tokens; "
+                "take model/embedding=word"
+            )
+        self.word_dropout = config.word_dropout
+        self.words = nn.Embedding(spec.input_size, config.size, padding_idx=PAD)
+        self.letters = nn.Embedding(len(spec.letters), config.character_size, padding_idx=PAD)
+        kind = LetterCNN if config.encoder is SpellingEncoder.cnn else LetterRNN
+        self.encoder = kind(config.character_size, config.hidden_size)
+        self.output_size = config.size + self.encoder.output_size
+
+    def forward(
+        self,
+        tokens: Int[Tensor, "batch time"],
+        characters: Int[Tensor, "batch time letters"] | None = None,
+    ) -> Float[Tensor, "batch time embedding"]:
+        if characters is None:
+            raise ValueError("a spelling embedding needs the characters of its tokens")
+        if self.training and self.word_dropout > 0:
+            dropped = torch.rand(tokens.shape, device=tokens.device) < self.word_dropout
+            tokens = tokens.masked_fill(dropped & (tokens != PAD), UNKNOWN)
+        spelt = characters.flatten(0, 1)
+        lengths = (spelt != PAD).sum(dim=1)
+        # A step of padding has no letters: it is read as one PAD, so that no encoder meets an empty word.
+        features = self.encoder(self.letters(spelt), lengths.clamp(min=1))
+        features = features.masked_fill((lengths == 0)[:, None], 0.0)
+        return torch.cat([self.words(tokens), features.unflatten(0, tokens.shape)], dim=-1)
+
+
+class LetterCNN(nn.Module):
+    """The maximum over a word's letters of a convolution with kernel 3; beyond its ends there are zeros."""
+
+    def __init__(self, character_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.output_size = hidden_size
+        self.conv = nn.Conv1d(character_size, hidden_size, kernel_size=3, padding=1)
+
+    def forward(
+        self, letters: Float[Tensor, "words letters characters"], lengths: Int[Tensor, " words"]
+    ) -> Float[Tensor, "words hidden"]:
+        """Features of words whose vectors are zero after their last letter."""
+        padding = ~mask_from_lengths(lengths, letters.shape[1])
+        features: Tensor = self.conv(letters.mT)
+        return features.masked_fill(padding[:, None], float("-inf")).amax(dim=2)
+
+
+class LetterRNN(nn.Module):
+    """The final states of an LSTM that reads a word forwards and of one that reads it backwards."""
+
+    def __init__(self, character_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.recurrence = Recurrence(LSTMConfig(), character_size, hidden_size, bidirectional=True)
+        self.output_size = 2 * hidden_size
+
+    def forward(
+        self, letters: Float[Tensor, "words letters characters"], lengths: Int[Tensor, " words"]
+    ) -> Float[Tensor, "words hidden"]:
+        """Features of words, whatever stands after their last letter."""
+        _, final = self.recurrence(letters, lengths=lengths)
+        return torch.cat([h for h, *_ in final], dim=-1)
