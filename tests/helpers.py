@@ -6,7 +6,7 @@ import torch
 
 from unroll.batch import SequenceBatch
 from unroll.data.collate import Sample, collate
-from unroll.models.base import build_model
+from unroll.models.base import SequenceModel, build_model
 from unroll.models.seq2seq import Seq2Seq
 from unroll.registry import from_dict
 from unroll.spec import SPECIAL_TOKENS, Alignment, DataSpec, Kind, Signature
@@ -24,23 +24,72 @@ def token_spec(tokens: int = 6, max_target_length: int = 8) -> DataSpec:
     )
 
 
-def small_seq2seq(spec: DataSpec | None = None, **values: Any) -> Seq2Seq:
-    config = {
-        "name": "seq2seq",
-        "cell": {"name": "gru"},
-        "attention": {"name": "dot"},
-        "hidden_size": 8,
-        "embedding_size": 5,
-        **values,
-    }
-    model = build_model(
-        from_dict("model", config),
-        spec or token_spec(),
+NESTED = {
+    "seq2seq": {"cell": {"name": "gru"}, "attention": {"name": "dot"}},
+    "one_to_many": {"cell": {"name": "gru"}},
+    **{
+        model: {"cell": {"name": "gru"}, "embedding": {"name": "word"}, "front_end": {"name": "none"}}
+        for model in ("many_to_one", "many_to_many", "seq2seq_continuous")
+    },
+}
+"""The groups inside a model's config, which have no default."""
+
+
+def small_model(name: str, spec: DataSpec, **values: Any) -> SequenceModel:
+    """A model of hidden size 8 in eval mode."""
+    return build_model(
+        from_dict("model", {"name": name, **NESTED[name], "hidden_size": 8, **values}),
+        spec,
         from_dict("optimizer", {"name": "adam"}),
         from_dict("scheduler", {"name": "constant"}),
-    )
+    ).eval()
+
+
+def small_seq2seq(spec: DataSpec | None = None, **values: Any) -> Seq2Seq:
+    model = small_model("seq2seq", spec or token_spec(), **{"embedding_size": 5, **values})
     assert isinstance(model, Seq2Seq)
-    return model.eval()
+    return model
+
+
+def any_spec(inputs: Kind, targets: Kind, alignment: Alignment, **values: Any) -> DataSpec:
+    """A spec of any signature: 3 features or 6 tokens, 4 classes, labels or values."""
+    tokens = token_spec().input_vocabulary
+    return DataSpec(
+        signature=Signature(inputs, targets, alignment),
+        input_size=len(tokens) if inputs is Kind.TOKENS else 3,
+        target_size=len(tokens) if targets is Kind.TOKENS else 4,
+        input_vocabulary=tokens if inputs is Kind.TOKENS else (),
+        target_vocabulary=tokens if targets is Kind.TOKENS else ("a", "b", "c", "d"),
+        **{"max_target_length": 5, **values},
+    )
+
+
+def any_batch(spec: DataSpec, lengths: list[int], seed: int = 0) -> SequenceBatch:
+    """Random inputs of the given lengths with random targets of the spec's kind; unaligned ones of 1 to 5."""
+    generator = torch.Generator().manual_seed(seed)
+    low = len(SPECIAL_TOKENS)
+    samples = []
+    for index, length in enumerate(lengths):
+        if spec.signature.inputs is Kind.TOKENS:
+            inputs = torch.randint(low, spec.input_size, (length,), generator=generator)
+        else:
+            inputs = torch.randn(length, spec.input_size, generator=generator)
+        steps = {
+            Alignment.SEQUENCE: (),
+            Alignment.STEP: (length,),
+            Alignment.UNALIGNED: (int(torch.randint(1, 6, (), generator=generator)),),
+        }[spec.signature.alignment]
+        match spec.signature.targets:
+            case Kind.TOKENS:
+                targets = torch.randint(low, spec.target_size, steps, generator=generator)
+            case Kind.CLASSES:
+                targets = torch.randint(0, spec.target_size, steps, generator=generator)
+            case Kind.LABELS:
+                targets = torch.randint(0, 2, (*steps, spec.target_size), generator=generator).float()
+            case _:
+                targets = torch.randn(*steps, spec.target_size, generator=generator)
+        samples.append(Sample(index, inputs, targets))
+    return collate(samples, spec.signature)
 
 
 def token_batch(lengths: list[int], tokens: int = 6, seed: int = 0) -> SequenceBatch:

@@ -62,7 +62,7 @@ def test_padded_batch_equals_single_sequences(variant):
     model = small_seq2seq(**variant)
     batch = token_batch([5, 1, 4])
     logits, _ = model(batch)
-    _, state = model.encode(batch.inputs, batch.lengths)
+    _, state = model.encode(batch)
     torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), batch.targets.flatten(), ignore_index=PAD, reduction="sum"
     ).backward()
@@ -73,7 +73,7 @@ def test_padded_batch_equals_single_sequences(variant):
         alone = single(batch, row)
         alone_logits, _ = model(alone)
         close(logits[row, : alone_logits.shape[1]], alone_logits[0])
-        _, alone_state = model.encode(alone.inputs, alone.lengths)
+        _, alone_state = model.encode(alone)
         close([[t[row] for t in s] for s in state], [[t[0] for t in s] for s in alone_state])
         torch.nn.functional.cross_entropy(
             alone_logits.flatten(0, 1), alone.targets.flatten(), reduction="sum"

@@ -3,18 +3,18 @@
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from unroll.errors import InputError, boundary
+from unroll.errors import InputError, MissingEnvironmentError, boundary
 
 if TYPE_CHECKING:  # importing torch takes seconds, and --help and typos need none of it
-    from unroll.models.seq2seq import Seq2Seq
+    from unroll.models.base import SequenceModel
 
-PREDICT_BATCH = 256
+CONF = Path(__file__).parents[2] / "conf"
 
 
 def main() -> None:
@@ -66,7 +66,7 @@ def decoding_options(command: Callable[..., None]) -> Callable[..., None]:
 @cli.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--text", multiple=True, help="An input; may be given several times.")
-@click.option("--input", "input_file", type=click.Path(path_type=Path), help="A file with an input a line.")
+@click.option("--input", "input_file", type=click.Path(path_type=Path), help="A file of inputs.")
 @click.option(
     "--output", "output_file", type=click.Path(path_type=Path), help="Write here, not to the terminal."
 )
@@ -74,25 +74,30 @@ def decoding_options(command: Callable[..., None]) -> Callable[..., None]:
 def predict(
     run: Path, text: tuple[str, ...], input_file: Path | None, output_file: Path | None, **decoding: Any
 ) -> None:
-    """Print each input and what the model makes of it, with a tab between.
+    """Print what the model makes of each input.
 
-    Inputs are --text, or the lines of --input, or those of standard input.
+    Inputs are --text, or those of the file --input, or the lines of standard input. Texts are printed with
+    their predictions, a tab between; of a table of values, as the run learned from, the predictions are CSV.
     """
     if text and input_file:
         raise InputError("--text and --input: give one of them")
     if output_file and not output_file.parent.is_dir():
         raise InputError(f"--output {output_file}: no such folder; make it first")
     model = _load(run, decoding)
-    lines = list(_inputs(text, input_file))
-    predictions = _predict(model, lines)
-    if output_file is None:
-        for line in predictions:
-            print(line, flush=True)
+    from unroll.training.predict import predict as write
+
+    if input_file:
+        predictions = write(model, run, file=input_file)
     else:
-        try:
-            output_file.write_text("".join(f"{line}\n" for line in predictions), encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"--output {output_file}: cannot be written ({error.strerror})") from error
+        lines = [("--text", line) for line in text] if text else _standard_input()
+        predictions = write(model, run, lines=lines)
+    if output_file is None:
+        print(predictions, end="", flush=True)
+        return
+    try:
+        output_file.write_text(predictions, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--output {output_file}: cannot be written ({error.strerror})") from error
 
 
 @cli.command()
@@ -102,12 +107,48 @@ def predict(
 def evaluate(run: Path, split: str, **decoding: Any) -> None:
     """Print the metrics of a run on its own test (or validation) data, however decoded."""
     model = _load(run, decoding)
+    from unroll.models.token_generator import TokenGenerator
     from unroll.training.evaluate import evaluate as measure
 
     description, metrics = measure(model, run, split)
-    print(f"{description}, {split} split, {model.config.search.method.value} search")
+    how = f", {model.config.search.method.value} search" if isinstance(model, TokenGenerator) else ""
+    print(f"{description}, {split} split{how}")
     for name, value in metrics.items():
         print(f"{name:28s} {value:.4f}")
+
+
+@cli.command()
+@click.argument("overrides", nargs=-1)
+def describe(overrides: tuple[str, ...]) -> None:
+    """Look at data before training: sizes, lengths, vocabulary, classes, features, padding.
+
+    OVERRIDES are those of train.py, as data=series data.path=FILE data.target=COLUMN.
+    """
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    from unroll import config, registry
+
+    if not CONF.is_dir():
+        raise MissingEnvironmentError(f"{CONF}: no such folder; install from a clone, with `make setup`")
+    with config.composition_errors(CONF):
+        config.register()
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            composed = compose("train", [*overrides, "run_dir=none"])
+        values = OmegaConf.to_container(composed.data, resolve=True, enum_to_str=True)
+    assert isinstance(values, dict)
+    data_config = registry.from_dict("data", {str(key): value for key, value in values.items()}, light=True)
+    data_config.require_ready()
+
+    from unroll.data.base import build_data
+    from unroll.data.describe import describe as look
+    from unroll.data.describe import describe_text
+
+    print(
+        describe_text(
+            look(build_data(registry.from_dict("data", registry.to_dict(data_config)), composed.seed))
+        )
+    )
 
 
 @cli.command()
@@ -119,62 +160,36 @@ def dashboard(folder: Path) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "wandb", "leet", str(folder)])
 
 
-def _load(run: Path, decoding: dict[str, Any]) -> "Seq2Seq":
+def _load(run: Path, decoding: dict[str, Any]) -> "SequenceModel":
     """The model of a run, decoding as the options say."""
     if not run.exists():
         raise InputError(f"{run}: no such run; give a run's folder (as outputs/seq2seq/…/…) or a .ckpt file")
     import torch
 
-    from unroll.models.seq2seq import Seq2Seq
+    from unroll.models.token_generator import TokenGenerator
     from unroll.nn.search import Method
     from unroll.training import checkpoints
 
     model = checkpoints.load(run)
-    assert isinstance(model, Seq2Seq)
     torch.manual_seed(decoding.pop("seed"))
     method = decoding.pop("search")
     given = {name: value for name, value in decoding.items() if value is not None}
     if method is not None:
         given["method"] = Method[method]
-    model.config.search = dataclasses.replace(model.config.search, **given)
+    if isinstance(model, TokenGenerator):
+        model.config.search = dataclasses.replace(model.config.search, **given)
+    elif given:
+        option = "search" if "method" in given else next(iter(given))
+        raise InputError(f"--{option.replace('_', '-')}: {run} writes no tokens; leave it out")
     return model
 
 
-def _inputs(text: tuple[str, ...], file: Path | None) -> Iterator[tuple[str, str]]:
-    """Inputs, each with the place it comes from."""
-    if text:
-        yield from (("--text", line) for line in text)
-        return
-    name = "standard input" if file is None else str(file)
+def _standard_input() -> list[tuple[str, str]]:
+    """Its lines, each with its place."""
     try:
-        content = sys.stdin.buffer.read() if file is None else file.read_bytes()
-        lines = content.decode("utf-8-sig").removesuffix("\n").split("\n")
-    except OSError as error:
-        raise InputError(f"--input {file}: cannot be read ({error.strerror})") from error
+        lines = sys.stdin.buffer.read().decode("utf-8-sig").removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
-        raise InputError(f"{name}: is not UTF-8 text (byte {error.start})") from error
+        raise InputError(f"standard input: is not UTF-8 text (byte {error.start})") from error
     if lines == [""]:
-        raise InputError(f"{name}: is empty; give an input a line")
-    yield from ((f"{name}:{number}", line) for number, line in enumerate(lines, start=1))
-
-
-def _predict(model: "Seq2Seq", inputs: list[tuple[str, str]]) -> Iterable[str]:
-    """Lines `input<TAB>prediction`, in order. All inputs are checked before the first is decoded."""
-    import torch
-
-    from unroll.data.collate import Sample, collate
-    from unroll.text import Text
-
-    text = Text(model.spec)
-    samples: list[Sample] = []
-    for place, line in inputs:
-        try:
-            samples.append(Sample(len(samples), torch.tensor(text.encode(line))))
-        except InputError as error:
-            raise InputError(f"{place}: {error}") from error
-    for start in range(0, len(samples), PREDICT_BATCH):
-        decoded = model.decode(
-            collate(samples[start : start + PREDICT_BATCH], model.spec.signature)
-        ).to_lists()
-        for (_, line), ids in zip(inputs[start:], decoded, strict=False):
-            yield f"{line.strip()}\t{text.output_text(ids)}"
+        raise InputError("standard input: is empty; give an input a line")
+    return [(f"standard input:{number}", line) for number, line in enumerate(lines, start=1)]

@@ -2,6 +2,7 @@
 
 import os
 import re
+import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,6 +51,8 @@ class Profiler(Enum):
     simple = "simple"
     pytorch = "pytorch"
 
+
+HELP_WIDTH = 100
 
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true")
 
@@ -157,7 +160,16 @@ def register() -> None:
 def help_text(conf: Path) -> str:
     """What `--help` prints: conf/help.txt with the choices of each group it names."""
     text = (conf / "help.txt").read_text(encoding="utf-8")
-    return re.sub(r"\{([\w/]+)\}", lambda group: ", ".join(choices(conf, group[1])), text)
+    return re.sub(
+        r"^( +\S+ +)\{([\w/]+)\}", lambda line: _listed(line[1], choices(conf, line[2])), text, flags=re.M
+    )
+
+
+def _listed(start: str, names: list[str]) -> str:
+    """Names after the start of a line, wrapped under one another."""
+    return textwrap.fill(
+        ", ".join(names), HELP_WIDTH, initial_indent=start, subsequent_indent=" " * len(start)
+    )
 
 
 def choices(conf: Path, group: str) -> list[str]:

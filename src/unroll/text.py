@@ -1,6 +1,7 @@
 """Text ↔ token ids, by a DataSpec: what a person types and reads, and what a model does."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from unroll.errors import InputError
 from unroll.spec import SPECIAL_TOKENS, UNKNOWN, DataSpec
@@ -12,8 +13,16 @@ class Text:
 
     def __init__(self, spec: DataSpec) -> None:
         self.spec = spec
-        self.inputs = Vocabulary(spec.input_vocabulary)
-        self.outputs = Vocabulary(spec.target_vocabulary)
+
+    @cached_property
+    def inputs(self) -> Vocabulary:
+        """The input tokens."""
+        return Vocabulary(self.spec.input_vocabulary)
+
+    @cached_property
+    def outputs(self) -> Vocabulary:
+        """The output tokens."""
+        return Vocabulary(self.spec.target_vocabulary)
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text's tokens.

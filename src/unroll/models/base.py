@@ -18,11 +18,15 @@ from unroll.spec import DataSpec
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One sequence as a person reads it: the input, what the model makes of it, and what would be right."""
+    """One sequence as a person reads it: the input, what the model makes of it, and what would be right.
+
+    A `graded` prediction is right or wrong; a value is only near or far.
+    """
 
     inputs: str
     predicted: str
     targets: list[str]
+    graded: bool = True
 
     @property
     def right(self) -> bool:
@@ -37,6 +41,17 @@ class AttentionMap:
     inputs: list[str]
     outputs: list[str]
     weights: list[list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """One feature: as it was known, as it went on from step `start`, and as was forecast."""
+
+    known: list[float]
+    start: int
+    true: list[float]
+    predicted: list[float]
+    naive: list[float]
 
 
 class SequenceModel(pl.LightningModule, ABC):
@@ -71,6 +86,14 @@ class SequenceModel(pl.LightningModule, ABC):
     def validation_step(self, batch: SequenceBatch, batch_idx: int) -> None:
         """Count a batch into the metrics."""
 
+    @abstractmethod
+    def predict_step(self, batch: SequenceBatch, batch_idx: int = 0) -> list[Any]:
+        """A prediction for each sequence of a batch, from its inputs alone.
+
+        Text of tokens; probabilities (C,) of classes or labels, or values (O,), as an array; or an array
+        (T, C) or (T, O) with a row for each step.
+        """
+
     def examples(self, batch: SequenceBatch) -> list[Example]:
         """The sequences of a batch with their predictions, for a table; none by default."""
         return []
@@ -78,6 +101,14 @@ class SequenceModel(pl.LightningModule, ABC):
     def attention_maps(self, batch: SequenceBatch) -> list[AttentionMap]:
         """Attention while the model decodes the sequences of a batch; none by default."""
         return []
+
+    def forecasts(self, batch: SequenceBatch) -> list[Forecast]:
+        """Forecasts of the sequences of a batch, beside the truth; none by default."""
+        return []
+
+    def report(self) -> dict[str, Any]:
+        """What there is to show of the last test besides its metrics; nothing by default."""
+        return {}
 
     def log_train_loss(self, loss: Tensor, batch: SequenceBatch) -> None:
         """Log train/loss in those steps that the loggers write; in the others it would cost and be lost."""

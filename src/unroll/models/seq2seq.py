@@ -1,268 +1,51 @@
 """Many-to-many, unaligned: token sequence to token sequence."""
 
-import dataclasses
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int
 from omegaconf import MISSING
-from torch import Tensor, nn
-from torchmetrics import MeanMetric
 
 from unroll.batch import SequenceBatch
-from unroll.components import AttentionConfig, CellConfig, ModelConfig, OptimizerConfig, SchedulerConfig
-from unroll.models.base import AttentionMap, Example, SequenceModel
-from unroll.models.metrics import SequenceErrors
-from unroll.models.teacher_forcing import TeacherForcingConfig, teacher_forcing_ratio
+from unroll.components import AttentionConfig, OptimizerConfig, SchedulerConfig
+from unroll.models.token_generator import TokenGenerator, TokenGeneratorConfig
+from unroll.nn.backbone import build_recurrence
 from unroll.nn.cells.base import State
-from unroll.nn.decoder import Decoder, Weights
 from unroll.nn.encoder import Bridge, Encoder, Memory
-from unroll.nn.recurrence import Recurrence
-from unroll.nn.search import Decoded, SearchConfig, allowed_scores, search
-from unroll.registry import build, builds, register, require
-from unroll.spec import PAD, START, Alignment, DataSpec, Kind, Signature
-from unroll.text import Text
+from unroll.registry import build, builds, register
+from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 
 @register("model", "seq2seq")
 @dataclass(kw_only=True, slots=True)
-class Seq2SeqConfig(ModelConfig):
+class Seq2SeqConfig(TokenGeneratorConfig):
     """Config of the token sequence-to-sequence model.
 
     Encoder and decoder have the same cell, `hidden_size` and `num_layers`; only the encoder can be
-    `bidirectional`. `dropout` acts on embeddings, between layers and before the output.
+    `bidirectional`.
     """
 
     accepts: ClassVar[tuple[Signature, ...]] = (Signature(Kind.TOKENS, Kind.TOKENS, Alignment.UNALIGNED),)
 
     name: str = "seq2seq"
-    cell: CellConfig = MISSING
-    attention: AttentionConfig = MISSING
-    hidden_size: int = 128
-    embedding_size: int = 64
-    num_layers: int = 1
     bidirectional: bool = True
-    dropout: float = 0.0
-    label_smoothing: float = 0.0
-    teacher_forcing: TeacherForcingConfig = field(default_factory=TeacherForcingConfig)
-    search: SearchConfig = field(default_factory=SearchConfig)
-
-    def __post_init__(self) -> None:
-        for key in ("hidden_size", "embedding_size", "num_layers"):
-            require(self, key, getattr(self, key) >= 1, "1 or more")
-        require(self, "dropout", 0 <= self.dropout < 1, "in [0, 1)")
-        require(self, "label_smoothing", 0 <= self.label_smoothing < 1, "in [0, 1)")
+    attention: AttentionConfig = MISSING
 
 
 @builds(Seq2SeqConfig)
-class Seq2Seq(SequenceModel):
-    """Encoder-decoder (Sutskever et al. 2014; Cho et al. 2014) with optional attention.
-
-    Losses and perplexity are per target token, END included, with the true previous tokens given;
-    error rates are those of decoded outputs, for which no target is seen.
-    """
+class Seq2Seq(TokenGenerator):
+    """Encoder-decoder (Sutskever et al. 2014; Cho et al. 2014) with optional attention."""
 
     def __init__(
         self, config: Seq2SeqConfig, spec: DataSpec, optimizer: OptimizerConfig, scheduler: SchedulerConfig
     ) -> None:
-        super().__init__(config, spec, optimizer, scheduler)
-        self.config = config
-        encoder = Recurrence(
-            config.cell,
-            config.embedding_size,
-            config.hidden_size,
-            num_layers=config.num_layers,
-            bidirectional=config.bidirectional,
-            dropout=config.dropout,
+        recurrence = build_recurrence(config, config.embedding_size)
+        attention = build(config.attention, config.hidden_size, recurrence.output_size)
+        super().__init__(config, spec, optimizer, scheduler, attention)
+        self.encoder = Encoder(spec.input_size, config.embedding_size, recurrence, config.dropout)
+        self.bridge = Bridge(
+            config.hidden_size, config.num_layers, recurrence.directions, recurrence.state_size
         )
-        decoder = Recurrence(
-            config.cell,
-            config.embedding_size,
-            config.hidden_size,
-            num_layers=config.num_layers,
-            dropout=config.dropout,
-        )
-        attention = build(config.attention, config.hidden_size, encoder.output_size)
-        self.encoder = Encoder(spec.input_size, config.embedding_size, encoder, config.dropout)
-        self.bridge = Bridge(config.hidden_size, config.num_layers, encoder.directions, encoder.state_size)
-        self.decoder = Decoder(spec.target_size, config.embedding_size, decoder, attention, config.dropout)
 
-        self.monitor = (f"valid/{spec.error_names[0]}", "min")
-        self.metrics = nn.ModuleDict({stage: _Metrics() for stage in ("valid", "test")})
-
-    def encode(
-        self, tokens: Int[Tensor, "batch time"], lengths: Int[Tensor, " batch"]
-    ) -> tuple[Memory, list[State]]:
-        """Read the source once: what the decoder attends to, and the state it starts from."""
-        outputs, final, mask = self.encoder(tokens, lengths)
+    def encode(self, batch: SequenceBatch) -> tuple[Memory, list[State]]:
+        outputs, final, mask = self.encoder(batch.inputs, batch.lengths)
         return Memory(outputs, self.decoder.attention.keys(outputs), mask), self.bridge(final)
-
-    def forward(
-        self, batch: SequenceBatch, teacher_forcing: float = 1.0
-    ) -> tuple[Float[Tensor, "batch time_out vocabulary"], Weights]:
-        """Scores of every target token, and attention's weights.
-
-        With probability `teacher_forcing`, drawn for every sequence and step, the decoder is given the
-        true previous token, else the one that it found most probable (Bengio et al. 2015,
-        "Scheduled sampling"). At 1 the decoder is one fused call, below it a loop over the steps.
-        """
-        assert batch.targets is not None
-        memory, state = self.encode(batch.inputs, batch.lengths)
-        previous = F.pad(batch.targets[:, :-1], (1, 0), value=START)
-        if teacher_forcing >= 1:
-            logits, _, weights = self.decoder(previous, state, memory)
-            return logits, weights
-
-        steps: list[Tensor] = []
-        attended: list[Tensor] = []
-        token = previous[:, :1]
-        for t in range(previous.shape[1]):
-            if t > 0:
-                given = torch.rand(len(batch), 1, device=token.device) < teacher_forcing
-                token = torch.where(given, previous[:, t : t + 1], allowed_scores(steps[-1]).argmax(dim=-1))
-            logits, state, weights = self.decoder.step(token, state, memory)
-            steps.append(logits)
-            if weights is not None:
-                attended.append(weights)
-        return torch.cat(steps, dim=1), torch.cat(attended, dim=1) if attended else None
-
-    @torch.no_grad()
-    def decode(self, batch: SequenceBatch, config: SearchConfig | None = None) -> Decoded:
-        """Outputs for a batch's inputs alone, by the model's own search or another."""
-        config = config or self.config.search
-        memory, state = self.encode(batch.inputs, batch.lengths)
-        max_length = config.max_length or math.ceil(1.5 * self.spec.max_target_length)
-        return search(
-            config, lambda token, state: self.decoder.step(token, state, memory)[:2], state, max_length
-        )
-
-    @torch.no_grad()
-    def examples(self, batch: SequenceBatch) -> list[Example]:
-        text = Text(self.spec)
-        return [
-            Example(
-                text.input_text(inputs[:length]),
-                text.output_text(predicted),
-                [text.output_text(target) for target in targets],
-            )
-            for inputs, length, predicted, targets in zip(
-                batch.inputs.tolist(),
-                batch.lengths.tolist(),
-                self.decode(batch).to_lists(),
-                _references(batch),
-                strict=True,
-            )
-        ]
-
-    @torch.no_grad()
-    def attention_maps(self, batch: SequenceBatch) -> list[AttentionMap]:
-        decoded = self.decode(batch)
-        _, weights = self(dataclasses.replace(batch, targets=decoded.tokens))
-        if weights is None:
-            return []
-        text = Text(self.spec)
-        return [
-            AttentionMap(
-                text.inputs.decode(inputs[:length]),
-                text.outputs.decode(outputs),
-                rows[: len(outputs), :length].tolist(),
-            )
-            for inputs, length, outputs, rows in zip(
-                batch.inputs.tolist(), batch.lengths.tolist(), decoded.to_lists(), weights, strict=True
-            )
-            if outputs
-        ]
-
-    def training_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
-        ratio = teacher_forcing_ratio(self.config.teacher_forcing, self.global_step)
-        logits, _ = self(batch, ratio)
-        loss = self._cross_entropy(batch, logits, self.config.label_smoothing)
-        self.log_train_loss(loss, batch)
-        return loss
-
-    def validation_step(self, batch: SequenceBatch, batch_idx: int) -> None:
-        self._evaluate(batch, "valid", SearchConfig())
-
-    def test_step(self, batch: SequenceBatch, batch_idx: int) -> None:
-        self._evaluate(batch, "test", self.config.search)
-
-    def predict_step(self, batch: SequenceBatch, batch_idx: int) -> Decoded:
-        return self.decode(batch)
-
-    def on_validation_epoch_end(self) -> None:
-        self._log_metrics("valid")
-
-    def on_test_epoch_end(self) -> None:
-        self._log_metrics("test")
-
-    def _evaluate(self, batch: SequenceBatch, stage: str, config: SearchConfig) -> None:
-        assert batch.targets is not None
-        logits, _ = self(batch)
-        loss = self._cross_entropy(batch, logits)
-        self.require_finite(f"{stage}/loss", loss)  # MeanMetric would drop a NaN
-        valid = batch.targets != PAD
-        accuracy = (logits.argmax(dim=-1) == batch.targets)[valid].float().mean()
-        metrics = self._metrics(stage)
-        metrics.loss.update(loss, weight=valid.sum())
-        metrics.accuracy.update(accuracy, weight=valid.sum())
-        metrics.errors.update(self.decode(batch, config).to_lists(), _references(batch))
-
-    def _log_metrics(self, stage: str) -> None:
-        metrics = self._metrics(stage)
-        loss = metrics.loss.compute()
-        token_errors, sequence_errors = metrics.errors.compute()
-        token_name, sequence_name = self.spec.error_names
-        values = {
-            "loss": loss,
-            "perplexity": loss.exp(),
-            "token_accuracy": metrics.accuracy.compute(),
-            "exact_match": 1 - sequence_errors,
-            token_name: token_errors,
-            sequence_name: sequence_errors,
-        }
-        # The metrics have summed over all processes already; sync_dist only says so to Lightning.
-        self.log_dict({f"{stage}/{name}": value for name, value in values.items()}, sync_dist=True)
-        metrics.reset()
-
-    def _cross_entropy(
-        self,
-        batch: SequenceBatch,
-        logits: Float[Tensor, "batch time_out vocabulary"],
-        label_smoothing: float = 0.0,
-    ) -> Float[Tensor, ""]:
-        assert batch.targets is not None
-        return F.cross_entropy(
-            logits.flatten(0, 1), batch.targets.flatten(), ignore_index=PAD, label_smoothing=label_smoothing
-        )
-
-    def _metrics(self, stage: str) -> "_Metrics":
-        metrics = self.metrics[stage]
-        assert isinstance(metrics, _Metrics)
-        return metrics
-
-
-def _references(batch: SequenceBatch) -> list[list[list[int]]]:
-    """Every acceptable target of each sequence, without END."""
-    if batch.references is not None:
-        return batch.references
-    assert batch.targets is not None
-    assert batch.target_lengths is not None
-    targets, lengths = batch.targets.tolist(), batch.target_lengths.tolist()
-    return [[target[: length - 1]] for target, length in zip(targets, lengths, strict=True)]
-
-
-class _Metrics(nn.Module):
-    """Of one stage: means over tokens, and the error rates of decoded sequences."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.loss = MeanMetric()
-        self.accuracy = MeanMetric()
-        self.errors = SequenceErrors()
-
-    def reset(self) -> None:
-        for metric in (self.loss, self.accuracy, self.errors):
-            metric.reset()

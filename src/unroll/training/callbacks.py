@@ -14,6 +14,9 @@ from unroll.models.base import SequenceModel
 
 log = logging.getLogger("unroll")
 
+MEASURES = ("valid/exact_match", "valid/accuracy", "valid/mae")
+"""What a line says of an epoch, where the model measures it."""
+
 
 class StepSeeds(pl.Callback):
     """Seed torch before every training step with f(seed, step, rank): dropout and draws do not depend on
@@ -44,7 +47,7 @@ class EpochLines(pl.Callback):
             return
         assert isinstance(pl_module, SequenceModel)
         metrics = trainer.callback_metrics
-        names = ["train/loss", "valid/loss", pl_module.monitor[0], "valid/exact_match"]
+        names = ["train/loss", "valid/loss", pl_module.monitor[0], *MEASURES]
         shown = "  ".join(f"{name} {metrics[name]:.4f}" for name in dict.fromkeys(names) if name in metrics)
         seconds = time.perf_counter() - self.start
         log.info("epoch %d/%s  %s  %.0f s", trainer.current_epoch + 1, trainer.max_epochs, shown, seconds)

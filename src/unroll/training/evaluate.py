@@ -4,7 +4,7 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 
-from unroll.data.base import build_data
+from unroll.data.base import SequenceDataModule, build_data
 from unroll.errors import InputError
 from unroll.models.base import SequenceModel
 from unroll.registry import from_dict
@@ -12,11 +12,11 @@ from unroll.training import checkpoints
 from unroll.training.quiet import quiet
 
 
-def evaluate(model: SequenceModel, run: Path, split: str = "test") -> tuple[str, dict[str, float]]:
-    """Metrics of a model on the split of the data that its checkpoint names, and what data those are.
+def data_of(run: Path) -> SequenceDataModule:
+    """The data that a run learned from, not yet loaded.
 
     Raises:
-        InputError: the checkpoint does not say what data it learned from, or the data are not what they were.
+        InputError: the checkpoint does not say what data it learned from.
     """
     path = checkpoints.find(run)
     plain = checkpoints.read(path).get("datamodule_hyper_parameters")
@@ -24,9 +24,20 @@ def evaluate(model: SequenceModel, run: Path, split: str = "test") -> tuple[str,
         raise InputError(
             f"{path}: does not say what data it learned from; give a checkpoint that a run has written"
         )
-    data = build_data(from_dict("data", plain["data"]), plain["seed"])
+    return build_data(from_dict("data", plain["data"]), plain["seed"])
+
+
+def evaluate(model: SequenceModel, run: Path, split: str = "test") -> tuple[str, dict[str, float]]:
+    """Metrics of a model on the split of the data that its checkpoint names, and what data those are.
+
+    Raises:
+        InputError: the data are not what they were.
+    """
+    data = data_of(run)
     if data.spec != model.spec:
-        raise InputError(f"{path}: learned from data of other tokens or sizes than {plain['data']} has now")
+        raise InputError(
+            f"{run}: learned from data of other tokens or sizes than {data.hparams['data']} has now"
+        )
     with quiet():
         trainer = pl.Trainer(logger=False, enable_progress_bar=False, enable_model_summary=False, devices=1)
         metrics = trainer.test(model, data.loader(split), verbose=False)[0]

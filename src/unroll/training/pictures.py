@@ -1,14 +1,20 @@
 """The pictures in a run's folder."""
 
 import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from unroll.models.base import AttentionMap
+from unroll.models.base import AttentionMap, Forecast
 
 Curve = tuple[list[int], list[float]]
+
+NO_SHARES = ("valid/loss", "valid/perplexity")
+
+MOST_NAMES = 40
+"""Of more classes than this, the names would not be readable."""
 
 
 def read_curves(metrics_file: Path) -> dict[str, Curve]:
@@ -26,21 +32,18 @@ def read_curves(metrics_file: Path) -> dict[str, Curve]:
 
 def draw_curves(curves: dict[str, Curve], title: str, path: Path) -> None:
     """Losses beside error rates over the steps of training."""
-    panels = {
-        "loss": {name: curve for name, curve in curves.items() if name in ("train/loss", "valid/loss")},
-        "share": {
-            name: curve
-            for name, curve in curves.items()
-            if name.startswith("valid/") and name not in ("valid/loss", "valid/perplexity")
-        },
-    }
+    losses = ["train/loss", "valid/loss"]
+    errors = ["valid/mae", "valid/naive_mae"]
+    shares = [name for name in curves if name.startswith("valid/") and name not in NO_SHARES]
+    panels = {"loss": losses, **({"error": errors} if "valid/mae" in curves else {"share": shares})}
     figure = Figure(figsize=(10, 4), layout="constrained")
     for axes, (label, panel) in zip(figure.subplots(1, 2), panels.items(), strict=True):
-        for name, (steps, values) in panel.items():
+        for name in (name for name in panel if name in curves):
+            steps, values = curves[name]
             axes.plot(steps, values, marker="." if len(steps) < 40 else "", label=name)
         axes.set(xlabel="step", ylabel=label)
         axes.grid(alpha=0.3)
-        if panel:
+        if axes.lines:
             axes.legend(frameon=False, fontsize=8)
     figure.suptitle(title)
     figure.savefig(path, dpi=120)
@@ -55,4 +58,45 @@ def draw_attention(maps: list[AttentionMap], path: Path) -> None:
         axes.set_yticks(range(len(attention.outputs)), attention.outputs)
         axes.xaxis.tick_top()
     figure.supylabel("output")
+    figure.savefig(path, dpi=120)
+
+
+def draw_forecasts(forecasts: list[Forecast], path: Path) -> None:
+    """What was known, what came, what the model and the naive forecast said: one panel a sequence."""
+    figure = Figure(figsize=(10, 2.2 * len(forecasts)), layout="constrained")
+    panels = figure.subplots(len(forecasts), 1, squeeze=False)[:, 0]
+    for axes, forecast in zip(panels, forecasts, strict=True):
+        ahead = range(forecast.start, forecast.start + len(forecast.true))
+        axes.plot(forecast.known, color="0.6", label="known")
+        axes.plot(ahead, forecast.naive, color="tab:orange", ls=":", marker=".", label="naive")
+        axes.plot(ahead, forecast.true, color="black", marker=".", label="true")
+        axes.plot(ahead, forecast.predicted, color="tab:blue", ls="--", marker=".", label="predicted")
+        axes.grid(alpha=0.3)
+    figure.axes[0].legend(frameon=False, fontsize=8, ncols=4)
+    figure.supxlabel("step")
+    figure.savefig(path, dpi=120)
+
+
+def draw_confusion(matrix: list[list[int]], names: Sequence[str], path: Path) -> None:
+    """The share of each true class (rows) that was taken for each class (columns)."""
+    shares = [[count / max(sum(row), 1) for count in row] for row in matrix]
+    size = max(3.0, min(12.0, 0.4 * len(names) + 2))
+    figure = Figure(figsize=(size + 1, size), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(shares, cmap=mpl.colormaps["magma"], vmin=0, vmax=1)
+    if len(names) <= MOST_NAMES:
+        axes.set_xticks(range(len(names)), names, rotation=90)
+        axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="predicted", ylabel="true")
+    figure.colorbar(image, label="share of the true class")
+    figure.savefig(path, dpi=120)
+
+
+def draw_accuracy_by_length(accuracies: Mapping[int, float], path: Path) -> None:
+    """The accuracy over the length of the sequence."""
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(list(accuracies), list(accuracies.values()), marker="." if len(accuracies) < 60 else "")
+    axes.set(xlabel="length", ylabel="accuracy", ylim=(-0.02, 1.02))
+    axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)

@@ -1,5 +1,6 @@
 """What a run leaves behind besides its checkpoints: the record of what was run, and what came of it."""
 
+import csv
 import json
 import logging
 import platform
@@ -67,6 +68,17 @@ def write_results(run_dir: Path, results: dict[str, Any]) -> None:
     _write_json(run_dir / "results.json", results)
 
 
+def write_report(run_dir: Path, model: SequenceModel) -> None:
+    """confusion.csv (rows are the true classes) and accuracy_by_length.csv, where the model has them."""
+    report, names = model.report(), model.spec.target_vocabulary
+    if "confusion" in report:
+        rows = [[name, *counts] for name, counts in zip(names, report["confusion"], strict=True)]
+        _write_csv(run_dir / "confusion.csv", ["true \\ predicted", *names], rows)
+    if "accuracy_by_length" in report:
+        rows = [list(pair) for pair in report["accuracy_by_length"].items()]
+        _write_csv(run_dir / "accuracy_by_length.csv", ["length", "accuracy"], rows)
+
+
 def show_examples(model: SequenceModel, batch: SequenceBatch) -> None:
     """Print a batch's sequences with their predictions, and put them on the dashboard."""
     examples = model.examples(batch)
@@ -75,22 +87,40 @@ def show_examples(model: SequenceModel, batch: SequenceBatch) -> None:
     width = max(len(example.inputs) for example in examples)
     log.info("\ntest sequences, and what the model makes of them")
     for example in examples:
-        verdict = "right" if example.right else f"wrong: {' or '.join(example.targets)}"
+        target = " or ".join(example.targets)
+        verdict = ("right" if example.right else f"wrong: {target}") if example.graded else f"true: {target}"
         log.info("  %s  →  %s   (%s)", example.inputs.ljust(width), example.predicted, verdict)
-    rows: list[Iterable[Any]] = [[e.inputs, e.predicted, " | ".join(e.targets), e.right] for e in examples]
+    rows: list[Iterable[Any]] = [
+        [e.inputs, e.predicted, " | ".join(e.targets), e.right if e.graded else None] for e in examples
+    ]
     loggers.log_table("test/examples", ["input", "predicted", "target", "right"], rows)
 
 
 def draw_pictures(run_dir: Path, model: SequenceModel, batch: SequenceBatch) -> None:
-    """curves.png and, where there is attention, attention.png; on the dashboard too."""
+    """curves.png, and what else the model has to show of its test; on the dashboard too."""
     metrics_file = run_dir / loggers.METRICS_FILE
     if metrics_file.is_file():
         pictures.draw_curves(pictures.read_curves(metrics_file), str(run_dir), run_dir / "curves.png")
     maps = model.attention_maps(batch)
     if maps:
         pictures.draw_attention(maps[:3], run_dir / "attention.png")
+    forecasts = model.forecasts(batch)
+    if forecasts:
+        pictures.draw_forecasts(forecasts[:4], run_dir / "forecasts.png")
+    report = model.report()
+    if "confusion" in report:
+        names = model.spec.target_vocabulary
+        pictures.draw_confusion(report["confusion"], names, run_dir / "confusion.png")
+    if "accuracy_by_length" in report:
+        by_length = report["accuracy_by_length"]
+        pictures.draw_accuracy_by_length(by_length, run_dir / "accuracy_by_length.png")
     for picture in sorted(run_dir.glob("*.png")):
         loggers.log_image(f"pictures/{picture.stem}", picture)
+
+
+def _write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:

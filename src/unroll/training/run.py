@@ -22,9 +22,11 @@ from unroll import config as root
 from unroll.batch import SequenceBatch
 from unroll.config import Accelerator, Profiler, TrainConfig, TrainerConfig
 from unroll.data.base import SequenceDataModule, build_data
+from unroll.data.files import FilesConfig
 from unroll.errors import MissingEnvironmentError
 from unroll.models.base import SequenceModel, build_model
-from unroll.text import Text
+from unroll.models.token_generator import TokenGenerator
+from unroll.spec import Kind
 from unroll.training import checkpoints, loggers, results
 from unroll.training.callbacks import EpochLines, StepSeeds, Throughput
 from unroll.training.quiet import quiet
@@ -74,6 +76,7 @@ def run(values: dict[str, Any]) -> dict[str, Any]:
             outcome["data"] = data.description
             batch = _examples(model, data, config.logger.samples)
             if first:
+                results.write_report(run_dir, model)
                 results.show_examples(model, batch)
                 results.draw_pictures(run_dir, model, batch)
         except BaseException:
@@ -83,8 +86,8 @@ def run(values: dict[str, Any]) -> dict[str, Any]:
         outcome["seconds"] = round(time.perf_counter() - start, 2)
         if first:
             results.write_results(run_dir, outcome)
-        example = Text(model.spec).input_text(batch.inputs[0, : int(batch.lengths[0])].tolist())
-        _say_what_came_of_it(run_dir, outcome, example)
+        _say_what_came_of_it(outcome)
+        _say_what_is_next(run_dir, model, data, batch, outcome["seconds"])
     return outcome
 
 
@@ -122,8 +125,10 @@ def _fit_and_test(
 
 
 def _examples(model: SequenceModel, data: SequenceDataModule, number: int) -> SequenceBatch:
+    """Some of the test sequences, from all over it: neighbours may be windows of the same series."""
     test = data.splits["test"]
-    return data.collate([test[index] for index in range(min(number, len(test)))]).to(model.device)
+    chosen = range(0, len(test), max(1, len(test) // number))[:number]
+    return data.collate([test[index] for index in chosen]).to(model.device)
 
 
 def _callbacks(config: TrainConfig, model: SequenceModel, destinations: list[Logger]) -> list[Callback]:
@@ -238,11 +243,22 @@ def _say_what_runs(
     log.info("run    %s\n", run_dir)
 
 
-def _say_what_came_of_it(run_dir: Path, outcome: dict[str, Any], example: str) -> None:
+def _say_what_came_of_it(outcome: dict[str, Any]) -> None:
     log.info("\ntest")
     for name, value in outcome["test"].items():
         log.info("  %-28s %.4f", name.removeprefix("test/"), value)
-    log.info("\nrun    %s   (%.0f s)", run_dir, outcome["seconds"])
-    log.info("next   unroll predict %s --text %s", run_dir, shlex.quote(example))
-    log.info("       unroll evaluate %s --search beam", run_dir)
-    log.info("       unroll dashboard")
+
+
+def _say_what_is_next(
+    run_dir: Path, model: SequenceModel, data: SequenceDataModule, batch: SequenceBatch, seconds: float
+) -> None:
+    log.info("\nrun    %s   (%.0f s)", run_dir, seconds)
+    commands = []
+    if model.spec.signature.inputs is not Kind.CONTINUOUS:
+        commands.append(f"unroll predict {run_dir} --text {shlex.quote(model.examples(batch)[0].inputs)}")
+    elif isinstance(data.config, FilesConfig):
+        commands.append(f"unroll predict {run_dir} --input FILE")
+    beam = " --search beam" if isinstance(model, TokenGenerator) else ""
+    commands += [f"unroll evaluate {run_dir}{beam}", "unroll dashboard"]
+    for start, command in zip(["next  ", *[" " * 6] * 9], commands, strict=False):
+        log.info("%s %s", start, command)

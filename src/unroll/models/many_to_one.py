@@ -1,0 +1,58 @@
+"""Many-to-one: a class, labels or values for each sequence."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from unroll.batch import SequenceBatch
+from unroll.components import OptimizerConfig, Pooling, SchedulerConfig
+from unroll.models.pointwise import PointwiseModel
+from unroll.nn.backbone import Backbone, BackboneConfig
+from unroll.nn.cells.base import State
+from unroll.nn.pooling import pool
+from unroll.registry import builds, register
+from unroll.spec import Alignment, DataSpec, Kind, Signature
+
+
+@register("model", "many_to_one")
+@dataclass(kw_only=True, slots=True)
+class ManyToOneConfig(BackboneConfig):
+    """Config of the many-to-one model.
+
+    `pooling` says which steps the output is made of: the last valid one, or the mean or maximum of all
+    valid ones. `dropout` acts before the recurrence, between its layers and before the output.
+    """
+
+    accepts: ClassVar[tuple[Signature, ...]] = tuple(
+        Signature(inputs, targets, Alignment.SEQUENCE)
+        for inputs in (Kind.CONTINUOUS, Kind.TOKENS)
+        for targets in (Kind.CLASSES, Kind.LABELS, Kind.CONTINUOUS)
+    )
+
+    name: str = "many_to_one"
+    pooling: Pooling = Pooling.last
+
+
+@builds(ManyToOneConfig)
+class ManyToOne(PointwiseModel):
+    """Front end, recurrence, pooling, linear."""
+
+    def __init__(
+        self, config: ManyToOneConfig, spec: DataSpec, optimizer: OptimizerConfig, scheduler: SchedulerConfig
+    ) -> None:
+        super().__init__(config, spec, optimizer, scheduler)
+        self.config = config
+        self.backbone = Backbone(config, spec)
+        self.dropout = nn.Dropout(config.dropout)
+        self.output = nn.Linear(self.backbone.output_size, spec.target_size)
+
+    def forward(
+        self, batch: SequenceBatch, state: list[State] | None = None
+    ) -> Float[Tensor, "batch outputs"]:
+        """Logits or scaled values; `state` is the recurrence's initial one, instead of its own."""
+        outputs, _ = self.backbone(batch, state)
+        pooled = pool(outputs, batch.lengths, self.config.pooling, self.backbone.recurrence.directions)
+        logits: Tensor = self.output(self.dropout(pooled))
+        return logits

@@ -1,0 +1,59 @@
+"""One-to-many: a token sequence from one context vector."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from unroll.batch import SequenceBatch
+from unroll.components import OptimizerConfig, SchedulerConfig
+from unroll.models.token_generator import TokenGenerator, TokenGeneratorConfig
+from unroll.nn.attention import NoAttention, NoAttentionConfig
+from unroll.nn.cells.base import State
+from unroll.nn.encoder import Memory
+from unroll.nn.scaling import Scaling
+from unroll.registry import builds, register, require
+from unroll.spec import Alignment, DataSpec, Kind, Signature
+
+
+@register("model", "one_to_many")
+@dataclass(kw_only=True, slots=True)
+class OneToManyConfig(TokenGeneratorConfig):
+    """Config of the one-to-many model."""
+
+    accepts: ClassVar[tuple[Signature, ...]] = (Signature(Kind.CONTEXT, Kind.TOKENS, Alignment.UNALIGNED),)
+
+    name: str = "one_to_many"
+
+    def __post_init__(self) -> None:
+        TokenGeneratorConfig.__post_init__(self)
+        require(self, "bidirectional", not self.bidirectional, "false: tokens are written forwards")
+
+
+@builds(OneToManyConfig)
+class OneToMany(TokenGenerator):
+    """The decoder starts from tanh(W context + b), with weights of their own for every layer, h and c."""
+
+    def __init__(
+        self, config: OneToManyConfig, spec: DataSpec, optimizer: OptimizerConfig, scheduler: SchedulerConfig
+    ) -> None:
+        attention = NoAttention(NoAttentionConfig(), config.hidden_size, 0)
+        super().__init__(config, spec, optimizer, scheduler, attention)
+        self.scaling = Scaling(spec.input_mean, spec.input_std, spec.input_size)
+        self.project = nn.ModuleList(
+            nn.ModuleList(
+                nn.Linear(spec.input_size, config.hidden_size)
+                for _ in range(self.decoder.recurrence.state_size)
+            )
+            for _ in range(config.num_layers)
+        )
+
+    def encode(self, batch: SequenceBatch) -> tuple[Memory, list[State]]:
+        context = self.scaling(batch.inputs[:, 0])
+        state: list[State] = []
+        for layer in self.project:
+            assert isinstance(layer, nn.ModuleList)
+            state.append(tuple(torch.tanh(project(context)) for project in layer))
+        nothing = context.new_zeros(len(batch), 1, 0)
+        return Memory(nothing, nothing, batch.mask), state

@@ -1,0 +1,166 @@
+"""What the models share whose outputs are held against targets point by point."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from unroll.batch import SequenceBatch, mask_from_lengths
+from unroll.components import ModelConfig, OptimizerConfig, SchedulerConfig
+from unroll.models.base import Example, Forecast, SequenceModel
+from unroll.models.naive import naive_forecast
+from unroll.models.target_metrics import TargetMetrics
+from unroll.models.targets import MOST_STEPS, MOST_VALUES, build_target, shortened
+from unroll.spec import IGNORED, Alignment, DataSpec, Kind
+from unroll.text import Text
+
+Outputs = Float[Tensor, "batch *time outputs"]
+
+
+class PointwiseModel(SequenceModel):
+    """A model with an output for each target: one a sequence, one a step, or one each step ahead.
+
+    Padding is left out before loss and metrics: both are means over sequences, or over valid steps.
+    """
+
+    def __init__(
+        self, config: ModelConfig, spec: DataSpec, optimizer: OptimizerConfig, scheduler: SchedulerConfig
+    ) -> None:
+        super().__init__(config, spec, optimizer, scheduler)
+        self.target = build_target(spec)
+        self._report: dict[str, Any] = {}
+        self.metrics = nn.ModuleDict({stage: self.target.metrics() for stage in ("valid", "test")})
+
+    @abstractmethod
+    def forward(self, batch: SequenceBatch) -> Outputs:
+        """Logits, or scaled values, in the shape of the targets; they see no target."""
+
+    def training_outputs(self, batch: SequenceBatch) -> Outputs:
+        """The outputs that are trained, where they differ from those of `forward`."""
+        outputs: Tensor = self(batch)
+        return outputs
+
+    def training_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
+        rows = self._rows(batch, self.training_outputs(batch))
+        loss = self.target.loss(rows.outputs, rows.targets)
+        self.log_train_loss(loss, batch)
+        return loss
+
+    def validation_step(self, batch: SequenceBatch, batch_idx: int) -> None:
+        self._evaluate(batch, "valid")
+
+    def test_step(self, batch: SequenceBatch, batch_idx: int) -> None:
+        self._evaluate(batch, "test")
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_metrics("valid")
+
+    def on_test_epoch_end(self) -> None:
+        self._report = self._metrics("test").report()
+        self._log_metrics("test")
+
+    def report(self) -> dict[str, Any]:
+        return self._report
+
+    @torch.no_grad()
+    def predict_step(self, batch: SequenceBatch, batch_idx: int = 0) -> list[np.ndarray]:
+        """Of each sequence: probabilities (C,) or values (O,), or one such row for each step."""
+        predictions = self.target.predict(self(batch)).cpu().numpy()
+        if self.spec.signature.alignment is not Alignment.STEP:
+            return list(predictions)
+        return [steps[:length] for steps, length in zip(predictions, batch.lengths.tolist(), strict=True)]
+
+    def examples(self, batch: SequenceBatch) -> list[Example]:
+        assert batch.targets is not None
+        signature = self.spec.signature
+        graded = signature.targets is not Kind.CONTINUOUS
+        lengths = batch.lengths if batch.target_lengths is None else batch.target_lengths
+        examples = []
+        for row, prediction in enumerate(self.predict_step(batch)):
+            found, true = prediction.tolist(), batch.targets[row].tolist()
+            if signature.alignment is Alignment.SEQUENCE:
+                both = self.target.text(found), self.target.text(true)
+            else:
+                end = int(lengths[row])
+                both = self._steps_text(found[:end]), self._steps_text(true[:end])
+            examples.append(Example(self._input_text(batch, row), both[0], [both[1]], graded))
+        return examples
+
+    @torch.no_grad()
+    def forecasts(self, batch: SequenceBatch) -> list[Forecast]:
+        naive = naive_forecast(batch, self.spec)
+        if naive is None:
+            return []
+        assert batch.targets is not None
+        signature, feature = self.spec.signature, self.spec.target_inputs[0]
+        forecasts = []
+        for row, prediction in enumerate(self.predict_step(batch)):
+            length = int(batch.lengths[row])
+            steps = length if signature.alignment is Alignment.STEP else self.spec.horizon
+            # The first of the features, step by step, whether steps have an axis of their own or none.
+            true, predicted, plain = (
+                torch.as_tensor(values).reshape(-1, len(self.spec.target_inputs))[:steps, 0].tolist()
+                for values in (batch.targets[row], prediction, naive[row])
+            )
+            known = batch.inputs[row, :length, feature].tolist()
+            start = 1 if signature.alignment is Alignment.STEP else length
+            forecasts.append(Forecast(known, start, true, predicted, plain))
+        return forecasts
+
+    def _steps_text(self, rows: list[list[float]] | list[int]) -> str:
+        most = MOST_VALUES if self.spec.signature.targets is Kind.CONTINUOUS else MOST_STEPS
+        return shortened([self.target.text(row) for row in rows], most)
+
+    def _input_text(self, batch: SequenceBatch, row: int) -> str:
+        length = int(batch.lengths[row])
+        if self.spec.signature.inputs is Kind.TOKENS:
+            return Text(self.spec).input_text(batch.inputs[row, :length].tolist())
+        last = " ".join(f"{value:.3g}" for value in batch.inputs[row, :length, 0][-4:].tolist())
+        return f"{length} steps … {last}"
+
+    def _evaluate(self, batch: SequenceBatch, stage: str) -> None:
+        rows = self._rows(batch, self(batch))
+        loss = self.target.loss(rows.outputs, rows.targets)
+        self.require_finite(f"{stage}/loss", loss)  # MeanMetric would drop a NaN
+        metrics = self._metrics(stage)
+        metrics.loss.update(loss, weight=len(rows.outputs))
+        metrics.update(rows.outputs.float(), rows.targets, rows.lengths, rows.naive)
+
+    def _log_metrics(self, stage: str) -> None:
+        metrics = self._metrics(stage)
+        # The metrics have summed over all processes already; sync_dist only says so to Lightning.
+        values = {f"{stage}/{name}": value for name, value in metrics.compute().items()}
+        self.log_dict(values, sync_dist=True)
+        metrics.reset()
+
+    def _metrics(self, stage: str) -> TargetMetrics:
+        metrics = self.metrics[stage]
+        assert isinstance(metrics, TargetMetrics)
+        return metrics
+
+    def _rows(self, batch: SequenceBatch, outputs: Outputs) -> "_Rows":
+        """The outputs and targets that count, without padding."""
+        assert batch.targets is not None
+        targets, naive = batch.targets, naive_forecast(batch, self.spec)
+        if self.spec.signature.alignment is Alignment.SEQUENCE:
+            return _Rows(outputs, targets, batch.lengths, naive)
+        steps = batch.lengths if batch.target_lengths is None else batch.target_lengths
+        counts = mask_from_lengths(steps, targets.shape[1])
+        if self.spec.signature.targets is Kind.CLASSES:
+            counts = counts & (targets != IGNORED)
+        lengths = batch.lengths[:, None].expand(-1, targets.shape[1])
+        return _Rows(
+            outputs[counts], targets[counts], lengths[counts], None if naive is None else naive[counts]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    outputs: Tensor
+    targets: Tensor
+    lengths: Tensor
+    naive: Tensor | None

@@ -1,0 +1,122 @@
+"""Many-to-many, unaligned, to values: from a sequence to the values of another, as long as is wanted."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from unroll.batch import SequenceBatch
+from unroll.components import OptimizerConfig, SchedulerConfig
+from unroll.models.pointwise import PointwiseModel
+from unroll.models.targets import Values
+from unroll.models.teacher_forcing import TeacherForcingConfig, teacher_forcing_ratio
+from unroll.nn.backbone import Backbone, BackboneConfig, build_recurrence
+from unroll.nn.cells.base import State
+from unroll.nn.encoder import Bridge
+from unroll.registry import builds, register, require
+from unroll.spec import Alignment, DataSpec, Kind, Signature
+
+Steps = Float[Tensor, "batch time_out outputs"]
+
+
+@register("model", "seq2seq_continuous")
+@dataclass(kw_only=True, slots=True)
+class Seq2SeqContinuousConfig(BackboneConfig):
+    """Config of the sequence-to-sequence model of values.
+
+    Encoder and decoder have the same cell, `hidden_size` and `num_layers`; only the encoder can be
+    `bidirectional`. `dropout` acts before the encoder's recurrence, between layers and before the output.
+    """
+
+    accepts: ClassVar[tuple[Signature, ...]] = tuple(
+        Signature(inputs, Kind.CONTINUOUS, Alignment.UNALIGNED) for inputs in (Kind.CONTINUOUS, Kind.TOKENS)
+    )
+
+    name: str = "seq2seq_continuous"
+    teacher_forcing: TeacherForcingConfig = field(default_factory=TeacherForcingConfig)
+
+    def __post_init__(self) -> None:
+        BackboneConfig.__post_init__(self)
+        require(self, "num_layers", self.num_layers >= 1, "1 or more")
+
+
+@builds(Seq2SeqContinuousConfig)
+class Seq2SeqContinuous(PointwiseModel):
+    """Encoder-decoder on values.
+
+    The decoder starts from the encoder's final state and a step of zeros, and reads its own previous output
+    or, in training and as often as teacher forcing says, the true one. It never sees a target in a test.
+    """
+
+    def __init__(
+        self,
+        config: Seq2SeqContinuousConfig,
+        spec: DataSpec,
+        optimizer: OptimizerConfig,
+        scheduler: SchedulerConfig,
+    ) -> None:
+        super().__init__(config, spec, optimizer, scheduler)
+        self.config = config
+        self.encoder = Backbone(config, spec)
+        encoder = self.encoder.recurrence
+        self.bridge = Bridge(config.hidden_size, config.num_layers, encoder.directions, encoder.state_size)
+        self.decoder = build_recurrence(config, spec.target_size, bidirectional=False)
+        self.dropout = nn.Dropout(config.dropout)
+        self.output = nn.Linear(config.hidden_size, spec.target_size)
+
+    def forward(
+        self, batch: SequenceBatch, steps: int | None = None, state: list[State] | None = None
+    ) -> Steps:
+        """Scaled values of `steps` steps, each from the one before.
+
+        Without `steps` as many as the batch's targets have, or the data's. `state` is the encoder's initial
+        one, instead of its own.
+        """
+        if steps is None:
+            steps = self.spec.max_target_length if batch.targets is None else batch.targets.shape[1]
+        return self._decode(batch, steps, None, 0.0, state)
+
+    def training_outputs(self, batch: SequenceBatch) -> Steps:
+        """The outputs under teacher forcing.
+
+        The ratio is the probability, drawn for every sequence and step, that the decoder reads the true
+        previous value (Bengio et al. 2015). At 1 the decoder is one call over all steps.
+        """
+        assert batch.targets is not None
+        assert isinstance(self.target, Values)
+        targets = self.target.scaling(batch.targets)
+        ratio = teacher_forcing_ratio(self.config.teacher_forcing, self.global_step)
+        if ratio < 1:
+            return self._decode(batch, targets.shape[1], targets, ratio)
+        state = self._encode(batch)
+        previous = torch.cat([torch.zeros_like(targets[:, :1]), targets[:, :-1]], dim=1)
+        hidden, _ = self.decoder(previous, state)
+        outputs: Tensor = self.output(self.dropout(hidden))
+        return outputs
+
+    def _encode(self, batch: SequenceBatch, state: list[State] | None = None) -> list[State]:
+        _, final = self.encoder(batch, state)
+        bridged: list[State] = self.bridge(final)
+        return bridged
+
+    def _decode(
+        self,
+        batch: SequenceBatch,
+        steps: int,
+        targets: Steps | None,
+        ratio: float,
+        initial: list[State] | None = None,
+    ) -> Steps:
+        state = self._encode(batch, initial)
+        value = state[0][0].new_zeros(len(batch), self.spec.target_size)
+        outputs: list[Tensor] = []
+        for t in range(steps):
+            hidden, state = self.decoder.step(value, state)
+            value = self.output(self.dropout(hidden))
+            outputs.append(value)
+            if targets is not None:
+                given = torch.rand(len(batch), 1, device=value.device) < ratio
+                value = torch.where(given, targets[:, t], value)
+        return torch.stack(outputs, dim=1)

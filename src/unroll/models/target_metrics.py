@@ -1,0 +1,227 @@
+"""Metrics of one stage, by the kind of target: right under uneven batches and several processes."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torchmetrics import (
+    MeanAbsoluteError,
+    MeanMetric,
+    MeanSquaredError,
+    Metric,
+    R2Score,
+    SymmetricMeanAbsolutePercentageError,
+)
+from torchmetrics.classification import (
+    MulticlassConfusionMatrix,
+    MulticlassF1Score,
+    MultilabelExactMatch,
+    MultilabelF1Score,
+)
+
+from unroll.nn.scaling import Scaling
+
+MOST_CLASSES = 200
+"""A confusion matrix of more classes is not kept: nobody could read it."""
+
+
+class TargetMetrics(nn.Module, ABC):
+    """Counts rows, one a sequence or one a valid step, and the mean loss over them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loss = MeanMetric()
+
+    @abstractmethod
+    def update(
+        self,
+        outputs: Float[Tensor, "rows outputs"],
+        targets: Tensor,
+        lengths: Int[Tensor, " rows"],
+        naive: Float[Tensor, "rows outputs"] | None,
+    ) -> None:
+        """Count rows, each with the length of its sequence and its naive forecast, if there is one."""
+
+    @abstractmethod
+    def values(self) -> dict[str, Tensor]:
+        """The metrics by name."""
+
+    def report(self) -> dict[str, Any]:
+        """What else there is to say of the rows, as plain values."""
+        return {}
+
+    def compute(self) -> dict[str, Tensor]:
+        """The mean loss and the metrics, over all rows counted, in all processes."""
+        return {"loss": self.loss.compute(), **self.values()}
+
+    def reset(self) -> None:
+        """Forget all rows."""
+        for module in self.modules():
+            if isinstance(module, Metric):
+                module.reset()
+
+
+class LengthAccuracy(Metric):
+    """The mean over lengths of the accuracy at each: the score of Delétang et al. 2023.
+
+    A sequence of many steps counts no more than a short one.
+    """
+
+    full_state_update = False
+    counts: list[Tensor] | Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("counts", [], dist_reduce_fx="cat")
+
+    def update(self, right: Tensor, lengths: Int[Tensor, " rows"]) -> None:
+        """Count rows, each right or not."""
+        known, index = torch.unique(lengths, return_inverse=True)
+        total = torch.bincount(index, minlength=len(known))
+        correct = torch.bincount(index, weights=right.double(), minlength=len(known)).long()
+        assert isinstance(self.counts, list)
+        self.counts.append(torch.stack([known, correct, total], dim=1))
+
+    def by_length(self) -> dict[int, float]:
+        """The accuracy at each length seen."""
+        counts = torch.cat(self.counts) if isinstance(self.counts, list) else self.counts
+        sums: dict[int, list[int]] = {}
+        for length, correct, total in counts.tolist():
+            both = sums.setdefault(length, [0, 0])
+            both[0] += correct
+            both[1] += total
+        return {length: correct / total for length, (correct, total) in sorted(sums.items())}
+
+    def compute(self) -> Tensor:
+        """The mean over lengths."""
+        accuracies = list(self.by_length().values())
+        return torch.tensor(sum(accuracies) / len(accuracies))
+
+
+class ClassMetrics(TargetMetrics):
+    """Accuracy, macro F1 and the confusion matrix; and, where lengths differ, the accuracy by length."""
+
+    def __init__(self, classes: int, *, lengths_differ: bool) -> None:
+        super().__init__()
+        self.accuracy = MeanMetric()
+        self.f1 = MulticlassF1Score(classes, average="macro")
+        self.confusion = MulticlassConfusionMatrix(classes) if classes <= MOST_CLASSES else None
+        self.by_length = LengthAccuracy() if lengths_differ else None
+
+    def update(
+        self,
+        outputs: Float[Tensor, "rows outputs"],
+        targets: Tensor,
+        lengths: Int[Tensor, " rows"],
+        naive: Float[Tensor, "rows outputs"] | None,
+    ) -> None:
+        best = outputs.argmax(dim=-1)
+        self.accuracy.update((best == targets).float())
+        self.f1.update(best, targets)
+        if self.confusion is not None:
+            self.confusion.update(best, targets)
+        if self.by_length is not None:
+            self.by_length.update(best == targets, lengths)
+
+    def values(self) -> dict[str, Tensor]:
+        values = {"accuracy": self.accuracy.compute(), "f1": self.f1.compute()}
+        if self.by_length is not None:
+            values["length_accuracy"] = self.by_length.compute()
+        return values
+
+    def report(self) -> dict[str, Any]:
+        report: dict[str, Any] = {}
+        if self.confusion is not None:
+            report["confusion"] = self.confusion.compute().tolist()
+        if self.by_length is not None:
+            with self.by_length.sync_context():
+                report["accuracy_by_length"] = self.by_length.by_length()
+        return report
+
+
+class LabelMetrics(TargetMetrics):
+    """Micro and macro F1 of labels, accuracy over single labels, and the share of rows wholly right."""
+
+    def __init__(self, labels: int) -> None:
+        super().__init__()
+        self.accuracy = MeanMetric()
+        self.f1 = MultilabelF1Score(labels, average="macro")
+        self.micro_f1 = MultilabelF1Score(labels, average="micro")
+        self.exact = MultilabelExactMatch(labels)
+
+    def update(
+        self,
+        outputs: Float[Tensor, "rows outputs"],
+        targets: Tensor,
+        lengths: Int[Tensor, " rows"],
+        naive: Float[Tensor, "rows outputs"] | None,
+    ) -> None:
+        held = targets.long()
+        self.accuracy.update(((outputs > 0) == held.bool()).float())
+        for metric in (self.f1, self.micro_f1, self.exact):
+            metric.update(outputs.sigmoid(), held)
+
+    def values(self) -> dict[str, Tensor]:
+        return {
+            "accuracy": self.accuracy.compute(),
+            "f1": self.f1.compute(),
+            "micro_f1": self.micro_f1.compute(),
+            "exact_match": self.exact.compute(),
+        }
+
+
+class ValueMetrics(TargetMetrics):
+    """MAE, RMSE and sMAPE in the data's units, R² (the mean over outputs); beside them the naive forecast.
+
+    MASE (Hyndman & Koehler 2006) is the MAE over that of the naive forecast, one step ahead, in the training
+    data: `naive_error`, of each forecast feature.
+    """
+
+    naive_error: Tensor
+
+    def __init__(self, scaling: Scaling, naive_error: tuple[float, ...]) -> None:
+        super().__init__()
+        self.scaling = scaling
+        outputs = scaling.mean.numel()
+        self.mae = MeanAbsoluteError(num_outputs=outputs)
+        self.rmse = MeanSquaredError(squared=False)
+        self.smape = SymmetricMeanAbsolutePercentageError()
+        self.r2 = R2Score()
+        self.naive_mae: MeanAbsoluteError | None = None
+        self.register_buffer("naive_error", torch.tensor(naive_error), persistent=False)
+        if naive_error:
+            self.naive_mae = MeanAbsoluteError(num_outputs=outputs)
+
+    def update(
+        self,
+        outputs: Float[Tensor, "rows outputs"],
+        targets: Tensor,
+        lengths: Int[Tensor, " rows"],
+        naive: Float[Tensor, "rows outputs"] | None,
+    ) -> None:
+        values = self.scaling.inverse(outputs)
+        for metric in (self.mae, self.rmse, self.smape):
+            metric.update(values, targets)
+        # R² is the same in any unit; scaled values lose least in float32.
+        self.r2.update(outputs, self.scaling(targets))
+        if self.naive_mae is not None and naive is not None:
+            self.naive_mae.update(naive, targets)
+
+    def values(self) -> dict[str, Tensor]:
+        values = {
+            "mae": self.mae.compute().mean(),
+            "rmse": self.rmse.compute(),
+            "smape": self.smape.compute(),
+            "r2": self.r2.compute(),
+        }
+        if self.naive_mae is not None:
+            values["mase"] = self._mase(self.mae)
+            values["naive_mae"] = self.naive_mae.compute().mean()
+            values["naive_mase"] = self._mase(self.naive_mae)
+        return values
+
+    def _mase(self, mae: MeanAbsoluteError) -> Tensor:
+        errors: Tensor = mae.compute().view(-1, self.naive_error.numel())
+        return (errors / self.naive_error).mean()

@@ -1,0 +1,116 @@
+"""What outputs are held against, by the kind of target: loss, metrics, and what a person reads."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from unroll.models.target_metrics import ClassMetrics, LabelMetrics, TargetMetrics, ValueMetrics
+from unroll.nn.scaling import Scaling
+from unroll.spec import DataSpec, Kind
+
+
+MOST_VALUES = 6
+MOST_STEPS = 30
+"""Of more than this, the rest is left out of a line."""
+
+
+class Target(nn.Module, ABC):
+    """Of one kind of target. Outputs and targets come as rows: one a sequence, or one a valid step."""
+
+    def __init__(self, spec: DataSpec) -> None:
+        super().__init__()
+        self.spec = spec
+
+    @abstractmethod
+    def loss(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, ""]:
+        """The mean loss of the rows."""
+
+    @abstractmethod
+    def metrics(self) -> TargetMetrics:
+        """New metrics, with nothing counted."""
+
+    @abstractmethod
+    def predict(self, outputs: Float[Tensor, "*rows outputs"]) -> Float[Tensor, "*rows outputs"]:
+        """Probabilities of classes or labels, or values in the data's units."""
+
+    @abstractmethod
+    def text(self, row: Sequence[float] | int) -> str:
+        """A prediction (a row of `predict`) or a target, as a person reads it."""
+
+
+class Classes(Target):
+    """One of several classes; cross-entropy."""
+
+    def loss(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, ""]:
+        return F.cross_entropy(outputs, targets)
+
+    def metrics(self) -> TargetMetrics:
+        return ClassMetrics(self.spec.target_size, lengths_differ=self.spec.length == 0)
+
+    def predict(self, outputs: Float[Tensor, "*rows outputs"]) -> Float[Tensor, "*rows outputs"]:
+        return outputs.float().softmax(dim=-1)
+
+    def text(self, row: Sequence[float] | int) -> str:
+        if isinstance(row, int):
+            return self.spec.target_vocabulary[row] if row >= 0 else ""
+        return self.spec.target_vocabulary[max(range(len(row)), key=row.__getitem__)]
+
+
+class Labels(Target):
+    """Several labels, each of which may hold; binary cross-entropy, the mean over labels."""
+
+    def loss(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, ""]:
+        return F.binary_cross_entropy_with_logits(outputs, targets)
+
+    def metrics(self) -> TargetMetrics:
+        return LabelMetrics(self.spec.target_size)
+
+    def predict(self, outputs: Float[Tensor, "*rows outputs"]) -> Float[Tensor, "*rows outputs"]:
+        return outputs.float().sigmoid()
+
+    def text(self, row: Sequence[float] | int) -> str:
+        assert not isinstance(row, int)
+        names = self.spec.target_vocabulary
+        return "+".join(name for name, value in zip(names, row, strict=True) if value > 0.5) or "-"
+
+
+class Values(Target):
+    """Values; mean squared error of the scaled ones, so that features of large units do not drown others."""
+
+    def __init__(self, spec: DataSpec) -> None:
+        super().__init__(spec)
+        self.scaling = Scaling(spec.target_mean, spec.target_std, spec.target_size)
+
+    def loss(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, ""]:
+        return F.mse_loss(outputs, self.scaling(targets))
+
+    def metrics(self) -> TargetMetrics:
+        return ValueMetrics(self.scaling, self.spec.naive_error)
+
+    def predict(self, outputs: Float[Tensor, "*rows outputs"]) -> Float[Tensor, "*rows outputs"]:
+        values: Tensor = self.scaling.inverse(outputs.float())
+        return values
+
+    def text(self, row: Sequence[float] | int) -> str:
+        assert not isinstance(row, int)
+        return shortened([f"{value:.4g}" for value in row], MOST_VALUES)
+
+
+def shortened(parts: Sequence[str], most: int) -> str:
+    """Parts of a text with blanks between; of more than `most`, only the first ones."""
+    return " ".join(parts[:most]) + (" …" if len(parts) > most else "")
+
+
+_TARGETS: dict[Kind, Callable[[DataSpec], Target]] = {
+    Kind.CLASSES: Classes,
+    Kind.LABELS: Labels,
+    Kind.CONTINUOUS: Values,
+}
+
+
+def build_target(spec: DataSpec) -> Target:
+    """The target of a data set whose targets are classes, labels or values."""
+    return _TARGETS[spec.signature.targets](spec)

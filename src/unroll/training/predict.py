@@ -1,0 +1,43 @@
+"""A trained model on inputs that a person brings."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from unroll.data.collate import collate
+from unroll.data.inputs import text_inputs
+from unroll.data.predictions import predictions_table, predictions_text
+from unroll.errors import InputError
+from unroll.models.base import SequenceModel
+from unroll.spec import Kind
+from unroll.training.evaluate import data_of
+
+BATCH = 256
+
+
+def predict(
+    model: SequenceModel,
+    run: Path,
+    *,
+    file: Path | None = None,
+    lines: Sequence[tuple[str, str]] = (),
+) -> str:
+    """Predictions for a file in the format that the run's data had, or for lines, each with its place.
+
+    Lines come back with their predictions, a tab between; of a table the predictions are CSV. All inputs are
+    checked before the first prediction.
+
+    Raises:
+        InputError: an input that the model cannot read, by file and line.
+    """
+    spec = model.spec
+    data = data_of(run)
+    if file is not None:
+        inputs = data.inputs(file, spec)
+    elif spec.signature.inputs is Kind.CONTINUOUS:
+        raise InputError(f"{run}: reads values, not text; give --input FILE, a table as its data were")
+    else:
+        inputs = text_inputs(lines, spec, unknown=data.accepts_unknown)
+    predictions = []
+    for start in range(0, len(inputs.samples), BATCH):
+        predictions += model.predict_step(collate(inputs.samples[start : start + BATCH], spec.signature))
+    return predictions_text(predictions_table(inputs, predictions, spec), spec)
