@@ -3,18 +3,21 @@
 import numpy as np
 import pytest
 import torch
-from conftest import entries
+from conftest import ROOT, entries
+from file_data import PRESETS, preset_file
 from helpers import token_spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
 from unroll.batch import mask_from_lengths
+from unroll.config import choices
 from unroll.data.base import build_data
 from unroll.data.batching import BucketedBatches
 from unroll.data.collate import Sample, collate
 from unroll.errors import InputError
 from unroll.registry import from_dict
-from unroll.spec import END, PAD, SPECIAL_TOKENS, UNKNOWN, Alignment, DataSpec, Kind, Signature
+from unroll.spec import END, IGNORED, PAD, SPECIAL_TOKENS, UNKNOWN, Alignment, DataSpec, Kind, Signature
 from unroll.text import Text
 from unroll.vocabulary import Vocabulary
 
@@ -125,9 +128,12 @@ def test_bucketing_saves_padding_and_keeps_batches_in_random_order():
     assert abs(np.corrcoef(np.arange(len(longest)), longest)[0, 1]) < 0.3
 
 
+CHOICES = choices(ROOT / "conf", "data")
+SIZES = {"train_size": 50, "valid_size": 20, "test_size": 20}
 SMALL = {
-    "tokens": {"train_size": 50, "valid_size": 20, "test_size": 20},
-    "words": {"train_size": 200},
+    **dict.fromkeys(("tokens", "sine", "adding", "copy_memory", "tagging", "generate"), SIZES),
+    "formal_languages": {"train_size": 50, "valid_size": 20, "test_per_length": 1, "test_max_length": 60},
+    "words": {"train_size": 200, "valid_fraction": 0.002, "test_fraction": 0.002},
 }
 
 
@@ -135,28 +141,112 @@ def small_data(name, **values):
     return build_data(from_dict("data", {"name": name, **SMALL.get(name, {}), **values}), 1)
 
 
+def shipped(preset):
+    """The values in a file of conf/data."""
+    values = OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / "data" / f"{preset}.yaml"))
+    del values["defaults"]
+    return values
+
+
+def small_preset(preset, folder, **values):
+    """The data set of a file in conf/data, with few samples; one that reads a file reads one in `folder`."""
+    given = shipped(preset)
+    if preset in PRESETS:
+        given |= {**PRESETS[preset], "path": str(preset_file(folder, preset, given["task"]))}
+    return small_data(**{**given, **SMALL.get(given["name"], {}), "batch_size": 16, **values})
+
+
+def two_epochs(data):
+    """The batches of each of two epochs."""
+    loader = data.train_dataloader()
+    epochs = []
+    for epoch in range(2):
+        loader.batch_sampler.set_epoch(epoch)
+        epochs.append(list(loader))
+    return epochs
+
+
+def values_of(epochs):
+    return [[(batch.index, batch.inputs, batch.targets) for batch in epoch] for epoch in epochs]
+
+
+@pytest.mark.parametrize("preset", CHOICES)
+def test_every_data_set_keeps_its_promises(preset, tmp_path):
+    """The same twice; a new order every epoch; a spec that survives a checkpoint; batches that fit it."""
+    data = small_preset(preset, tmp_path)
+    spec = data.spec
+    assert DataSpec.from_dict(spec.to_dict()) == spec
+    assert_agrees_with_itself(spec)
+    first, second = epochs = two_epochs(data)
+    for batch in (*first, *second, *data.val_dataloader(), *data.test_dataloader()):
+        assert_fits(batch, spec)
+    if spec.signature.alignment is Alignment.UNALIGNED:
+        assert max(batch.target_lengths.max() for batch in first) <= spec.max_target_length
+    assert [batch.index.tolist() for batch in first] != [batch.index.tolist() for batch in second]
+    again = two_epochs(small_preset(preset, tmp_path))
+    torch.testing.assert_close(values_of(epochs), values_of(again), rtol=0, atol=0)
+
+
+def assert_fits(batch, spec):
+    """Shapes, types and ranges are as `SequenceBatch` and the spec say."""
+    inputs, targets, kinds = batch.inputs, batch.targets, spec.signature
+    tokens = kinds.inputs is Kind.TOKENS
+    assert inputs.shape[2:] == (() if tokens else (spec.input_size,))
+    assert inputs.dtype == (torch.int64 if tokens else torch.float32)
+    assert not inputs[~batch.mask].any()
+    if tokens:
+        assert PAD < inputs[batch.mask].min() <= inputs.max() < spec.input_size
+    if kinds.inputs is Kind.CONTEXT:
+        assert inputs.shape[1] == 1
+    assert batch.lengths.max() == inputs.shape[1]
+    assert batch.lengths.min() >= 1
+    assert spec.length == 0 or set(batch.lengths.tolist()) == {spec.length}
+    if spec.letters:
+        assert batch.characters.shape[:2] == inputs.shape
+        assert batch.characters.max() < len(spec.letters)
+
+    unaligned = kinds.alignment is Alignment.UNALIGNED
+    assert (batch.target_lengths is not None) == unaligned
+    steps = {Alignment.SEQUENCE: (), Alignment.STEP: (inputs.shape[1],)}
+    assert targets.shape[0] == len(batch)
+    per_step = (int(batch.target_lengths.max()),) if unaligned else steps[kinds.alignment]
+    match kinds.targets:
+        case Kind.TOKENS | Kind.CLASSES:
+            assert targets.shape[1:] == per_step
+            assert targets.dtype == torch.int64
+            lowest = IGNORED if kinds.alignment is Alignment.STEP else 0
+            assert lowest <= targets.min() <= targets.max() < spec.target_size
+        case Kind.LABELS | Kind.CONTINUOUS:
+            assert targets.shape[1:] == (*per_step, spec.target_size)
+            assert targets.dtype == torch.float32
+            assert targets.isfinite().all()
+            assert kinds.targets is Kind.CONTINUOUS or set(targets.unique().tolist()) <= {0.0, 1.0}
+    if unaligned and kinds.targets is Kind.TOKENS:
+        assert targets[torch.arange(len(batch)), batch.target_lengths - 1].eq(END).all()
+
+
+def assert_agrees_with_itself(spec):
+    """Sizes are those of the vocabularies, and of the forecast."""
+    if spec.signature.inputs is Kind.TOKENS:
+        assert len(spec.input_vocabulary) == spec.input_size
+        assert spec.input_vocabulary[: len(SPECIAL_TOKENS)] == SPECIAL_TOKENS
+    else:
+        assert len(spec.input_names) in (0, spec.input_size)
+    if spec.signature.targets is Kind.CONTINUOUS:
+        assert len(spec.target_names) == spec.target_size
+    else:
+        assert len(spec.target_vocabulary) == spec.target_size
+    if spec.target_inputs:
+        at_once = spec.horizon if spec.signature.alignment is Alignment.SEQUENCE else 1
+        assert spec.target_size == at_once * len(spec.target_inputs)
+        assert len(spec.naive_error) == len(spec.target_inputs)
+
+
 @pytest.mark.parametrize("name", entries("data"))
-def test_every_data_set_keeps_its_promises(name):
-    """The same twice, whatever the workers; a spec that survives a checkpoint; batches that fit it."""
-    orders = []
-    for workers in (0, 0, 2):
-        data = small_data(name, workers=workers, batch_size=16)
-        spec = data.spec
-        assert DataSpec.from_dict(spec.to_dict()) == spec
-        loader = data.train_dataloader()
-        batches = []
-        for epoch in range(2):
-            loader.batch_sampler.set_epoch(epoch)
-            batches += [(batch.index, batch.inputs, batch.targets) for batch in loader]
-        orders.append(batches)
-        for batch in (next(iter(data.test_dataloader())), next(iter(loader))):
-            assert batch.inputs.max() < spec.input_size
-            assert batch.targets.max() < spec.target_size
-        assert all(len(sample.targets) < spec.max_target_length for sample in data.splits["train"].samples)
-    torch.testing.assert_close(orders[0], orders[1], rtol=0, atol=0)
-    torch.testing.assert_close(orders[0], orders[2], rtol=0, atol=0)
-    epoch = len(orders[0]) // 2
-    assert [b[0].tolist() for b in orders[0][:epoch]] != [b[0].tolist() for b in orders[0][epoch:]]
+def test_batches_are_the_same_whatever_the_number_of_workers(name, tmp_path):
+    preset = next(preset for preset in CHOICES if shipped(preset)["name"] == name)
+    one, other = (two_epochs(small_preset(preset, tmp_path, workers=workers)) for workers in (0, 2))
+    torch.testing.assert_close(values_of(one), values_of(other), rtol=0, atol=0)
 
 
 def test_making_a_loader_leaves_the_global_random_state_alone():

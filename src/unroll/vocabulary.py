@@ -6,6 +6,12 @@ from collections.abc import Iterable, Sequence
 from unroll.spec import SPECIAL_TOKENS, UNKNOWN
 
 
+def cut(text: str, *, characters: bool = False, lowercase: bool = False) -> list[str]:
+    """The tokens of a text: what stands between blanks, or each of its `characters`."""
+    text = text.strip().lower() if lowercase else text.strip()
+    return list(text) if characters else text.split()
+
+
 class Vocabulary:
     """A fixed list of tokens, the four special ones first."""
 
@@ -19,9 +25,18 @@ class Vocabulary:
             raise ValueError(f"a vocabulary holds each token once; repeated: {repeated}")
 
     @classmethod
-    def from_sequences(cls, sequences: Iterable[Sequence[str]]) -> "Vocabulary":
-        """All tokens of the sequences, sorted, so that their order does not matter."""
-        return cls([*SPECIAL_TOKENS, *sorted({token for sequence in sequences for token in sequence})])
+    def from_sequences(
+        cls, sequences: Iterable[Sequence[str]], min_count: int = 1, max_size: int | None = None
+    ) -> "Vocabulary":
+        """The tokens of the sequences, sorted, so that their order does not matter.
+
+        Those that occur less than `min_count` times are left out, and all but the `max_size` most frequent
+        (of equally frequent ones, those that sort first). Special tokens are not counted.
+        """
+        counts = Counter(token for sequence in sequences for token in sequence)
+        tokens = [token for token in counts if counts[token] >= min_count and token not in SPECIAL_TOKENS]
+        tokens.sort(key=lambda token: (-counts[token], token))
+        return cls([*SPECIAL_TOKENS, *sorted(tokens[:max_size])])
 
     def __len__(self) -> int:
         return len(self.tokens)

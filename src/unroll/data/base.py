@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
@@ -12,8 +13,10 @@ from unroll.batch import SequenceBatch
 from unroll.components import DataConfig
 from unroll.data.batching import BucketedBatches
 from unroll.data.collate import Sample, collate
+from unroll.data.inputs import Inputs, read_lines, text_inputs
+from unroll.errors import InputError
 from unroll.registry import build, to_dict
-from unroll.spec import DataSpec
+from unroll.spec import DataSpec, Kind
 
 
 class Samples(Dataset[Sample]):
@@ -35,7 +38,12 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
 
     The splits and their order depend on the config and the seed alone, not on workers or processes.
     `spec` and `splits` are made once, when first asked for.
+
+    Attributes:
+        carried: how many missing values were filled with the one before, once the data are loaded.
     """
+
+    carried: int = 0
 
     def __init__(self, config: DataConfig, seed: int) -> None:
         super().__init__()
@@ -48,10 +56,28 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
     def load(self) -> tuple[DataSpec, dict[str, Samples]]:
         """Make or read the data: its spec, and the splits "train", "valid" and "test"."""
 
+    def inputs(self, path: Path, spec: DataSpec) -> Inputs:
+        """Sequences to predict for, from a file without targets; none of the data themselves is read.
+
+        `spec` is that of the data that the model has learned from. Here tokens and contexts are read, one
+        sequence a line.
+
+        Raises:
+            InputError: what is wrong with the file, by line; or this data set reads none.
+        """
+        if spec.signature.inputs is not Kind.CONTINUOUS:
+            return text_inputs(read_lines(path), spec, unknown=self.accepts_unknown)
+        raise InputError(f"data.name={self.config.name}: this data set cannot read inputs from {path}")
+
     @property
     def description(self) -> str:
         """What a person should know of the data when reading its results, in a few words."""
         return str(self.config.signature())
+
+    @property
+    def accepts_unknown(self) -> bool:
+        """Whether training teaches a model what tokens are like that it does not know."""
+        return False
 
     @property
     def spec(self) -> DataSpec:

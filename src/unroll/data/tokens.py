@@ -1,4 +1,4 @@
-"""Synthetic token sequences whose right answer is known: copy, reverse, sort."""
+"""Synthetic token sequences whose right answer is known: a sequence to write, or one thing to tell."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -6,28 +6,35 @@ from enum import Enum
 import numpy as np
 import torch
 
-from unroll.components import DataConfig
 from unroll.data.base import Samples, SequenceDataModule
 from unroll.data.collate import Sample
+from unroll.data.synthetic import SyntheticConfig
 from unroll.errors import InputError
 from unroll.registry import builds, register, require
 from unroll.spec import SPECIAL_TOKENS, Alignment, DataSpec, Kind, Signature
 
 
 class Task(Enum):
-    """What the target is, given the input."""
+    """What the target is, given the input.
+
+    A sequence: its copy, its reverse, or its tokens sorted. A class: majority, the most frequent token (of
+    several, the smallest); or parity, whether the number of ones among zeros and ones is even.
+    """
 
     copy = "copy"
     reverse = "reverse"
     sort = "sort"
+    majority = "majority"
+    parity = "parity"
 
 
 @register("data", "tokens")
 @dataclass(kw_only=True, slots=True)
-class TokensConfig(DataConfig):
+class TokensConfig(SyntheticConfig):
     """Config of synthetic token data.
 
-    Lengths are uniform from `min_length` to `max_length`, tokens uniform over `vocabulary_size` numbers.
+    Lengths are uniform from `min_length` to `max_length`, tokens uniform over `vocabulary_size` numbers
+    (two for parity).
     """
 
     name: str = "tokens"
@@ -35,21 +42,20 @@ class TokensConfig(DataConfig):
     vocabulary_size: int = 20
     min_length: int = 1
     max_length: int = 20
-    train_size: int = 20_000
-    valid_size: int = 1_000
-    test_size: int = 2_000
 
     def __post_init__(self) -> None:
-        DataConfig.__post_init__(self)
+        SyntheticConfig.__post_init__(self)
+        if self.task is Task.parity:
+            require(self, "vocabulary_size", self.vocabulary_size == 2, "2 for parity")
         require(self, "vocabulary_size", self.vocabulary_size >= 2, "2 or more")
         require(self, "min_length", self.min_length >= 1, "1 or more")
         require(
             self, "max_length", self.max_length >= self.min_length, f"min_length={self.min_length} or more"
         )
-        for key in ("train_size", "valid_size", "test_size"):
-            require(self, key, getattr(self, key) >= 1, "1 or more")
 
     def signature(self) -> Signature:
+        if self.task in (Task.majority, Task.parity):
+            return Signature(Kind.TOKENS, Kind.CLASSES, Alignment.SEQUENCE)
         return Signature(Kind.TOKENS, Kind.TOKENS, Alignment.UNALIGNED)
 
 
@@ -71,19 +77,21 @@ class Tokens(SequenceDataModule):
         config = self.config
         tokens = tuple(str(number) for number in range(config.vocabulary_size))
         vocabulary = (*SPECIAL_TOKENS, *tokens)
+        sequence = config.signature().targets is Kind.TOKENS
+        classes = ("even", "odd") if config.task is Task.parity else tokens
+        targets = vocabulary if sequence else classes
         spec = DataSpec(
             signature=config.signature(),
             input_size=len(vocabulary),
-            target_size=len(vocabulary),
-            max_target_length=config.max_length + 1,
+            target_size=len(targets),
+            length=config.min_length if config.min_length == config.max_length else 0,
+            max_target_length=config.max_length + 1 if sequence else 1,
             input_vocabulary=vocabulary,
-            target_vocabulary=vocabulary,
+            target_vocabulary=targets,
         )
         seen: set[bytes] = set()
         splits: dict[str, Samples] = {}
-        for split, (name, size) in enumerate(
-            (("train", config.train_size), ("valid", config.valid_size), ("test", config.test_size))
-        ):
+        for split, (name, size) in enumerate(config.sizes().items()):
             drawn = [self._draw(split, index, seen if split > 0 else set()) for index in range(size)]
             if split == 0:
                 seen = {inputs.tobytes() for inputs in drawn}
@@ -105,6 +113,7 @@ class Tokens(SequenceDataModule):
         )
 
     def _sample(self, index: int, inputs: np.ndarray) -> Sample:
+        numbers = inputs - len(SPECIAL_TOKENS)
         match self.config.task:
             case Task.copy:
                 targets = inputs
@@ -112,4 +121,8 @@ class Tokens(SequenceDataModule):
                 targets = inputs[::-1].copy()
             case Task.sort:
                 targets = np.sort(inputs)
+            case Task.majority:
+                targets = np.asarray(np.bincount(numbers).argmax())
+            case Task.parity:
+                targets = np.asarray(numbers.sum() % 2)
         return Sample(index, torch.from_numpy(inputs), torch.from_numpy(targets))
