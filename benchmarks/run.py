@@ -1,18 +1,25 @@
-"""Measure, and print Markdown tables of ratios: `python benchmarks/run.py [--quick] [--only NAME]`."""
+"""Measure, and print Markdown tables of ratios: `run.py [--quick] [--only NAME] [--plots FOLDER]`."""
 
 import argparse
 import os
 from importlib.metadata import version
+from pathlib import Path
 
 import buckets
 import decoder
+import front_ends
+import lengths
 import overhead
+import recurrences
 import startup
 import threads
 
 SECTIONS = {
     "overhead": overhead.run,
     "decoder": decoder.run,
+    "front_ends": front_ends.run,
+    "recurrences": recurrences.run,
+    "lengths": lengths.run,
     "buckets": buckets.run,
     "threads": threads.run,
     "startup": startup.run,
@@ -25,6 +32,9 @@ def main() -> None:
         "--quick", action="store_true", help="few repeats: to see that it runs, not to report"
     )
     parser.add_argument("--only", metavar="NAME", choices=SECTIONS, help=f"one of {', '.join(SECTIONS)}")
+    parser.add_argument(
+        "--plots", metavar="FOLDER", type=Path, help="write NAME.png of what has a plot there"
+    )
     options = parser.parse_args()
 
     packages = ", ".join(f"{package} {version(package)}" for package in ("torch", "lightning", "hydra-core"))
@@ -32,7 +42,12 @@ def main() -> None:
     if options.quick:
         print("Quick: too few repeats to report.")
     for name in [options.only] if options.only else SECTIONS:
-        print(f"\n## {name}\n\n{SECTIONS[name](options.quick)}", flush=True)
+        result = SECTIONS[name](options.quick)
+        text, figure = result if isinstance(result, tuple) else (result, None)
+        print(f"\n## {name}\n\n{text}", flush=True)
+        if figure and options.plots:
+            options.plots.mkdir(parents=True, exist_ok=True)
+            figure.savefig(options.plots / f"{name}.png", dpi=120)
 
 
 if __name__ == "__main__":

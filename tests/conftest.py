@@ -4,16 +4,15 @@ from pathlib import Path
 
 from jaxtyping import install_import_hook
 
+from unroll import registry
+
 with install_import_hook(["unroll.batch", "unroll.nn", "unroll.models", "unroll.data"], "beartype.beartype"):
-    import unroll.data.base
-    import unroll.models.seq2seq
-    import unroll.nn.attention
-    import unroll.nn.search  # noqa: F401
+    for group in registry.GROUPS:
+        for name in registry.names(group):
+            registry.config_class(group, name)  # imports its file
 
 import pytest
 import torch
-
-from unroll import registry
 
 ROOT = Path(__file__).parent.parent
 

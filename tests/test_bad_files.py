@@ -96,7 +96,7 @@ CASES = [
     series(
         "an open quote", line(STEPS, 6, '4,"4'), "FILE:6: double quotes do not match in the row that begins"
     ),
-    series("two columns of a name", "x,x\n1,2\n", "FILE:1: two columns are called 'x'; give each a name"),
+    series("two columns of a name", "x,x\n1,2\n", "FILE:1: two columns are called 'x'; the first line gives"),
     series("a column without a name", ",x\n0,1\n", "FILE:1: column 1 has no name", "index=False"),
     series(
         "missing column",
@@ -108,7 +108,7 @@ CASES = [
         "missing feature", STEPS, "no column 'y', which data.features names; there are: t, x", features=["y"]
     ),
     series("missing time", STEPS, "no column 'date', which data.time names; there are: t, x", time="date"),
-    series("no header", ROWS, "FILE: no column 'x', which data.target names; there are: 0, 0", target="x"),
+    series("no header", "5,6\n" + ROWS, "FILE: no column 'x', which data.target names; there are: 5, 6"),
     # numbers
     series(
         "an empty cell",
@@ -162,7 +162,8 @@ CASES = [
     series(
         "a window too long",
         STEPS,
-        "FILE:2: the series has 32 steps in the train part, and a window needs 52 there; take a smaller data.window",
+        "FILE:2: the series has 32 steps in the train part, and a window needs 52 there",
+        "take a smaller data.window or data.horizon",
         window=50,
     ),
     series(
@@ -272,7 +273,7 @@ CASES = [
     tokens(
         "contexts differ",
         "1 2\ta\n1\tb\n",
-        "FILE:2: context: 1 numbers of context, where there are 2",
+        "FILE:2: context: 1 of 2 numbers",
         task="context",
     ),
     tokens("no context", "1 2\ta\n\tb\n", "FILE:2: context: has no context; write numbers", task="context"),
@@ -370,6 +371,37 @@ def test_files_that_are_not_given_are_told_before_anything_is_read(tmp_path, mon
     with pytest.raises(InputError) as caught:
         data.config.require_ready()
     check(caught.value, [says], "FILE")
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "says"),
+    [
+        (
+            "sequences",
+            ("id,x,label\na,1,p\nb,2,q\n", "id,x,label\nc,1,p\n", "id,x,label\nd,3,zebra\n"),
+            "test.csv:2: class 'zebra' is not in the training data, which have: p, q; mend it",
+        ),
+        (
+            "token_file",
+            ("a,p\nb,q\n", "a,p\n\nc,zebra\n", "a,q\n"),
+            "valid.csv:3: class 'zebra' is not in the training data, which have: p, q; mend it",
+        ),
+    ],
+)
+def test_labels_that_training_lacks(tmp_path, name, texts, says):
+    keys = ("train", "valid", "test")
+    files = {key: str(write(tmp_path, f"{key}.csv", text)) for key, text in zip(keys, texts, strict=True)}
+    config = {"target": "label"} if name == "sequences" else {"task": "label"}
+    with pytest.raises(InputError) as caught:
+        data_in(None, name, **files, **config).spec  # noqa: B018
+    check(caught.value, [says], "FILE")
+
+
+def test_contexts_of_all_files_are_alike(tmp_path):
+    texts = {"train": "1 2,a\n3 4,b\n", "valid": "1,a\n", "test": "1 2,a\n"}
+    files = {key: str(write(tmp_path, f"{key}.csv", text)) for key, text in texts.items()}
+    with pytest.raises(InputError, match=r"valid\.csv:1: context: 1 of 2 numbers"):
+        data_in(None, "token_file", task="context", **files).spec  # noqa: B018
 
 
 def test_columns_of_the_same_name_in_parquet(tmp_path):

@@ -13,7 +13,13 @@ from unroll.nn.cells.min_gru import MinGRU
 from unroll.registry import build, from_dict
 
 CELLS = [{"name": name} for name in entries("model/cell")] + [{"name": "rnn", "nonlinearity": "relu"}]
-cells = pytest.mark.parametrize("cell", CELLS, ids=lambda cell: "-".join(cell.values()))
+
+
+def label(cell):
+    return "-".join(cell.values())
+
+
+cells = pytest.mark.parametrize("cell", CELLS, ids=label)
 minimal = pytest.mark.parametrize("name", ["min_gru", "min_lstm"])
 
 
@@ -50,12 +56,12 @@ def test_sequence_form_equals_step_form(cell, lengths):
     close(*(results(run, module, x, state, lengths) for run in (module.sequence, module.loop)))
 
 
-@cells
 @pytest.mark.parametrize("time", [1, 2, 3, 17, 256, 4096])
+@pytest.mark.parametrize(
+    "cell", [cell for cell in CELLS if Execution.scan in make_cell(cell).executions], ids=label
+)
 def test_a_scan_equals_the_loop_at_any_length(cell, time):
     module = make_cell(cell)
-    if Execution.scan not in module.executions:
-        pytest.skip("has no scan")
     x, state = 2 * torch.randn(2, time, 3), random_state(module, 2)
     close(*(results(run, module, x, state) for run in (module.sequence, module.loop)))
 
@@ -150,6 +156,16 @@ def test_minimal_cells_stay_finite_with_saturated_gates(name):
     outputs, _, gradients = results(module.sequence, module, x, module.initial_state(x))
     assert outputs.isfinite().all()
     assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@minimal
+def test_minimal_cells_keep_the_recurrence_in_full_precision(name):
+    module = make_cell({"name": name})
+    x = torch.randn(5, 7, 3, dtype=torch.bfloat16)
+    for run in (module.sequence, module.loop):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            outputs, (final,) = run(x, module.initial_state(x))
+        assert outputs.dtype == final.dtype == torch.float32
 
 
 @minimal

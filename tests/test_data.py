@@ -1,5 +1,7 @@
 """Collation, masks, vocabularies, batches by length, and the data sets made of them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from unroll.config import choices
 from unroll.data.base import build_data
 from unroll.data.batching import BucketedBatches
 from unroll.data.collate import Sample, collate
+from unroll.data.inputs import text_inputs
 from unroll.errors import InputError
 from unroll.registry import from_dict
 from unroll.spec import END, IGNORED, PAD, SPECIAL_TOKENS, UNKNOWN, Alignment, DataSpec, Kind, Signature
@@ -281,8 +284,16 @@ def test_test_sequences_are_unseen():
 @settings(deadline=None)
 @given(text=st.lists(st.sampled_from(["t0", "t1", "t2"]), min_size=1).map(" ".join))
 def test_text_is_cut_and_joined_as_the_data_was(text):
-    codec = Text(token_spec())
-    assert codec.input_text(codec.encode(f"  {text} ")) == text
+    spec = token_spec()
+    (sample,) = text_inputs([("--text", f"  {text} ")], spec).samples
+    assert Text(spec).input_text(sample.inputs.tolist()) == text
+
+
+def test_an_unknown_token_is_shown_as_it_is_spelt():
+    letters = (*SPECIAL_TOKENS, *"ab")
+    spec = dataclasses.replace(token_spec(tokens=2), letters=letters)
+    spelt = [[4, 5], [5, 5, 4, PAD]]
+    assert Text(spec).input_text([4, UNKNOWN], spelt) == "t0 bba"
 
 
 def test_too_few_sequences_to_test_on_are_told():
@@ -291,10 +302,8 @@ def test_too_few_sequences_to_test_on_are_told():
 
 
 def test_unknown_and_empty_text_are_told():
-    codec = Text(token_spec(tokens=2))
-    with pytest.raises(
-        InputError, match="'t9' in 't0 t9': the model does not know this token; it knows: t0 t1"
-    ):
-        codec.encode("t0 t9")
-    with pytest.raises(InputError, match="empty"):
-        codec.encode("  ")
+    spec = token_spec(tokens=2)
+    with pytest.raises(InputError, match=r"--text: 't9': not in the training data.* it knows: t0 t1"):
+        text_inputs([("--text", "t0 t9")], spec)
+    with pytest.raises(InputError, match="--text: has no tokens"):
+        text_inputs([("--text", "  ")], spec)

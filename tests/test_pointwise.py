@@ -8,6 +8,7 @@ from helpers import any_batch, any_spec, small_model
 from test_seq2seq import close
 
 from unroll.batch import SequenceBatch
+from unroll.errors import InputError
 from unroll.spec import IGNORED, Alignment, Kind
 
 MODELS = {
@@ -192,6 +193,7 @@ def test_a_small_set_is_learned_by_heart(model, inputs, targets):
     module, spec = make(model, inputs, targets, hidden_size=32)
     batch = any_batch(spec, [9, 3, 6, 5])
     optimizer = torch.optim.Adam(module.parameters(), lr=0.02)
+    first = 0.0
     for step in range(200):
         optimizer.zero_grad()
         outputs = module(batch)
@@ -211,3 +213,33 @@ def test_examples_are_readable(model, inputs, targets):
         assert example.predicted
         assert example.targets[0]
         assert example.graded is (targets is not Kind.CONTINUOUS)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"bidirectional": True}, "model.bidirectional=true: sees the next step"),
+        ({"front_end": {"name": "conv"}}, "model.front_end.name=conv: sees the next step"),
+        ({"front_end": {"name": "feature_conv"}}, "model.front_end.name=feature_conv: sees the next step"),
+    ],
+    ids=str,
+)
+def test_nothing_that_sees_the_next_step_may_forecast_it(values, told):
+    spec = any_spec(Kind.CONTINUOUS, Kind.CONTINUOUS, Alignment.STEP, target_inputs=(0, 1, 2), length=5)
+    with pytest.raises(InputError, match=told):
+        small_model("many_to_many", spec, **values)
+    small_model("many_to_many", spec, front_end={"name": "conv", "causal": True})
+    small_model("many_to_many", any_spec(Kind.CONTINUOUS, Kind.CLASSES, Alignment.STEP, length=5), **values)
+
+
+@pytest.mark.parametrize("front_end", ["none", "mlp", "time_distributed", "conv"])
+def test_a_forecast_does_not_depend_on_later_steps(front_end):
+    values = {"name": front_end, **({"causal": True} if front_end == "conv" else {})}
+    spec = any_spec(Kind.CONTINUOUS, Kind.CONTINUOUS, Alignment.STEP, target_inputs=(0, 1, 2, 0))
+    module = small_model("many_to_many", spec, front_end=values)
+    batch = any_batch(spec, [6, 4])
+    other = dataclasses.replace(batch, inputs=batch.inputs.clone())
+    other.inputs[:, 3:] += 1.0
+    found, expected = module(other), module(batch)
+    torch.testing.assert_close(found[:, :3], expected[:, :3])
+    assert (found[:, 3] - expected[:, 3]).abs().max() > 1e-4

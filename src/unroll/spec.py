@@ -67,8 +67,8 @@ class DataSpec:
             where values are to be taken as they are.
         target_inputs: the input features whose next values the targets are: what a naive forecast repeats.
             Empty where the targets are no forecast of an input.
-        horizon: how many steps ahead the values of one forecast reach; `target_size` is `horizon` times the
-            number of forecast features, step by step.
+        horizon: how many steps ahead the values of one forecast reach. One forecast per sequence holds
+            `horizon` times the number of forecast features, step by step.
         season: a naive forecast repeats the value of this many steps ago.
         naive_error: the mean absolute error of that forecast, one step ahead, in the training data, of each
             forecast feature (the scale of MASE).

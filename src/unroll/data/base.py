@@ -20,11 +20,11 @@ from unroll.spec import DataSpec, Kind
 
 
 class Samples(Dataset[Sample]):
-    """A list of samples as a torch Dataset."""
+    """A list of samples as a torch Dataset. Their `lengths` are counted unless they are given."""
 
-    def __init__(self, samples: Sequence[Sample]) -> None:
+    def __init__(self, samples: Sequence[Sample], lengths: list[int] | None = None) -> None:
         self.samples = samples
-        self.lengths = [len(sample.inputs) for sample in samples]
+        self.lengths = [len(sample.inputs) for sample in samples] if lengths is None else lengths
 
     def __len__(self) -> int:
         return len(self.samples)

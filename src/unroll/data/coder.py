@@ -1,6 +1,6 @@
 """Turns lines of tokens into samples of ids."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ class Coder:
     inputs: Vocabulary | None
     letters: Vocabulary | None
     targets: Vocabulary | Classes
+    spellings: dict[str, list[int]] = field(default_factory=dict)
+    """The letters of the words met so far: the same list for each time that a word stands in the data."""
 
     @classmethod
     def of(
@@ -114,7 +116,12 @@ class Coder:
         return torch.tensor(self.inputs.encode(line.inputs))
 
     def _characters(self, line: Line) -> list[list[int]] | None:
-        return [self.letters.encode(token) for token in line.inputs] if self.letters else None
+        if self.letters is None:
+            return None
+        for word in line.inputs:
+            if word not in self.spellings:
+                self.spellings[word] = self.letters.encode(word)
+        return [self.spellings[word] for word in line.inputs]
 
     def _targets(self, line: Line) -> Tensor:
         """Token ids (T_out,), classes (T,), or a class ()."""

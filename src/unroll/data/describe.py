@@ -1,15 +1,16 @@
 """A look at a data set before training: what it holds, and how much of its batches would be padding."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from unroll.data.base import SequenceDataModule
+from unroll.data.base import Samples, SequenceDataModule
 from unroll.data.batching import BucketedBatches
 from unroll.data.collate import Sample
+from unroll.data.statistics import Statistics
 from unroll.spec import IGNORED, SPECIAL_TOKENS, UNKNOWN, Alignment, DataSpec, Kind
 
 CHUNK = 10_000  # samples whose values are held at once
@@ -34,7 +35,7 @@ def describe(data: SequenceDataModule) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "data": data.description,
         "signature": str(spec.signature),
-        "splits": {name: _split(split.samples, spec) for name, split in data.splits.items()},
+        "splits": {name: _split(split, spec) for name, split in data.splits.items()},
     }
     tokens = {"inputs": spec.input_vocabulary, "letters": spec.letters}
     if spec.signature.targets is Kind.TOKENS:
@@ -42,10 +43,7 @@ def describe(data: SequenceDataModule) -> dict[str, Any]:
     summary["vocabulary"] = {
         name: len(known) - len(SPECIAL_TOKENS) for name, known in tokens.items() if known
     }
-    if spec.signature.inputs is not Kind.TOKENS:
-        summary["inputs"] = _statistics(train, spec.input_names, lambda sample: sample.inputs)
-    if spec.signature.targets is Kind.CONTINUOUS:
-        summary["targets"] = _statistics(train, spec.target_names, _target)
+    summary |= _statistics(train, spec)
     summary["missing_values"] = data.carried
     summary["padding"] = {
         "configured": _padding(data, data.config.bucket_pool),
@@ -94,12 +92,9 @@ def describe_text(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _split(samples: Sequence[Sample], spec: DataSpec) -> dict[str, Any]:
-    kind = spec.signature.targets
-    found: dict[str, Any] = {
-        "sequences": len(samples),
-        "lengths": _lengths([len(sample.inputs) for sample in samples]),
-    }
+def _split(split: Samples, spec: DataSpec) -> dict[str, Any]:
+    kind, samples = spec.signature.targets, split.samples
+    found: dict[str, Any] = {"sequences": len(samples), "lengths": _lengths(split.lengths)}
     if spec.signature.alignment is Alignment.UNALIGNED:
         found["target_lengths"] = _lengths([len(_target(sample)) for sample in samples])
     if spec.signature.inputs is Kind.TOKENS:
@@ -142,30 +137,21 @@ def _unknown(sequences: list[Tensor]) -> float:
     return float((tokens == UNKNOWN).double().mean())
 
 
-def _statistics(
-    samples: Sequence[Sample], names: tuple[str, ...], values: Callable[[Sample], Tensor]
-) -> dict[str, dict[str, float]]:
-    """Of each feature over all steps of all samples."""
-    size = values(samples[0]).shape[-1]
-    sums = squares = torch.zeros(size, dtype=torch.double)
-    low, high = torch.full((size,), torch.inf), torch.full((size,), -torch.inf)
-    count = 0
-    shift = values(samples[0]).view(-1, size)[0].double()  # keeps the squares small
+def _statistics(samples: Sequence[Sample], spec: DataSpec) -> dict[str, dict[str, dict[str, float]]]:
+    """Of the features of inputs and targets that are numbers, over all steps of all samples."""
+    found: dict[str, Statistics] = {}
+    if spec.signature.inputs is not Kind.TOKENS:
+        found["inputs"] = Statistics(spec.input_size)
+    if spec.signature.targets is Kind.CONTINUOUS:
+        found["targets"] = Statistics(spec.target_size)
+    if not found:
+        return {}
     for start in range(0, len(samples), CHUNK):
-        rows = torch.cat([values(sample).view(-1, size) for sample in samples[start : start + CHUNK]])
-        low, high = torch.minimum(low, rows.amin(dim=0)), torch.maximum(high, rows.amax(dim=0))
-        shifted = rows.double() - shift
-        sums, squares, count = (
-            sums + shifted.sum(dim=0),
-            squares + shifted.square().sum(dim=0),
-            count + len(rows),
-        )
-    mean = sums / count
-    sd = (squares / count - mean.square()).clamp(min=0).sqrt()
-    columns = torch.stack([mean + shift, sd, low.double(), high.double()], dim=1).tolist()
-    keys = ("mean", "sd", "min", "max")
-    names = names or tuple(str(number + 1) for number in range(size))
-    return {name: dict(zip(keys, column, strict=True)) for name, column in zip(names, columns, strict=True)}
+        chunk = samples[start : start + CHUNK]
+        for key, statistics in found.items():
+            statistics.update([sample.inputs if key == "inputs" else _target(sample) for sample in chunk])
+    names = {"inputs": spec.input_names, "targets": spec.target_names}
+    return {key: statistics.by_name(names[key]) for key, statistics in found.items()}
 
 
 def _padding(data: SequenceDataModule, pool: int) -> float:

@@ -53,7 +53,7 @@ def read_context(place: str, text: str, size: int | None) -> list[float]:
     if not cells:
         raise InputError(f"{place}: has no context; write numbers separated by spaces")
     if size is not None and len(cells) != size:
-        raise InputError(f"{place}: {len(cells)} numbers of context, where there are {size}; write as many")
+        raise InputError(f"{place}: {len(cells)} of {size} numbers; write as many as on other lines")
     return [_number(place, cell) for cell in cells]
 
 

@@ -131,7 +131,9 @@ def _require_names(names: list[str], place: str) -> None:
                 f"{place}: column {number} has no name; name it, or leave it out (pandas: index=False)"
             )
         if name in names[: number - 1]:
-            raise InputError(f"{place}: two columns are called '{name}'; give each a name of its own")
+            raise InputError(
+                f"{place}: two columns are called '{name}'; the first line gives each a name of its own"
+            )
 
 
 def _count(number: int, noun: str) -> str:

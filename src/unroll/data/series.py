@@ -8,9 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from unroll.data.base import Samples, SequenceDataModule
 from unroll.data.collate import Sample
@@ -22,7 +19,7 @@ from unroll.data.scale import naive_error, scale_of
 from unroll.data.splitting import split_sizes
 from unroll.data.table import Table
 from unroll.data.times import carry_on
-from unroll.data.windows import Stretch, series_name
+from unroll.data.windows import Form, Stretch, Windows, as_inputs, series_name
 from unroll.errors import InputError
 from unroll.registry import builds, register, require
 from unroll.spec import Alignment, DataSpec, Kind, Signature
@@ -124,11 +121,15 @@ class Series(SequenceDataModule):
                 if key == "path":
                     sizes = split_sizes(len(values), config, f"steps of {series_name(name)} ({place})")
                     ends = dict(zip(sizes, np.cumsum(list(sizes.values())).tolist(), strict=True))
-                start = 0
+                start, inputs = 0, as_inputs(values)
                 for split, end in ends.items():
-                    stretches[split].append(Stretch(name, place, values, start, end))
+                    stretches[split].append(Stretch(name, place, values, inputs, start, end))
                     start = end
-        splits = {split: self._windows(split, parts) for split, parts in stretches.items()}
+        form = self._form()
+        splits = {}
+        for split, parts in stretches.items():
+            windows = Windows(form, parts, split)
+            splits[split] = Samples(windows, [config.window] * len(windows))
         return self._spec(stretches["train"]), splits
 
     def inputs(self, path: Path, spec: DataSpec) -> Inputs:
@@ -144,7 +145,7 @@ class Series(SequenceDataModule):
                     f"the model reads data.window={config.window}"
                 )
             names.append(name)
-            samples.append(Sample(len(samples), _tensor(values[-config.window :])))
+            samples.append(Sample(len(samples), as_inputs(values[-config.window :])))
             numbered = [str(step) for step in range(1, config.horizon + 1)]
             steps.append(numbered if times is None else carry_on(times, config.horizon))
         return Inputs(
@@ -181,20 +182,17 @@ class Series(SequenceDataModule):
                 )
             yield name, rows, values.ffill().to_numpy(), None if times is None else times.iloc[rows]
 
-    def _windows(self, split: str, stretches: list[Stretch]) -> Samples:
+    def _form(self) -> Form:
         config = self.config
-        targets = len(config.columns("target"))
         one_ahead = config.task is SeriesTask.one_ahead
-        first, count = (1, config.window) if one_ahead else (config.window, config.horizon)
-        samples: list[Sample] = []
-        for stretch in stretches:
-            values = _tensor(stretch.values)
-            for start in stretch.windows(first, count, config.stride, split):
-                future = values[start + first : start + first + count, :targets]
-                if config.task is SeriesTask.forecast:
-                    future = future.flatten()
-                samples.append(Sample(len(samples), values[start : start + config.window], future))
-        return Samples(samples)
+        return Form(
+            steps=config.window,
+            first=1 if one_ahead else config.window,
+            count=config.window if one_ahead else config.horizon,
+            targets=len(config.columns("target")),
+            stride=config.stride,
+            flat=config.task is SeriesTask.forecast,
+        )
 
     def _spec(self, train: list[Stretch]) -> DataSpec:
         config = self.config
@@ -220,7 +218,3 @@ class Series(SequenceDataModule):
             season=config.season,
             naive_error=naive_error([values[:, : len(targets)] for values in known], config.season),
         )
-
-
-def _tensor(values: np.ndarray) -> Float[Tensor, "time features"]:
-    return torch.from_numpy(values.astype(np.float32))

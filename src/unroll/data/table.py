@@ -9,6 +9,9 @@ import pandas as pd
 
 from unroll.errors import InputError
 
+SHOWN = 50
+"""So many columns a message lists."""
+
 LARGEST = float(np.finfo(np.float32).max)
 MISSING = ("", "na", "nan", "n/a", "nat", "none", "null")
 """What stands, in small or capital letters, for a missing number. In a column of text, only nothing does."""
@@ -42,9 +45,10 @@ class Table:
         """Raise an `InputError` unless it has the columns that a config's key names."""
         for name in names:
             if name not in self.frame:
+                more = " …" if len(self.names) > SHOWN else ""
                 raise InputError(
                     f"{self.path}: no column '{name}', which data.{key} names; "
-                    f"there are: {', '.join(self.names)}"
+                    f"there are: {', '.join(self.names[:SHOWN])}{more}"
                 )
 
     def text(self, name: str) -> list[str]:
@@ -56,7 +60,7 @@ class Table:
         cells = self._cells(name)
         empty = np.flatnonzero(cells == "")
         if len(empty):
-            raise InputError(f"{self.place(empty[0])}: column '{name}' is empty; write a value there")
+            raise InputError(f"{self.place(int(empty[0]))}: column '{name}' is empty; write a value there")
         values: list[str] = cells.tolist()
         return values
 

@@ -1,43 +1,106 @@
-"""Windows of a series, each in the split that all its targets lie in."""
+"""Windows of series, each in the split that all its targets lie in."""
 
+import bisect
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
+from unroll.data.collate import Sample
 from unroll.errors import InputError
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A series (time, features), of which the steps from `start` to before `end` are a split's own.
-
-    `place` is where its first row stands.
-    """
-
-    name: str
-    place: str
-    values: np.ndarray
-    start: int
-    end: int
-
-    def windows(self, first: int, count: int, stride: int, split: str) -> range:
-        """The steps at which windows begin whose `count` targets, from the `first` step on, are the split's.
-
-        Raises:
-            InputError: there is none.
-        """
-        starts = range(max(0, self.start - first), self.end - first - count + 1, stride)
-        if len(starts) == 0:
-            needed = count if self.start >= first else first + count - self.start
-            steps = self.end - self.start
-            raise InputError(
-                f"{self.place}: {series_name(self.name)} has {steps} steps in the {split} part, and a window "
-                f"needs {needed} there; take a smaller data.window or data.horizon, or other fractions, "
-                "or leave the series out"
-            )
-        return starts
 
 
 def series_name(name: str) -> str:
     """What a message calls a series, whose name is empty where there is but one."""
     return f"series '{name}'" if name else "the series"
+
+
+def as_inputs(values: np.ndarray) -> Float[Tensor, "time features"]:
+    """The values of a series as a model reads them."""
+    return torch.from_numpy(values.astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A series, of which the steps from `start` to before `end` are a split's own.
+
+    `values` (time, features) are as precise as the file; `inputs` are as a model reads them. `place` is where
+    the first row stands.
+    """
+
+    name: str
+    place: str
+    values: np.ndarray
+    inputs: Float[Tensor, "time features"]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What a window is: `steps` to read, and the `count` steps from the `first` on as targets.
+
+    Of the targets' steps the first `targets` features count, step by step in one row if `flat`. Windows begin
+    every `stride` steps.
+    """
+
+    steps: int
+    first: int
+    count: int
+    targets: int
+    stride: int
+    flat: bool
+
+    def starts(self, stretch: Stretch, split: str) -> range:
+        """Where the windows begin whose targets are all the split's own.
+
+        Raises:
+            InputError: there is none.
+        """
+        reach = self.first + self.count
+        starts = range(max(0, stretch.start - self.first), stretch.end - reach + 1, self.stride)
+        if len(starts) == 0:
+            steps = stretch.end - stretch.start
+            needed = self.count if stretch.start >= self.first else reach - stretch.start
+            raise InputError(
+                f"{stretch.place}: {series_name(stretch.name)} has {steps} steps in the {split} part, and a "
+                f"window needs {needed} there; take a smaller data.window or data.horizon, or other "
+                "fractions, or leave the series out"
+            )
+        return starts
+
+
+class Windows(Sequence[Sample]):
+    """The windows of all stretches of a split. They overlap, so each is made when it is asked for."""
+
+    def __init__(self, form: Form, stretches: Sequence[Stretch], split: str) -> None:
+        self.form = form
+        self.stretches = stretches
+        self.starts = [form.starts(stretch, split) for stretch in stretches]
+        self.ends = list(itertools.accumulate(len(starts) for starts in self.starts))
+
+    def __len__(self) -> int:
+        return self.ends[-1]
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Sample]: ...
+
+    def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        form = self.form
+        series = bisect.bisect_right(self.ends, index)
+        start = self.starts[series][index - self.ends[series]]  # counted from the last, as ends tell
+        inputs = self.stretches[series].inputs
+        future = inputs[start + form.first : start + form.first + form.count, : form.targets]
+        return Sample(index, inputs[start : start + form.steps], future.flatten() if form.flat else future)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from unroll.batch import SequenceBatch
 from unroll.components import OptimizerConfig, SchedulerConfig
+from unroll.errors import InputError
 from unroll.models.pointwise import PointwiseModel
 from unroll.nn.backbone import Backbone, BackboneConfig
 from unroll.nn.cells.base import State
@@ -21,7 +22,7 @@ class ManyToManyConfig(BackboneConfig):
     """Config of the aligned many-to-many model.
 
     `dropout` acts before the recurrence, between its layers and before the output. A `bidirectional` one
-    sees the future: right for tagging, wrong for forecasting.
+    sees the future: right for tagging, refused for forecasting.
     """
 
     accepts: ClassVar[tuple[Signature, ...]] = tuple(
@@ -43,6 +44,8 @@ class ManyToMany(PointwiseModel):
         super().__init__(config, spec, optimizer, scheduler)
         self.config = config
         self.backbone = Backbone(config, spec)
+        if spec.target_inputs:
+            self._require_blind()
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(self.backbone.output_size, spec.target_size)
 
@@ -53,3 +56,14 @@ class ManyToMany(PointwiseModel):
         outputs, _ = self.backbone(batch, state)
         logits: Tensor = self.output(self.dropout(outputs))
         return logits
+
+    def _require_blind(self) -> None:
+        """Where the target of a step is the next input, refuse what reads that input."""
+        if self.config.bidirectional:
+            key, fix = "model.bidirectional=true", "set it to false"
+        elif self.backbone.front_end.sees_ahead:
+            name = self.config.front_end.name
+            key, fix = f"model.front_end.name={name}", "take a causal one (conv: model.front_end.causal=true)"
+        else:
+            return
+        raise InputError(f"{key}: sees the next step, which is what these data ask to forecast; {fix}")

@@ -118,7 +118,8 @@ class PointwiseModel(SequenceModel):
     def _input_text(self, batch: SequenceBatch, row: int) -> str:
         length = int(batch.lengths[row])
         if self.spec.signature.inputs is Kind.TOKENS:
-            return Text(self.spec).input_text(batch.inputs[row, :length].tolist())
+            spelt = None if batch.characters is None else batch.characters[row, :length].tolist()
+            return Text(self.spec).input_text(batch.inputs[row, :length].tolist(), spelt)
         last = " ".join(f"{value:.3g}" for value in batch.inputs[row, :length, 0][-4:].tolist())
         return f"{length} steps … {last}"
 

@@ -11,7 +11,6 @@ from unroll.models.target_metrics import ClassMetrics, LabelMetrics, TargetMetri
 from unroll.nn.scaling import Scaling
 from unroll.spec import DataSpec, Kind
 
-
 MOST_VALUES = 6
 MOST_STEPS = 30
 """Of more than this, the rest is left out of a line."""

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from abc import abstractmethod
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -116,23 +117,24 @@ class TokenGenerator(SequenceModel):
         text = Text(self.spec)
         return [
             Example(
-                self._input_text(text, inputs[:length]),
+                self._input_text(text, inputs[:length], spelt),
                 text.output_text(predicted),
                 [text.output_text(target) for target in targets],
             )
-            for inputs, length, predicted, targets in zip(
+            for inputs, length, spelt, predicted, targets in zip(
                 batch.inputs.tolist(),
                 batch.lengths.tolist(),
+                [None] * len(batch) if batch.characters is None else batch.characters.tolist(),
                 self.decode(batch).to_lists(),
                 _references(batch),
                 strict=True,
             )
         ]
 
-    def _input_text(self, text: Text, inputs: list[int] | list[list[float]]) -> str:
+    def _input_text(self, text: Text, inputs: list[Any], characters: list[list[int]] | None) -> str:
         if self.spec.signature.inputs is Kind.TOKENS:
-            return text.input_text(inputs)  # type: ignore[arg-type]  # the signature says so
-        return " ".join(f"{value:.3g}" for value in inputs[0])  # type: ignore[union-attr]
+            return text.input_text(inputs, characters and characters[: len(inputs)])
+        return " ".join(f"{value:.6g}" for value in inputs[0])
 
     @torch.no_grad()
     def attention_maps(self, batch: SequenceBatch) -> list[AttentionMap]:

@@ -15,6 +15,8 @@ class FrontEnd(nn.Module, ABC):
     """
 
     output_size: int
+    sees_ahead: bool = False
+    """Whether what it makes of a step depends on later ones."""
 
     @abstractmethod
     def forward(

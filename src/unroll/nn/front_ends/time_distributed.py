@@ -52,13 +52,13 @@ class TimeDistributed(nn.Module):
     ) -> Shaped[Tensor, "batch time *outputs"]: ...
 
     @overload
-    def forward(self, x: list[Shaped[Tensor, "_time *inputs"]]) -> list[Shaped[Tensor, "_time *outputs"]]: ...
+    def forward(self, x: list[Shaped[Tensor, "_time *inputs"]]) -> list[Shaped[Tensor, "_time *outputs"]]: ...  # noqa: F821
 
     def forward(
         self,
-        x: Shaped[Tensor, "batch time *inputs"] | list[Shaped[Tensor, "_time *inputs"]],
+        x: Shaped[Tensor, "batch time *inputs"] | list[Shaped[Tensor, "_time *inputs"]],  # noqa: F821
         lengths: Int[Tensor, " batch"] | None = None,
-    ) -> Shaped[Tensor, "batch time *outputs"] | list[Shaped[Tensor, "_time *outputs"]]:
+    ) -> Shaped[Tensor, "batch time *outputs"] | list[Shaped[Tensor, "_time *outputs"]]:  # noqa: F821
         """Padded: (B, T, I…) to (B, T, O…), zero on padding. Ragged: a list of (T_i, I…) to (T_i, O…)."""
         if isinstance(x, list):
             return list(self.module(torch.cat(x)).split([len(sequence) for sequence in x]))
