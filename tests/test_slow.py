@@ -44,3 +44,41 @@ def test_words_beat_the_bare_baseline(tmp_path):
     assert test["test/wer"] < 0.334
     assert test["test/per"] < 0.088
     assert exact_match_with_beam(tmp_path) >= test["test/exact_match"] - 5e-5
+
+
+AT_LEAST, AT_MOST = "at least", "at most"
+REACHED = {
+    "model=timestep_mlp": ("test/mase", AT_MOST, 0.7),
+    "model=timestep_mlp model.front_end.strategy=vmap": ("test/mase", AT_MOST, 0.7),
+    "model=timestep_mlp model.front_end.strategy=loop": ("test/mase", AT_MOST, 0.7),
+    "model=timestep_conv": ("test/accuracy", AT_LEAST, 0.97),
+    "model=time_distributed": ("test/accuracy", AT_LEAST, 0.97),
+    "model=feature_conv": ("test/mase", AT_MOST, 1.0),
+    "model=simple_rnn": ("test/mase", AT_MOST, 0.3),
+    "model=many_to_one": ("test/accuracy", AT_LEAST, 0.97),
+    "model=many_to_one model/cell=lstm": ("test/accuracy", AT_LEAST, 0.95),
+    "model=many_to_one model/cell=min_gru": ("test/accuracy", AT_LEAST, 0.9),
+    "model=many_to_one model.initial_state=learned": ("test/accuracy", AT_LEAST, 0.97),
+    "model=many_to_many": ("test/mase", AT_MOST, 0.6),
+    "model=seq2seq_continuous": ("test/mase", AT_MOST, 0.7),
+    "model=one_to_many": ("test/exact_match", AT_LEAST, 0.7),
+    "model=many_to_one data=parity model/cell=lstm": ("test/accuracy", AT_LEAST, 0.99),
+    "experiment=tagging": ("test/accuracy", AT_LEAST, 0.99),
+    "experiment=even_pairs": ("test/length_accuracy", AT_LEAST, 0.999),
+    "experiment=parity_check": ("test/length_accuracy", AT_LEAST, 0.999),
+    "experiment=cycle_navigation": ("test/length_accuracy", AT_LEAST, 0.99),
+    "experiment=adding": ("test/loss", AT_MOST, 0.005),
+    "experiment=copy_memory": ("test/loss", AT_MOST, 0.1),
+}
+"""What README says that each command reaches, less some room for another machine's rounding."""
+
+
+@pytest.mark.parametrize(("command", "reached"), REACHED.items(), ids=list(REACHED))
+def test_what_each_command_reaches(command, reached, tmp_path):
+    metric, sense, bound = reached
+    value = results(tmp_path, *command.split())[metric]
+    assert value >= bound if sense == AT_LEAST else value <= bound
+
+
+def test_without_their_spelling_unseen_words_are_lost(tmp_path):
+    assert results(tmp_path, "experiment=tagging", "model/embedding=word")["test/accuracy"] < 0.9

@@ -1,5 +1,7 @@
 """Metrics against slow, obvious versions, over batches of different sizes; pooling; naive forecasts."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -56,11 +58,13 @@ def test_classes():
             assert report["confusion"][row][column] == pairs.count((row, column))
 
 
-def test_labels():
+@pytest.mark.parametrize("labels", [1, 4])
+def test_labels(labels):
     spec = any_spec(Kind.CONTINUOUS, Kind.LABELS, Alignment.SEQUENCE)
+    spec = dataclasses.replace(spec, target_size=labels)
     n = sum(SIZES)
-    outputs, targets = torch.randn(n, 4), torch.randint(0, 2, (n, 4)).float()
-    found = count(build_target(spec).metrics(), outputs, targets, torch.ones(n))
+    outputs, targets = torch.randn(n, labels), torch.randint(0, 2, (n, labels)).float()
+    found = count(build_target(spec).metrics(), outputs, targets, torch.ones(n, dtype=torch.long))
     held, true = (outputs > 0).numpy(), (targets > 0).numpy()
     assert found["accuracy"] == pytest.approx((held == true).mean())
     assert found["exact_match"] == pytest.approx((held == true).all(axis=1).mean())
@@ -84,7 +88,7 @@ def test_values_are_measured_in_the_units_of_the_data():
     n = sum(SIZES)
     scaled, targets, naive = torch.randn(n, 4), torch.randn(n, 4) * 5 + 50, torch.randn(n, 4) * 5 + 50
     target = build_target(spec)
-    found = count(target.metrics(), scaled, targets, torch.ones(n), naive)
+    found = count(target.metrics(), scaled, targets, torch.ones(n, dtype=torch.long), naive)
     values = scaled.double().numpy() * np.tile(std, 2) + np.tile(mean, 2)
     np.testing.assert_allclose(target.predict(scaled).numpy(), values, rtol=1e-5)
     true, plain = targets.double().numpy(), naive.double().numpy()

@@ -20,7 +20,7 @@ class Statistics:
 
     def update(self, tensors: Sequence[Tensor]) -> None:
         """Count the tensors in."""
-        rows = torch.cat([tensor.reshape(-1, self.features) for tensor in tensors])
+        rows = torch.cat(list(tensors)).view(-1, self.features)
         if self.shift is None:
             self.shift = rows[0].double()  # squares of values near it lose no precision
         self.low = torch.minimum(self.low, rows.amin(dim=0))

@@ -15,9 +15,9 @@ from torchmetrics import (
     SymmetricMeanAbsolutePercentageError,
 )
 from torchmetrics.classification import (
+    BinaryF1Score,
     MulticlassConfusionMatrix,
     MulticlassF1Score,
-    MultilabelExactMatch,
     MultilabelF1Score,
 )
 
@@ -147,9 +147,9 @@ class LabelMetrics(TargetMetrics):
     def __init__(self, labels: int) -> None:
         super().__init__()
         self.accuracy = MeanMetric()
-        self.f1 = MultilabelF1Score(labels, average="macro")
-        self.micro_f1 = MultilabelF1Score(labels, average="micro")
-        self.exact = MultilabelExactMatch(labels)
+        self.exact = MeanMetric()
+        self.micro_f1 = BinaryF1Score()
+        self.f1 = MultilabelF1Score(labels, average="macro") if labels > 1 else BinaryF1Score()
 
     def update(
         self,
@@ -158,10 +158,12 @@ class LabelMetrics(TargetMetrics):
         lengths: Int[Tensor, " rows"],
         naive: Float[Tensor, "rows outputs"] | None,
     ) -> None:
-        held = targets.long()
-        self.accuracy.update(((outputs > 0) == held.bool()).float())
-        for metric in (self.f1, self.micro_f1, self.exact):
-            metric.update(outputs.sigmoid(), held)
+        found, true = (outputs > 0).long(), targets.long()
+        right = found == true
+        self.accuracy.update(right.float())
+        self.exact.update(right.all(dim=-1).float())
+        self.micro_f1.update(found.flatten(), true.flatten())
+        self.f1.update(found, true)
 
     def values(self) -> dict[str, Tensor]:
         return {

@@ -64,7 +64,7 @@ class Cell(nn.Module, ABC):
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
         """The same as `loop` on the valid steps, to rounding, the fastest way that the cell has.
 
-        `padding` is frozen or masked; most cells make no difference between them.
+        Only the LSTM makes a difference between frozen and masked padding.
         """
         return self.loop(x, state, lengths)
 

@@ -9,9 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from unroll.components import CellConfig, Padding
-from unroll.nn.cells.base import State, last_valid
+from unroll.nn.cells.base import State
 from unroll.nn.cells.fused import SHUT, FusedCell
-from unroll.nn.scan import linear_scan
 from unroll.registry import builds, register
 
 
@@ -35,9 +34,10 @@ class LSTM(FusedCell):
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
         h, c = state
-        i, f, g, o = self._gates(x, h)
-        c = f * c + i * g
-        return o * torch.tanh(c), c
+        z = F.linear(x, self.weight_ih, self.bias_ih) + F.linear(h, self.weight_hh, self.bias_hh)
+        i, f, g, o = z.chunk(4, dim=-1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c
 
     @property
     def kernel(self) -> Callable[..., tuple[Tensor, ...]]:
@@ -57,17 +57,6 @@ class LSTM(FusedCell):
         lengths: Int[Tensor, " batch"] | None = None,
         padding: Padding = Padding.frozen,
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        if lengths is None or padding is not Padding.masked:
-            return super().sequence(x, state, lengths)
-        # The kernel shows no c but the last. With every h known, c is a linear recurrence.
-        h, c = state
-        outputs, _ = super().sequence(x, state)
-        i, f, g, _ = self._gates(x, torch.cat([h[:, None], outputs[:, :-1]], dim=1))
-        return outputs, (last_valid(outputs, lengths), last_valid(linear_scan(f, i * g, c), lengths))
-
-    def _gates(
-        self, x: Float[Tensor, "*batch input"], h: Float[Tensor, "*batch hidden"]
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        z = F.linear(x, self.weight_ih, self.bias_ih) + F.linear(h, self.weight_hh, self.bias_hh)
-        i, f, g, o = z.chunk(4, dim=-1)
-        return torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
+        if padding is Padding.masked and lengths is not None:
+            return self.loop(x, state, lengths)  # the kernel shows h of every step, but c of the last only
+        return super().sequence(x, state, lengths)
