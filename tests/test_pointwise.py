@@ -243,3 +243,20 @@ def test_a_forecast_does_not_depend_on_later_steps(front_end):
     found, expected = module(other), module(batch)
     torch.testing.assert_close(found[:, :3], expected[:, :3])
     assert (found[:, 3] - expected[:, 3]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("initial_state", ["zeros", "learned"])
+@pytest.mark.parametrize("model", ["many_to_one", "many_to_many", "seq2seq_continuous", "seq2seq"])
+def test_every_parameter_learns(model, initial_state):
+    """One without a gradient would stop a run on several processes."""
+    signature = (Kind.TOKENS, Kind.TOKENS, Alignment.UNALIGNED)
+    if model != "seq2seq":
+        signature = (Kind.CONTINUOUS, Kind.CONTINUOUS, MODELS[model])
+    spec = any_spec(*signature)
+    values = {"num_layers": 2, "bidirectional": True, "initial_state": initial_state}
+    module = small_model(model, spec, **values)
+    batch = any_batch(spec, [5, 3])
+    outputs = module(batch)[0] if model == "seq2seq" else module(batch)
+    outputs.square().sum().backward()
+    unused = [name for name, parameter in module.named_parameters() if parameter.grad is None]
+    assert unused == []

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from unroll.batch import SequenceBatch
-from unroll.components import OptimizerConfig, SchedulerConfig
+from unroll.components import InitialState, OptimizerConfig, SchedulerConfig
 from unroll.models.token_generator import TokenGenerator, TokenGeneratorConfig
 from unroll.nn.attention import NoAttention, NoAttentionConfig
 from unroll.nn.cells.base import State
@@ -29,6 +29,8 @@ class OneToManyConfig(TokenGeneratorConfig):
     def __post_init__(self) -> None:
         TokenGeneratorConfig.__post_init__(self)
         require(self, "bidirectional", not self.bidirectional, "false: tokens are written forwards")
+        zeros = self.initial_state is InitialState.zeros
+        require(self, "initial_state", zeros, "zeros: the context makes the initial state")
 
 
 @builds(OneToManyConfig)

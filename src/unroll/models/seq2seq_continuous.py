@@ -62,7 +62,7 @@ class Seq2SeqContinuous(PointwiseModel):
         self.encoder = Backbone(config, spec)
         encoder = self.encoder.recurrence
         self.bridge = Bridge(config.hidden_size, config.num_layers, encoder.directions, encoder.state_size)
-        self.decoder = build_recurrence(config, spec.target_size, bidirectional=False)
+        self.decoder = build_recurrence(config, spec.target_size, decoder=True)
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(config.hidden_size, spec.target_size)
 

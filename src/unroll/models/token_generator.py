@@ -64,7 +64,7 @@ class TokenGenerator(SequenceModel):
     ) -> None:
         super().__init__(config, spec, optimizer, scheduler)
         self.config = config
-        recurrence = build_recurrence(config, config.embedding_size, bidirectional=False)
+        recurrence = build_recurrence(config, config.embedding_size, decoder=True)
         self.decoder = Decoder(spec.target_size, config.embedding_size, recurrence, attention, config.dropout)
         self.monitor = (f"valid/{spec.error_names[0]}", "min")
         self.metrics = nn.ModuleDict({stage: _Metrics() for stage in ("valid", "test")})

@@ -8,7 +8,7 @@ from omegaconf import MISSING
 from torch import Tensor, nn
 
 from unroll.batch import SequenceBatch
-from unroll.components import EmbeddingConfig, FrontEndConfig, RecurrentConfig
+from unroll.components import EmbeddingConfig, FrontEndConfig, InitialState, RecurrentConfig
 from unroll.nn.cells.base import State
 from unroll.nn.embeddings.base import Embedding
 from unroll.nn.front_ends.base import FrontEnd
@@ -61,18 +61,19 @@ class Backbone(nn.Module):
         return outputs, final
 
 
-def build_recurrence(
-    config: RecurrentConfig, input_size: int, *, bidirectional: bool | None = None
-) -> Recurrence:
-    """The recurrence that a model's config describes, in one direction or both as it says, or as told."""
+def build_recurrence(config: RecurrentConfig, input_size: int, *, decoder: bool = False) -> Recurrence:
+    """The recurrence that a model's config describes.
+
+    That of a `decoder` runs forwards, and always starts from a state that it is given.
+    """
     return Recurrence(
         config.cell,
         input_size,
         config.hidden_size,
         num_layers=config.num_layers,
-        bidirectional=config.bidirectional if bidirectional is None else bidirectional,
+        bidirectional=config.bidirectional and not decoder,
         dropout=config.dropout,
-        initial_state=config.initial_state,
+        initial_state=InitialState.zeros if decoder else config.initial_state,
         execution=config.execution,
         padding=config.padding,
     )
