@@ -221,6 +221,15 @@ def test_given_files(tmp_path):
     assert data.splits["test"].samples[0].inputs.tolist() == [UNKNOWN, 4]
 
 
+def test_a_target_that_stands_twice_is_one_reference(tmp_path):
+    texts = {"train": "a\tx\na\tx\na\ty\n", "valid": "a\tx\na\ty\na\tx\n", "test": "a\ty\n"}
+    files = {key: str(write(tmp_path, f"{key}.tsv", text)) for key, text in texts.items()}
+    splits = data_in(None, "token_file", **files).splits
+    assert {name: len(split) for name, split in splits.items()} == {"train": 3, "valid": 1, "test": 1}
+    assert splits["valid"].samples[0].references == [[4], [5]]
+    assert splits["valid"].samples[0].targets.tolist() == [4]
+
+
 def test_batches_do_not_depend_on_workers(tmp_path):
     loaders = [made(tmp_path, "tags", workers=workers).train_dataloader() for workers in (0, 2)]
     batches = [[(b.index, b.inputs, b.targets, b.characters) for b in loader] for loader in loaders]
