@@ -16,7 +16,7 @@ from unroll.data.predictions import predictions_table, predictions_text
 def read(folder, name):
     """The data of a preset, and the inputs in its own file."""
     data = preset(folder, name)
-    return data, data.inputs(Path(data.config.path), data.spec)
+    return data, data.inputs(Path(data.config.path), data.spec, unknown=True)
 
 
 def guess(data, inputs, seed=0):

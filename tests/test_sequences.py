@@ -85,7 +85,7 @@ def test_specs_name_and_scale(tmp_path):
     following = made(tmp_path, "next").spec
     assert (following.target_inputs, following.horizon, following.target_names) == ((0, 1), 1, ("x", "y"))
     held = made(tmp_path, "next_labels", features=["on", "off"]).spec
-    assert (held.input_mean, held.input_std, held.target_inputs) == ((), (), ())
+    assert (held.input_mean, held.input_std, held.target_inputs) == ((), (), (0, 1))
     assert held.target_vocabulary == ("on", "off")
 
 

@@ -144,11 +144,13 @@ def test_unk_in_a_file_is_the_unknown_token(tmp_path):
     assert all(sample.inputs[0] == UNKNOWN for sample in data.splits["train"].samples)
 
 
-def test_words_are_spelt_and_may_be_unknown_but_characters_may_not(tmp_path):
-    """A word that training lacks has letters to go by; a character has none, unless there were rare ones."""
+def test_unknown_tokens_are_refused_unless_the_model_can_do_with_them(tmp_path):
+    """A model can that reads how words are spelt, or that has seen rare ones as unknown in training."""
     new = write(tmp_path, "new.tsv", "zz w1\n")
     words = made(tmp_path, "label")
-    sample = words.inputs(new, words.spec).samples[0]
+    with pytest.raises(InputError, match=r"new\.tsv:1: 'zz': not in the training data"):
+        words.inputs(new, words.spec)
+    sample = words.inputs(new, words.spec, unknown=True).samples[0]
     assert sample.inputs[0] == UNKNOWN
     assert sample.characters[0] == [UNKNOWN, UNKNOWN]
     assert decoded(sample.characters[1], words.spec.letters) == ["w", "1"]
@@ -157,7 +159,9 @@ def test_words_are_spelt_and_may_be_unknown_but_characters_may_not(tmp_path):
     with pytest.raises(InputError, match=r"new\.tsv:1: 'z': not in the training data.*it knows: .*w"):
         characters.inputs(new, characters.spec)
     rare = made(tmp_path, "label", characters=True, min_count=2)
-    assert rare.inputs(new, rare.spec).samples[0].inputs[0] == UNKNOWN
+    assert rare.accepts_unknown
+    assert not characters.accepts_unknown
+    assert rare.inputs(new, rare.spec, unknown=True).samples[0].inputs[0] == UNKNOWN
 
 
 def test_inputs_may_stand_alone_or_beside_their_targets(tmp_path):

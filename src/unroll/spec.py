@@ -62,6 +62,7 @@ class DataSpec:
         target_vocabulary: the tokens of the targets by id, or the names of classes or labels.
         letters: the characters that tokens are spelt with, by id; batches then carry `characters`.
         characters, lowercase: how text is cut into input tokens.
+        target_characters: whether target tokens are characters, to be written without spaces.
         input_names, target_names: the names of features and of target values.
         input_mean, input_std, target_mean, target_std: of the training data, for a model to scale by; empty
             where values are to be taken as they are.
@@ -85,6 +86,7 @@ class DataSpec:
     letters: tuple[str, ...] = ()
     characters: bool = False
     lowercase: bool = False
+    target_characters: bool = False
     input_names: tuple[str, ...] = ()
     target_names: tuple[str, ...] = ()
     input_mean: tuple[float, ...] = ()

@@ -42,4 +42,4 @@ class Text:
 
     def output_text(self, ids: Sequence[int]) -> str:
         """The text of output ids."""
-        return " ".join(self.outputs.decode(ids))
+        return ("" if self.spec.target_characters else " ").join(self.outputs.decode(ids))

@@ -56,17 +56,17 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
     def load(self) -> tuple[DataSpec, dict[str, Samples]]:
         """Make or read the data: its spec, and the splits "train", "valid" and "test"."""
 
-    def inputs(self, path: Path, spec: DataSpec) -> Inputs:
+    def inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> Inputs:
         """Sequences to predict for, from a file without targets; none of the data themselves is read.
 
-        `spec` is that of the data that the model has learned from. Here tokens and contexts are read, one
-        sequence a line.
+        `spec` is that of the data that the model has learned from; `unknown` says whether it can do with
+        tokens that were not among them. Here tokens and contexts are read, one sequence a line.
 
         Raises:
             InputError: what is wrong with the file, by line; or this data set reads none.
         """
         if spec.signature.inputs is not Kind.CONTINUOUS:
-            return text_inputs(read_lines(path), spec, unknown=self.accepts_unknown)
+            return text_inputs(read_lines(path), spec, unknown=unknown)
         raise InputError(f"data.name={self.config.name}: this data set cannot read inputs from {path}")
 
     @property

@@ -46,8 +46,8 @@ def read_lines(path: Path) -> list[tuple[str, str]]:
 def text_inputs(lines: Sequence[tuple[str, str]], spec: DataSpec, *, unknown: bool = False) -> Inputs:
     """Sequences of tokens, or contexts, that stand in lines of text; with each line its place.
 
-    Tokens that training has not seen are errors unless it has taught the model what an `unknown` token is
-    like, or the data's `letters` spell them.
+    Tokens that training has not seen are errors unless the model can do with `unknown` ones: training has
+    taught it what they are like, or it reads how they are spelt.
 
     Raises:
         InputError: an empty line, an unknown token, or numbers that are none, by place.
@@ -64,7 +64,7 @@ def text_inputs(lines: Sequence[tuple[str, str]], spec: DataSpec, *, unknown: bo
     samples = []
     for index, (place, line) in enumerate(lines):
         tokens = read_tokens(place, line, characters=spec.characters, lowercase=spec.lowercase)
-        if not (unknown or letters):
+        if not unknown:
             require_known(place, tokens, vocabulary)
         spelt = [letters.encode(token) for token in tokens] if letters else None
         samples.append(Sample(index, torch.tensor(vocabulary.encode(tokens)), characters=spelt))

@@ -131,7 +131,7 @@ class Sequences(SequenceDataModule):
         spec = self._spec(train, features, classes)
         return dataclasses.replace(spec, length=lengths.pop() if len(lengths) == 1 else 0), splits
 
-    def inputs(self, path: Path, spec: DataSpec) -> Inputs:
+    def inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> Inputs:
         config = self.config
         table = read_table(path)
         source = self._read(table, spec.input_names, ())
@@ -225,7 +225,13 @@ class Sequences(SequenceDataModule):
             case SequencesTask.labels:
                 return dataclasses.replace(spec, target_vocabulary=names)
             case SequencesTask.next_labels:
-                return dataclasses.replace(spec, target_vocabulary=features, input_mean=(), input_std=())
+                return dataclasses.replace(
+                    spec,
+                    target_vocabulary=features,
+                    input_mean=(),
+                    input_std=(),
+                    target_inputs=tuple(range(len(features))),
+                )
             case SequencesTask.next:
                 return dataclasses.replace(
                     spec,

@@ -132,7 +132,7 @@ class Series(SequenceDataModule):
             splits[split] = Samples(windows, [config.window] * len(windows))
         return self._spec(stretches["train"]), splits
 
-    def inputs(self, path: Path, spec: DataSpec) -> Inputs:
+    def inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> Inputs:
         config = self.config
         table = read_table(path)
         names: list[str] = []

@@ -89,6 +89,10 @@ class Tagging(SequenceDataModule):
     def description(self) -> str:
         return "nonsense words → parts of speech"
 
+    @property
+    def accepts_unknown(self) -> bool:
+        return self.config.min_count > 1 or self.config.max_vocabulary is not None
+
     def load(self) -> tuple[DataSpec, dict[str, Samples]]:
         config = self.config
         sentences = {

@@ -130,15 +130,16 @@ class TokenFile(SequenceDataModule):
             length=lengths.pop() if len(lengths) == 1 else 0,
             characters=config.characters,
             lowercase=config.lowercase,
+            target_characters=config.target_characters,
         )
         return spec, samples
 
-    def inputs(self, path: Path, spec: DataSpec) -> Inputs:
+    def inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> Inputs:
         table = read_table(path, header=self.config.header, literal=True)
         if len(table.names) > 2:
             raise InputError(f"{table.place(0)}: {len(table.names)} columns; give the input's alone, or two")
         lines = [(table.place(row), text) for row, text in enumerate(table.text(table.names[0]))]
-        inputs = text_inputs(lines, spec, unknown=self.accepts_unknown)
+        inputs = text_inputs(lines, spec, unknown=unknown)
         for (place, _), sample in zip(lines, inputs.samples, strict=True):
             self._require_length(place, len(sample.inputs))
         return inputs

@@ -8,6 +8,7 @@ from unroll.data.inputs import text_inputs
 from unroll.data.predictions import predictions_table, predictions_text
 from unroll.errors import InputError
 from unroll.models.base import SequenceModel
+from unroll.nn.embeddings.base import Embedding
 from unroll.spec import Kind
 from unroll.training.evaluate import data_of
 
@@ -31,12 +32,15 @@ def predict(
     """
     spec = model.spec
     data = data_of(run)
+    unknown = data.accepts_unknown or any(
+        isinstance(module, Embedding) and module.reads_spelling for module in model.modules()
+    )
     if file is not None:
-        inputs = data.inputs(file, spec)
+        inputs = data.inputs(file, spec, unknown=unknown)
     elif spec.signature.inputs is Kind.CONTINUOUS:
         raise InputError(f"{run}: reads values, not text; give --input FILE, a table as its data were")
     else:
-        inputs = text_inputs(lines, spec, unknown=data.accepts_unknown)
+        inputs = text_inputs(lines, spec, unknown=unknown)
     predictions = []
     for start in range(0, len(inputs.samples), BATCH):
         predictions += model.predict_step(collate(inputs.samples[start : start + BATCH], spec.signature))

@@ -10,6 +10,8 @@ class Embedding(nn.Module, ABC):
     """Tokens (B, T) to vectors (B, T, output_size). It is built with its config and the data's spec."""
 
     output_size: int
+    reads_spelling: bool = False
+    """Whether it reads how a token is spelt, and so can do with tokens that it has never seen."""
 
     @abstractmethod
     def forward(

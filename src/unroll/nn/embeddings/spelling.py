@@ -75,6 +75,7 @@ class SpellingEmbedding(Embedding):
         kind = LetterCNN if config.encoder is SpellingEncoder.cnn else LetterRNN
         self.encoder = kind(config.character_size, config.hidden_size)
         self.output_size = config.size + self.encoder.output_size
+        self.reads_spelling = True
 
     def forward(
         self,
