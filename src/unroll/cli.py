@@ -190,6 +190,6 @@ def _standard_input() -> list[tuple[str, str]]:
         lines = sys.stdin.buffer.read().decode("utf-8-sig").removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
         raise InputError(f"standard input: is not UTF-8 text (byte {error.start})") from error
-    if lines == [""]:
+    if not any(line.strip() for line in lines):
         raise InputError("standard input: is empty; give an input a line")
-    return [(f"standard input:{number}", line) for number, line in enumerate(lines, start=1)]
+    return [(f"standard input:{number}", line) for number, line in enumerate(lines, start=1) if line.strip()]

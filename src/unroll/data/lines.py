@@ -38,7 +38,7 @@ def require_known(place: str, tokens: list[str], vocabulary: Vocabulary) -> None
         listed = " ".join(known[:SHOWN]) + (f" … ({len(known)} in all)" if len(known) > SHOWN else "")
         names = ", ".join(f"'{token}'" for token in strange)
         raise InputError(
-            f"{place}: {names}: not in the training data, and the model has learned nothing of unknown tokens "
+            f"{place}: {names}: not in the training data, and the model knows nothing of unknown tokens "
             f"(train with data.min_count=2, or model/embedding=spelling); it knows: {listed}"
         )
 
