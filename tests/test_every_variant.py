@@ -30,14 +30,12 @@ def train(tmp_path, monkeypatch):
         monkeypatch.setenv(RUN_DIR, "")
         root.register()
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            given = [*overrides, "debug=fast", "run_dir=run", "+model.hidden_size=8"]
-            given[-1] = given[-1].removeprefix("+")
-            composed = compose("train", given)
+            composed = compose("train", [*overrides, "debug=fast", "run_dir=run", "model.hidden_size=8"])
             for key, size in SMALL.items():
-                if key in composed.data:
+                if key in composed.data and composed.data.name != "generate":
                     composed.data[key] = size
-            if composed.data.name == "generate":
-                composed.data.train_size, composed.data.valid_size = 1000, 50
+            if composed.data.name in ("generate", "words"):
+                composed.data.train_size = 1000
         return run(root.check(composed, CONF)), tmp_path / "run"
 
     return start
@@ -64,6 +62,13 @@ def test_every_model_runs_on_its_own_data(model, train):
     trained = checkpoints.load(folder)
     _, metrics = evaluate(trained, folder)
     assert metrics.keys() == outcome["test"].keys()
+
+
+@pytest.mark.parametrize("experiment", root.choices(CONF, "experiment"))
+def test_every_experiment_runs(experiment, train):
+    outcome, folder = train(f"experiment={experiment}")
+    assert finite(outcome["test"])
+    assert (folder / "checkpoints" / "best.ckpt").is_file()
 
 
 @pytest.mark.parametrize("data", sorted(set(root.choices(CONF, "data")) - set(PRESETS)))

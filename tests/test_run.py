@@ -12,7 +12,6 @@ from conftest import ROOT
 from test_config import train
 
 FAST = ["debug=fast", "logger=csv", "data.train_size=300", "run_dir=run", "model.hidden_size=16"]
-EXPERIMENTS = sorted(file.stem for file in (ROOT / "conf" / "experiment").glob("*.yaml"))
 
 
 def unroll(*arguments, stdin=None, cwd=None):
@@ -181,15 +180,6 @@ def test_a_pickle_is_not_executed(tmp_path):
     torch.save({"hyper_parameters": Evil()}, tmp_path / "zip.ckpt")
     assert unroll("predict", str(tmp_path / "zip.ckpt"), "--text", "a").returncode == 2
     assert not (tmp_path / "executed").exists()
-
-
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_experiment_runs(experiment, tmp_path):
-    arguments = [f"experiment={experiment}", "debug=fast", "data.train_size=300", "run_dir=run"]
-    done = train(*arguments, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert (tmp_path / "run" / "results.json").is_file()
 
 
 @pytest.mark.parametrize(
