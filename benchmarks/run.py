@@ -7,6 +7,7 @@ from pathlib import Path
 
 import buckets
 import decoder
+import decoding
 import front_ends
 import lengths
 import overhead
@@ -17,6 +18,7 @@ import threads
 SECTIONS = {
     "overhead": overhead.run,
     "decoder": decoder.run,
+    "decoding": decoding.run,
     "front_ends": front_ends.run,
     "recurrences": recurrences.run,
     "lengths": lengths.run,
