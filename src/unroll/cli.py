@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +89,7 @@ def predict(
     if input_file:
         predictions = write(model, run, file=input_file)
     else:
-        lines = [("--text", line) for line in text] if text else _standard_input()
+        lines = (("--text", line) for line in text) if text else _standard_input()
         predictions = write(model, run, lines=lines)
     if output_file is None:
         print(predictions, end="", flush=True)
@@ -184,12 +184,14 @@ def _load(run: Path, decoding: dict[str, Any]) -> "SequenceModel":
     return model
 
 
-def _standard_input() -> list[tuple[str, str]]:
-    """Its lines, each with its place."""
+def _standard_input() -> Iterator[tuple[str, str]]:
+    """Its lines, each with its place; nothing is read before they are asked for."""
     try:
         lines = sys.stdin.buffer.read().decode("utf-8-sig").removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
         raise InputError(f"standard input: is not UTF-8 text (byte {error.start})") from error
     if not any(line.strip() for line in lines):
         raise InputError("standard input: is empty; give an input a line")
-    return [(f"standard input:{number}", line) for number, line in enumerate(lines, start=1) if line.strip()]
+    yield from (
+        (f"standard input:{number}", line) for number, line in enumerate(lines, start=1) if line.strip()
+    )

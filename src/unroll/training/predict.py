@@ -1,6 +1,6 @@
 """A trained model on inputs that a person brings."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from unroll.data.collate import collate
@@ -20,7 +20,7 @@ def predict(
     run: Path,
     *,
     file: Path | None = None,
-    lines: Sequence[tuple[str, str]] = (),
+    lines: Iterable[tuple[str, str]] = (),
 ) -> str:
     """Predictions for a file in the format that the run's data had, or for lines, each with its place.
 
@@ -40,7 +40,7 @@ def predict(
     elif spec.signature.inputs is Kind.CONTINUOUS:
         raise InputError(f"{run}: reads values, not text; give --input FILE, a table as its data were")
     else:
-        inputs = text_inputs(lines, spec, unknown=unknown)
+        inputs = text_inputs(list(lines), spec, unknown=unknown)
     predictions = []
     for start in range(0, len(inputs.samples), BATCH):
         predictions += model.predict_step(collate(inputs.samples[start : start + BATCH], spec.signature))
