@@ -37,14 +37,14 @@ def everything(module, x, state, lengths):
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
 def test_checkpointing_changes_no_output_state_or_gradient(cell, way, bidirectional, lengths):
-    """Segments that divide the sequence and that do not, one step, more steps than there are, and √T."""
+    """Segments that do not divide the sequence, longer than it, and of √T steps."""
     if bidirectional and way["padding"] is Padding.packed:
-        with pytest.raises(InputError, match="model.checkpoint_steps=3: a packed kernel runs both"):
+        with pytest.raises(InputError, match=r"model\.checkpoint_steps=3: a packed kernel runs both"):
             recurrence(cell, bidirectional=True, checkpoint_steps=3, **way)
         return
     lengths = lengths and torch.tensor(lengths)
     x = torch.randn(4, 8, 3, requires_grad=True)
-    for num_layers, steps in ((1, 4), (2, 3), (3, 1), (2, 20), (2, -1)):
+    for num_layers, steps in ((2, 3), (1, 20), (2, -1)):
         plain, other = twins(cell, steps, num_layers=num_layers, bidirectional=bidirectional, **way)
         state = random_state(plain, 4)
         close(everything(other, x, state, lengths), everything(plain, x, state, lengths))
@@ -82,9 +82,8 @@ def test_nothing_is_computed_twice_without_a_backward_pass(monkeypatch):
     monkeypatch.setattr("unroll.nn.recurrence.checkpointed", None)
     with torch.no_grad():
         module(torch.randn(2, 7, 3))
-    assert torch.equal(
-        recurrence({"name": "gru"}, num_layers=0, checkpoint_steps=3)(x := torch.ones(1, 4, 3))[0], x
-    )
+    x = torch.ones(1, 4, 3)
+    assert torch.equal(recurrence({"name": "gru"}, num_layers=0, checkpoint_steps=3)(x)[0], x)
 
 
 @pytest.mark.parametrize("name", ["rnn", "gru", "lstm", "min_gru"])
@@ -95,7 +94,7 @@ def test_what_is_kept_grows_with_the_root_of_the_length(name):
         x = torch.randn(2, time, 3)
         return kept_bytes(lambda: module(x)[0].sum(), besides=[x, *module.parameters()])
 
-    assert kept(plain, 1024) / kept(plain, 64) == pytest.approx(16, rel=0.1)
+    assert kept(plain, 1024) > 12 * kept(plain, 64)
     assert kept(other, 1024) / kept(other, 64) == pytest.approx(4, rel=0.1)
     assert kept(other, 1024) < kept(plain, 1024) / 20
 
@@ -149,7 +148,7 @@ def test_both_directions_cannot_be_truncated():
         next(recurrence({"name": "gru"}, bidirectional=True).truncated(torch.ones(1, 4, 3), 2))
 
 
-# Eight sequences of 100,000 steps: a GRU of 128 units keeps 7 vectors a step, 2.9 GB, for a whole backward pass.
+# For one backward pass over 8 × 100,000 steps, a GRU of 128 units would keep 7 vectors a step: 2.9 GB.
 LONG = """
 import sys, torch
 from unroll.nn.recurrence import Recurrence

@@ -1,5 +1,9 @@
 """A cell over time: stacked, in one or both directions, exact on padded batches."""
 
+import math
+from collections.abc import Iterator
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -10,6 +14,7 @@ from unroll.components import CellConfig, Execution, InitialState, Padding
 from unroll.errors import InputError
 from unroll.nn.cells.base import Cell, State
 from unroll.nn.cells.fused import FusedCell, run_packed
+from unroll.nn.segments import Inputs, Lengths, Outputs, Run, checkpointed, run_segment, segments
 from unroll.registry import build
 
 
@@ -24,11 +29,16 @@ class Recurrence(nn.Module):
     With no layers it hands on what it is given. A learned initial state is one vector for each tensor of
     each cell's state, zero at first.
 
+    With `checkpoint_steps` the backward pass computes every segment of so many steps anew (-1: √T of them),
+    which costs one more forward pass and keeps little more than the states between segments. In both
+    directions the layers run one after another over all steps, so that each layer's outputs are kept too.
+
     States are a list of the cells' states in torch.nn's order: layer 0 forward, layer 0 backward, layer 1 …
     `state_size` counts the tensors in each.
 
     Raises:
-        InputError: an execution that the cell does not have, or packing without a fused kernel.
+        InputError: an execution that the cell does not have, packing without a fused kernel, or checkpointing
+            of a kernel that runs both directions packed.
     """
 
     def __init__(
@@ -43,6 +53,7 @@ class Recurrence(nn.Module):
         initial_state: InitialState = InitialState.zeros,
         execution: Execution = Execution.auto,
         padding: Padding = Padding.auto,
+        checkpoint_steps: int = 0,
     ) -> None:
         super().__init__()
         self.num_layers = num_layers
@@ -59,6 +70,12 @@ class Recurrence(nn.Module):
         self.execution, self.padding = execution, padding
         if cells:
             self.execution = _require_runnable(cell.name, cells[0], execution, padding)
+        self.checkpoint_steps = checkpoint_steps
+        if checkpoint_steps != 0 and bidirectional and padding is Padding.packed:
+            raise InputError(
+                f"model.checkpoint_steps={checkpoint_steps}: a packed kernel runs both directions at once; "
+                "choose model.padding=auto"
+            )
         self.learned_state = nn.ParameterList(
             torch.zeros(hidden_size)
             for _ in range(len(cells) * self.state_size if initial_state is InitialState.learned else 0)
@@ -84,14 +101,12 @@ class Recurrence(nn.Module):
         """
         if state is None:
             state = self.initial_state(x)
+        run = self._in_segments if self.directions == 1 else _whole
         if lengths is None:
-            return self._run_layers(x, state, None)
+            return run(self._run_layers, x, state, None)
         beyond = ~mask_from_lengths(lengths, x.shape[1])[..., None]
         x = x.masked_fill(beyond, 0.0)  # huge values in the padding would reach the gradients
-        if self.padding is Padding.packed and self.num_layers > 0:
-            cells = [cell for cell in self.cells if isinstance(cell, FusedCell)]
-            return run_packed(cells, x, state, lengths, directions=self.directions, dropout=self.dropout)
-        outputs, final = self._run_layers(x, state, lengths)
+        outputs, final = run(self._run_layers, x, state, lengths)
         return outputs.masked_fill(beyond, 0.0), final
 
     def step(
@@ -108,13 +123,46 @@ class Recurrence(nn.Module):
             x = new[-1][0]
         return x, new
 
-    def _run_layers(
+    def truncated(
         self,
         x: Float[Tensor, "batch time input"],
-        state: list[State],
-        lengths: Int[Tensor, " batch"] | None,
-    ) -> tuple[Float[Tensor, "batch time output"], list[State]]:
-        """Layer by layer, over padding and all."""
+        steps: int,
+        state: list[State] | None = None,
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Iterator[tuple[Float[Tensor, "batch segment output"], list[State]]]:
+        """Truncated backpropagation through time (Williams & Peng 1990): segments of so many steps.
+
+        Each segment's outputs and final states, from which no gradient reaches the segment before. One that
+        has been stepped on and forgotten takes no memory: the next is computed when it is asked for, with
+        the weights of that moment. `x` is held in common, so that what made it must need no gradient.
+        """
+        if self.directions == 2:
+            raise ValueError("a bidirectional recurrence cannot be truncated: it needs the whole sequence")
+        if state is None:
+            state = self.initial_state(x)
+        for piece, remaining in segments(x, lengths, steps):
+            outputs, state = run_segment(self, piece, state, remaining)
+            state = [tuple(tensor.detach() for tensor in tensors) for tensors in state]
+            yield outputs, state
+
+    def _in_segments(
+        self, run: Run, x: Inputs, state: list[State], lengths: Lengths | None
+    ) -> tuple[Outputs, list[State]]:
+        """`run`, checkpointed if that is asked for and there will be a backward pass."""
+        if self.checkpoint_steps == 0 or self.num_layers == 0 or not torch.is_grad_enabled():
+            return run(x, state, lengths)
+        steps = self.checkpoint_steps if self.checkpoint_steps > 0 else math.isqrt(x.shape[1] - 1) + 1
+        random = self.training and self.dropout > 0
+        return checkpointed(run, x, state, lengths, steps, random=random)
+
+    def _run_layers(
+        self, x: Inputs, state: list[State], lengths: Lengths | None
+    ) -> tuple[Outputs, list[State]]:
+        """Layer by layer, over padding and all; or packed."""
+        if self.padding is Padding.packed and lengths is not None and self.num_layers > 0:
+            cells = [cell for cell in self.cells if isinstance(cell, FusedCell)]
+            return run_packed(cells, x, state, lengths, directions=self.directions, dropout=self.dropout)
+        run = self._in_segments if self.directions == 2 else _whole
         reverse = _reversal(lengths, x) if self.directions == 2 else None
         final: list[State] = []
         for layer in range(self.num_layers):
@@ -123,21 +171,31 @@ class Recurrence(nn.Module):
             outputs = []
             for direction in range(self.directions):
                 index = layer * self.directions + direction
-                cell = self._cell(index)
                 inputs = _take(x, reverse) if direction == 1 else x
-                if self.execution is Execution.loop:
-                    steps, last = cell.loop(inputs, state[index], lengths)
-                else:
-                    steps, last = cell.sequence(inputs, state[index], lengths, self.padding)
+                steps, (last,) = run(partial(self._run_cell, index), inputs, [state[index]], lengths)
                 outputs.append(_take(steps, reverse) if direction == 1 else steps)
                 final.append(last)
             x = torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]
         return x, final
 
+    def _run_cell(
+        self, index: int, x: Inputs, state: list[State], lengths: Lengths | None
+    ) -> tuple[Outputs, list[State]]:
+        cell = self._cell(index)
+        if self.execution is Execution.loop:
+            steps, last = cell.loop(x, state[0], lengths)
+        else:
+            steps, last = cell.sequence(x, state[0], lengths, self.padding)
+        return steps, [last]
+
     def _cell(self, index: int) -> Cell:
         cell = self.cells[index]
         assert isinstance(cell, Cell)
         return cell
+
+
+def _whole(run: Run, x: Inputs, state: list[State], lengths: Lengths | None) -> tuple[Outputs, list[State]]:
+    return run(x, state, lengths)
 
 
 def _require_runnable(name: str, cell: Cell, execution: Execution, padding: Padding) -> Execution:
