@@ -9,7 +9,7 @@ run: $(READY) ## set up, then letters to phonemes on real words, about ten minut
 	$(BIN)/python train.py experiment=words
 
 test: $(READY) lint ## set up, then lint, types and tests
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-slow: $(READY) ## the faithful checks that take long
 	$(BIN)/python -m pytest -m slow

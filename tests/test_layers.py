@@ -23,6 +23,7 @@ ALLOWED = {
 }
 ALLOWED["training"] = set(ALLOWED) | {"training"}
 ALLOWED["sweep"] = set(ALLOWED) | {"sweep"}
+ALLOWED["cli_inspect"] = set(ALLOWED)
 ALLOWED["cli"] = set(ALLOWED) | {"cli"}
 
 FILES = sorted(file for file in SOURCE.rglob("*.py") if file != SOURCE / "__init__.py")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from unroll.cli_inspect import packing
 from unroll.errors import InputError, MissingEnvironmentError, boundary
 
 if TYPE_CHECKING:  # importing torch takes seconds, and --help and typos need none of it
@@ -38,6 +39,9 @@ def cli(context: click.Context) -> None:
     """
     if context.invoked_subcommand is None:
         print(context.get_help())
+
+
+cli.add_command(packing)
 
 
 def decoding_options(command: Callable[..., None]) -> Callable[..., None]:
