@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from unroll.cli_inspect import packing
-from unroll.errors import InputError, MissingEnvironmentError, boundary
+from unroll.cli_inspect import graph, packing, trace
+from unroll.errors import InputError, boundary
 
 if TYPE_CHECKING:  # importing torch takes seconds, and --help and typos need none of it
     from unroll.models.base import SequenceModel
-
-CONF = Path(__file__).parents[2] / "conf"
 
 
 def main() -> None:
@@ -41,7 +39,8 @@ def cli(context: click.Context) -> None:
         print(context.get_help())
 
 
-cli.add_command(packing)
+for command in (trace, graph, packing):
+    cli.add_command(command)
 
 
 def decoding_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -128,18 +127,12 @@ def describe(overrides: tuple[str, ...]) -> None:
 
     OVERRIDES are those of train.py, as data=series data.path=FILE data.target=COLUMN.
     """
-    from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
     from unroll import config, registry
 
-    if not CONF.is_dir():
-        raise MissingEnvironmentError(f"{CONF}: no such folder; install from a clone, with `make setup`")
-    with config.composition_errors(CONF):
-        config.register()
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            composed = compose("train", [*overrides, "run_dir=none"])
-        values = OmegaConf.to_container(composed.data, resolve=True, enum_to_str=True)
+    composed = config.compose(overrides)
+    values = OmegaConf.to_container(composed.data, resolve=True, enum_to_str=True)
     assert isinstance(values, dict)
     data_config = registry.from_dict("data", {str(key): value for key, value in values.items()}, light=True)
     data_config.require_ready()

@@ -3,13 +3,15 @@
 import os
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import hydra
+from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -17,7 +19,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from unroll import registry
 from unroll.components import DataConfig, ModelConfig, OptimizerConfig, SchedulerConfig
-from unroll.errors import InputError, nearest
+from unroll.errors import InputError, MissingEnvironmentError, nearest
 from unroll.registry import require
 
 
@@ -52,6 +54,7 @@ class Profiler(Enum):
     pytorch = "pytorch"
 
 
+CONF = Path(__file__).parents[2] / "conf"
 HELP_WIDTH = 100
 
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true")
@@ -170,6 +173,21 @@ def _listed(start: str, names: list[str]) -> str:
     return textwrap.fill(
         ", ".join(names), HELP_WIDTH, initial_indent=start, subsequent_indent=" " * len(start)
     )
+
+
+def compose(overrides: Sequence[str]) -> DictConfig:
+    """What train.py would compose of these overrides.
+
+    Raises:
+        InputError: one of them is wrong.
+        MissingEnvironmentError: Unroll was installed without conf/.
+    """
+    if not CONF.is_dir():
+        raise MissingEnvironmentError(f"{CONF}: no such folder; install from a clone, with `make setup`")
+    with composition_errors(CONF):
+        register()
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return hydra.compose("train", [*overrides, "run_dir=none"])
 
 
 def choices(conf: Path, group: str) -> list[str]:
