@@ -9,7 +9,7 @@ import torch
 from test_cells import CELLS, label
 from test_recurrence import every_way, gradients, loss_of, random_state, recurrence
 
-from unroll.components import InitialState, Padding
+from unroll.components import Execution, InitialState, Padding
 from unroll.errors import InputError
 from unroll.inspect.memory import kept_bytes, peak_bytes
 
@@ -75,6 +75,25 @@ def test_dropout_is_drawn_the_same_in_both_passes(cell):
     close(outputs, torch.cat(pieces, dim=1))
     torch.manual_seed(6)  # whatever is drawn between the two passes
     close(gradients(loss_of(outputs, final), other, x, state), expected)
+
+
+@pytest.mark.parametrize("name", ["gru", "min_gru"])
+@pytest.mark.parametrize("execution", [Execution.loop, Execution.auto])
+def test_under_autocast_in_both_passes_or_in_the_first_alone(name, execution):
+    plain, other = twins({"name": name}, 3, execution=execution)
+    x, found = torch.randn(4, 8, 3), []
+    for module in (plain, other, other):
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs, _ = module(x)
+            if len(found) == 1:
+                outputs.square().sum().backward()
+        if len(found) != 1:
+            outputs.square().sum().backward()
+        found.append([outputs, *(parameter.grad for parameter in module.parameters())])
+        module.zero_grad()
+    for one in found[1:]:
+        torch.testing.assert_close(one, found[0], rtol=0.05, atol=0.05)
+        assert all(gradient.abs().sum() > 0 for gradient in one[1:])
 
 
 def test_nothing_is_computed_twice_without_a_backward_pass(monkeypatch):

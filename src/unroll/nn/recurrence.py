@@ -152,8 +152,7 @@ class Recurrence(nn.Module):
         if self.checkpoint_steps == 0 or self.num_layers == 0 or not torch.is_grad_enabled():
             return run(x, state, lengths)
         steps = self.checkpoint_steps if self.checkpoint_steps > 0 else math.isqrt(x.shape[1] - 1) + 1
-        random = self.training and self.dropout > 0
-        return checkpointed(run, x, state, lengths, steps, random=random)
+        return checkpointed(run, x, state, lengths, steps, list(self.cells.parameters()))
 
     def _run_layers(
         self, x: Inputs, state: list[State], lengths: Lengths | None

@@ -1,0 +1,116 @@
+"""What training a model will cost, and what checkpointing and truncation would save of it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TypeVar
+
+import pandas as pd
+from rich.table import Table
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from unroll.inspect.cost import MEGABYTE, median_seconds
+from unroll.inspect.memory import peak_bytes, size_of
+from unroll.nn.recurrence import Recurrence
+
+B = TypeVar("B")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One way of training: the time of a step, the steps of an epoch, the most memory in use."""
+
+    name: str
+    step_ms: float
+    steps: int
+    memory_bytes: int
+
+    @property
+    def epoch_seconds(self) -> float:
+        """How long an epoch takes, without validation and without the loading of data."""
+        return self.step_ms * self.steps / 1e3
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The ways of training, as the config says first."""
+
+    choices: list[Choice]
+
+    def frame(self) -> pd.DataFrame:
+        """A row for each choice: name, step_ms, steps, memory_bytes, epoch_seconds."""
+        rows = [{**asdict(choice), "epoch_seconds": choice.epoch_seconds} for choice in self.choices]
+        return pd.DataFrame(rows)
+
+    def table(self) -> Table:
+        """The same for the terminal, beside the first choice."""
+        table = Table("training", title="measured on one batch")
+        for column in ("ms a step", "steps an epoch", "s an epoch", "MB", "time ×", "memory ×"):
+            table.add_column(column, justify="right")
+        first = self.choices[0]
+        for choice in self.choices:
+            table.add_row(
+                choice.name,
+                f"{choice.step_ms:.1f}",
+                f"{choice.steps}",
+                f"{choice.epoch_seconds:.1f}",
+                f"{choice.memory_bytes / MEGABYTE:.1f}",
+                f"{choice.epoch_seconds / first.epoch_seconds:.2f}",
+                f"{choice.memory_bytes / first.memory_bytes:.2f}",
+            )
+        return table
+
+
+def estimate(
+    model: nn.Module,
+    optimizer: Optimizer,
+    loss: Callable[[B], Tensor],
+    batch: B,
+    batches: int,
+    *,
+    truncated: tuple[B, int] | None = None,
+    repeats: int = 3,
+) -> Estimate:
+    """Measure steps of training on `batch`, of which an epoch has so many: take the longest for the memory.
+
+    As configured; with checkpointing over √T steps; and on the first segment of a `truncated` batch, which
+    falls into so many. Every step moves the weights: the model is not to be trained on, or saved.
+
+    Memory is that of weights, gradients, the optimizer's state and activations; not of the batch itself.
+    """
+    device = next(model.parameters()).device
+
+    def measure(name: str, batch: B, steps: int) -> Choice:
+        def step() -> None:
+            optimizer.zero_grad()
+            loss(batch).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+
+        seconds = median_seconds(step, device, repeats)
+        optimizer.zero_grad()
+        state = [v for values in optimizer.state.values() for v in values.values() if isinstance(v, Tensor)]
+        held = size_of([*model.parameters(), *model.buffers(), *state])
+        return Choice(name, 1e3 * seconds, steps, held + peak_bytes(step, device))
+
+    model.train()
+    choices = [measure("as configured", batch, batches)]
+    with _checkpointed(model):
+        choices.append(measure("checkpointed, √T", batch, batches))
+    if truncated is not None:
+        segment, pieces = truncated
+        choices.append(measure("truncated", segment, batches * pieces))
+    return Estimate(choices)
+
+
+@contextmanager
+def _checkpointed(model: nn.Module) -> Iterator[None]:
+    recurrences = [module for module in model.modules() if isinstance(module, Recurrence)]
+    before = [recurrence.checkpoint_steps for recurrence in recurrences]
+    try:
+        for recurrence in recurrences:
+            recurrence.checkpoint_steps = -1
+        yield
+    finally:
+        for recurrence, steps in zip(recurrences, before, strict=True):
+            recurrence.checkpoint_steps = steps

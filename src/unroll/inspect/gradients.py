@@ -1,0 +1,164 @@
+"""The gradient of a loss with respect to every state: how it vanishes or explodes on its way back in time."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from matplotlib.figure import Figure
+from rich.table import Table
+from torch import Tensor, nn
+
+from unroll.components import Execution, Padding
+from unroll.nn.cells.base import Cell, State, last_valid
+from unroll.nn.recurrence import Recurrence
+
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The norm of ∂loss/∂state after every step that a cell took, over all sequences of the batch.
+
+    `model` is the name given to it, `cell` the cell's place in it, `state` h or c. A cell that reads
+    backwards counts its own steps.
+    """
+
+    model: str
+    cell: str
+    state: str
+    norms: Float[np.ndarray, " time"]
+
+    @property
+    def label(self) -> str:
+        """What the picture calls it."""
+        return f"{self.model} {self.cell} {self.state}".replace("  ", " ")
+
+    @property
+    def reaching(self) -> float:
+        """How much of the largest norm is left at the first step."""
+        largest = self.norms.max()
+        return float(self.norms[0] / largest) if largest > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class GradientFlow:
+    """The curves of one model or several."""
+
+    curves: list[Curve]
+
+    def frame(self) -> pd.DataFrame:
+        """A row for each step of each curve: model, cell, state, step, norm."""
+        frames = [
+            pd.DataFrame(
+                {
+                    "model": curve.model,
+                    "cell": curve.cell,
+                    "state": curve.state,
+                    "step": range(len(curve.norms)),
+                    "norm": curve.norms,
+                }
+            )
+            for curve in self.curves
+        ]
+        return pd.concat(frames, ignore_index=True)
+
+    def table(self) -> Table:
+        """The first step, the last and the largest of each curve, for the terminal."""
+        table = Table("model", "cell", "state", title="norm of ∂loss/∂state")
+        for column in ("first step", "last step", "largest", "first / largest"):
+            table.add_column(column, justify="right")
+        for curve in self.curves:
+            numbers = (curve.norms[0], curve.norms[-1], curve.norms.max(), curve.reaching)
+            table.add_row(curve.model, curve.cell, curve.state, *(f"{number:.2e}" for number in numbers))
+        return table
+
+    def figure(self) -> Figure:
+        """The norms over the steps, on a logarithmic scale. A norm of zero is not drawn."""
+        figure = Figure(figsize=(8, 4.5), layout="constrained")
+        axes = figure.subplots()
+        for curve in self.curves:
+            axes.plot(np.where(curve.norms > 0, curve.norms, np.nan), label=curve.label)
+        axes.set(xlabel="step", ylabel="norm of ∂loss/∂state", yscale="log")
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False, fontsize=8)
+        return figure
+
+
+def gradient_flow(models: Mapping[str, M], loss: Callable[[M], Tensor]) -> GradientFlow:
+    """The gradient through time in each model; `loss` runs one forwards and returns a scalar.
+
+    It is exact: every step is taken on its own, and its new state is a node of autograd's graph. All paths
+    from a state to the loss count, those through later states and through the layers above. In float32 what
+    is below 1e-45 is zero: `model.double()` shows more.
+    """
+    curves = []
+    for name, model in models.items():
+        with recorded_states(model) as record, torch.enable_grad():
+            value = loss(model)
+        tensors = [tensor for steps in record.values() for state in steps for tensor in state]
+        # A state that the loss does not depend on has the gradient zero.
+        gradients = torch.autograd.grad(value, tensors, materialize_grads=True)
+        norms = iter([gradient.double().norm().item() for gradient in gradients])  # squares could underflow
+        for path, steps in record.items():
+            per_step = np.array([[next(norms) for _ in state] for state in steps])
+            cell = model.get_submodule(path)
+            assert isinstance(cell, Cell)
+            curves += [
+                Curve(name, path, state, per_step[:, number]) for number, state in enumerate(cell.state_names)
+            ]
+    return GradientFlow(curves)
+
+
+def last_output_loss(
+    x: Float[Tensor, "batch time input"], lengths: Int[Tensor, " batch"] | None = None
+) -> Callable[[Recurrence], Tensor]:
+    """The sum of squares of a recurrence's last valid output on x."""
+
+    def loss(recurrence: Recurrence) -> Tensor:
+        outputs, _ = recurrence(x, lengths=lengths)
+        return last_valid(outputs, lengths).square().sum()
+
+    return loss
+
+
+@contextmanager
+def recorded_states(model: nn.Module) -> Iterator[dict[str, list[State]]]:
+    """Meanwhile every cell runs step by step, and the states it makes are listed under its place in `model`.
+
+    Where a sequence has ended, a cell makes a state that is not used. Cells that took no step are left out.
+    """
+    recurrences = [module for module in model.modules() if isinstance(module, Recurrence)]
+    settings = [(one.execution, one.padding, one.checkpoint_steps) for one in recurrences]
+    cells = {name: module for name, module in model.named_modules() if isinstance(module, Cell)}
+    record: dict[str, list[State]] = {name: [] for name in cells}
+    try:
+        for recurrence in recurrences:
+            recurrence.execution, recurrence.padding = Execution.loop, Padding.frozen
+            recurrence.checkpoint_steps = 0
+        for name, cell in cells.items():
+            cell.__dict__["step"] = _recorder(cell, record[name])  # stands before the class's own
+        yield record
+        for name in [name for name, steps in record.items() if not steps]:
+            del record[name]
+    finally:
+        for recurrence, (execution, padding, steps) in zip(recurrences, settings, strict=True):
+            recurrence.execution, recurrence.padding = execution, padding
+            recurrence.checkpoint_steps = steps
+        for cell in cells.values():
+            cell.__dict__.pop("step", None)
+
+
+def _recorder(cell: Cell, states: list[State]) -> Callable[[Tensor, State], State]:
+    step = cell.step
+
+    def record(x: Tensor, state: State) -> State:
+        new = step(x, state)
+        states.append(new)
+        return new
+
+    return record
