@@ -3,7 +3,10 @@
 from typing import Any
 
 import torch
+from conftest import ROOT
+from omegaconf import OmegaConf
 
+from unroll import registry
 from unroll.batch import SequenceBatch
 from unroll.data.collate import Sample, collate
 from unroll.models.base import SequenceModel, build_model
@@ -105,3 +108,13 @@ def token_batch(lengths: list[int], tokens: int = 6, seed: int = 0) -> SequenceB
         for index, length in enumerate(lengths)
     ]
     return collate(samples, token_spec().signature)
+
+
+def fitting_model(data: str) -> str:
+    """The first model that can learn from a data set in conf/data."""
+    values = OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / "data" / f"{data}.yaml"))
+    assert isinstance(values, dict)
+    del values["defaults"]
+    signature = from_dict("data", {str(key): value for key, value in values.items()}).signature()
+    models = [registry.config_class("model", name) for name in registry.names("model")]
+    return next(config().name for config in models if signature in config.accepts)

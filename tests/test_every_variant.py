@@ -7,11 +7,11 @@ import json
 import pytest
 from conftest import ROOT
 from file_data import PRESETS, preset_file
+from helpers import fitting_model
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from unroll import config as root
-from unroll import registry
 from unroll.training import checkpoints
 from unroll.training.evaluate import evaluate
 from unroll.training.predict import predict
@@ -39,15 +39,6 @@ def train(tmp_path, monkeypatch):
         return run(root.check(composed, CONF)), tmp_path / "run"
 
     return start
-
-
-def fitting_model(data):
-    """The first model that can learn from a data set in conf/data."""
-    values = OmegaConf.to_container(OmegaConf.load(CONF / "data" / f"{data}.yaml"))
-    del values["defaults"]
-    signature = registry.from_dict("data", values).signature()
-    models = [registry.config_class("model", name) for name in registry.names("model")]
-    return next(config().name for config in models if signature in config.accepts)
 
 
 def finite(metrics):

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 from conftest import ROOT, entries
-from helpers import NESTED
+from helpers import NESTED, fitting_model
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
@@ -71,15 +71,6 @@ def test_every_choice_composes_and_passes_the_check(group, choice):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         composed = compose("train", [*(fitting or model), f"{group}={choice}", "run_dir=x"])
     root.load(OmegaConf.to_container(composed, enum_to_str=True), light=True)
-
-
-def fitting_model(data):
-    """The first model that can learn from a data set."""
-    values = OmegaConf.to_container(OmegaConf.load(CONF / "data" / f"{data}.yaml"))
-    del values["defaults"]
-    signature = from_dict("data", values).signature()
-    models = [registry.config_class("model", name) for name in entries("model")]
-    return next(config().name for config in models if signature in config.accepts)
 
 
 @pytest.mark.parametrize("name", entries("optimizer"))
