@@ -21,7 +21,7 @@ PLAN = {
     100: (5, 5),
     1000: (1, 2),
 }  # mean length: batches, repeats (packed takes minutes at 1000)
-QUICK = {20: (2, 2)}
+QUICK = {20: (4, 3), 100: (2, 3)}
 
 Batch = tuple[Tensor, Tensor]  # inputs (B, T, I) and lengths
 Ratios = dict[str, Spread]
