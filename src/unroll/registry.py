@@ -115,7 +115,8 @@ def names(group: str) -> dict[str, str]:
     """The entries of a group, and the module that each is written in."""
     home = GROUPS[group]
     folder = Path(__file__).parent.joinpath(*home.split(".")[1:])
-    for module in [f"{home}.{file.stem}" for file in sorted(folder.glob("*.py"))] or [home]:
+    files = [file for file in sorted(folder.glob("*.py")) if "@register(" in file.read_text(encoding="utf-8")]
+    for module in [f"{home}.{file.stem}" for file in files] or [home]:
         _load_config_part(module)
     return {
         name: config.__module__.removeprefix(_CONFIG_PART)
