@@ -51,6 +51,7 @@ def test_graph_counts_and_writes_dot(tmp_path):
         (["trace", "no/such"], "no/such: no such run"),
         (["graph", "model=simple_rnn", "model.hiden_size=3"], "model.hiden_size: no such key"),
         (["trace", "model=seq2seq", "data=copy", "--text", "1", "--input", "x"], "give one of them"),
+        (["trace", "model=simple_rnn", *SMALL, "--text", "1 2"], "reads values, not text; give --input FILE"),
         (["trace", "model=simple_rnn", *SMALL, "--output", "trace.doc"], "unknown suffix '.doc'"),
     ],
     ids=str,

@@ -41,8 +41,10 @@ def trace(
     WHAT is a run, or the overrides of train.py for a fresh model, as model=seq2seq data=copy. Without --text
     or --input the sequence is the first of the test data.
     """
+    if text is not None and input_file is not None:
+        raise InputError("--text and --input: give one of them")
     model, data = _open(what)
-    batch = _one_sequence(model, data, text, input_file)
+    batch = _one_sequence(model, data, " ".join(what), text, input_file)
     import pandas as pd
     from torch import nn
 
@@ -142,17 +144,15 @@ def _open(what: tuple[str, ...]) -> "tuple[SequenceModel, SequenceDataModule]":
 
 
 def _one_sequence(
-    model: "SequenceModel", data: "SequenceDataModule", text: str | None, input_file: Path | None
+    model: "SequenceModel", data: "SequenceDataModule", name: str, text: str | None, file: Path | None
 ) -> "SequenceBatch":
+    """The one that is given, or the first of the test data."""
     from unroll.data.collate import collate
-    from unroll.data.inputs import text_inputs
+    from unroll.training.predict import read_inputs
 
-    if text is not None and input_file is not None:
-        raise InputError("--text and --input: give one of them")
-    if text is not None:
-        samples = text_inputs([("--text", text)], model.spec).samples
-    elif input_file is not None:
-        samples = data.inputs(input_file, model.spec).samples
-    else:
+    if text is None and file is None:
         samples = [data.splits["test"][0]]
+    else:
+        lines = [] if text is None else [("--text", text)]
+        samples = read_inputs(model, data, name, file=file, lines=lines).samples
     return collate(samples[:1], model.spec.signature)

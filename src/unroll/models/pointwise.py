@@ -129,7 +129,10 @@ class PointwiseModel(SequenceModel):
         self.require_finite(f"{stage}/loss", loss)  # MeanMetric would drop a NaN
         metrics = self._metrics(stage)
         metrics.loss.update(loss, weight=len(rows.outputs))
-        metrics.update(rows.outputs.float(), rows.targets, rows.lengths, rows.naive)
+        naive = naive_forecast(batch, self.spec)
+        if naive is not None and rows.counts is not None:
+            naive = naive[rows.counts]
+        metrics.update(rows.outputs.float(), rows.targets, rows.lengths, naive)
 
     def _log_metrics(self, stage: str) -> None:
         metrics = self._metrics(stage)
@@ -146,17 +149,15 @@ class PointwiseModel(SequenceModel):
     def _rows(self, batch: SequenceBatch, outputs: Outputs) -> "_Rows":
         """The outputs and targets that count, without padding."""
         assert batch.targets is not None
-        targets, naive = batch.targets, naive_forecast(batch, self.spec)
+        targets = batch.targets
         if self.spec.signature.alignment is Alignment.SEQUENCE:
-            return _Rows(outputs, targets, batch.lengths, naive)
+            return _Rows(outputs, targets, batch.lengths)
         steps = batch.lengths if batch.target_lengths is None else batch.target_lengths
         counts = mask_from_lengths(steps, targets.shape[1])
         if self.spec.signature.targets is Kind.CLASSES:
             counts = counts & (targets != IGNORED)
         lengths = batch.lengths[:, None].expand(-1, targets.shape[1])
-        return _Rows(
-            outputs[counts], targets[counts], lengths[counts], None if naive is None else naive[counts]
-        )
+        return _Rows(outputs[counts], targets[counts], lengths[counts], counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,4 +165,5 @@ class _Rows:
     outputs: Tensor
     targets: Tensor
     lengths: Tensor
-    naive: Tensor | None
+    counts: Tensor | None = None
+    """Which steps they are, where there are steps."""

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from unroll.data.base import SequenceDataModule
 from unroll.data.collate import collate
-from unroll.data.inputs import text_inputs
+from unroll.data.inputs import Inputs, text_inputs
 from unroll.data.predictions import predictions_table, predictions_text
 from unroll.errors import InputError
 from unroll.models.base import SequenceModel
@@ -30,18 +31,33 @@ def predict(
     Raises:
         InputError: an input that the model cannot read, by file and line.
     """
+    inputs = read_inputs(model, data_of(run), str(run), file=file, lines=lines)
     spec = model.spec
-    data = data_of(run)
-    unknown = data.accepts_unknown or any(
-        isinstance(module, Embedding) and module.reads_spelling for module in model.modules()
-    )
-    if file is not None:
-        inputs = data.inputs(file, spec, unknown=unknown)
-    elif spec.signature.inputs is Kind.CONTINUOUS:
-        raise InputError(f"{run}: reads values, not text; give --input FILE, a table as its data were")
-    else:
-        inputs = text_inputs(list(lines), spec, unknown=unknown)
     predictions = []
     for start in range(0, len(inputs.samples), BATCH):
         predictions += model.predict_step(collate(inputs.samples[start : start + BATCH], spec.signature))
     return predictions_text(predictions_table(inputs, predictions, spec), spec)
+
+
+def read_inputs(
+    model: SequenceModel,
+    data: SequenceDataModule,
+    name: str,
+    *,
+    file: Path | None = None,
+    lines: Iterable[tuple[str, str]] = (),
+) -> Inputs:
+    """Inputs of a model, whose `name` a message gives: those in a file, or lines, each with its place.
+
+    Raises:
+        InputError: an input that the model cannot read, by file and line.
+    """
+    spec = model.spec
+    unknown = data.accepts_unknown or any(
+        isinstance(module, Embedding) and module.reads_spelling for module in model.modules()
+    )
+    if file is not None:
+        return data.inputs(file, spec, unknown=unknown)
+    if spec.signature.inputs is Kind.CONTINUOUS:
+        raise InputError(f"{name}: reads values, not text; give --input FILE, a table as its data were")
+    return text_inputs(list(lines), spec, unknown=unknown)
