@@ -107,7 +107,8 @@ class RecurrentConfig(ModelConfig):
 
     `num_layers` cells above one another (0: no recurrence), in one direction or both; `dropout` acts between
     layers and wherever the model says. `initial_state` is that of every sequence. `execution` and `padding`
-    say how the recurrence runs; its result is the same.
+    say how the recurrence runs; its result is the same. So is it with `checkpoint_steps`, for which the
+    backward pass computes every segment of so many steps anew (-1: √T of them; 0: none), in less memory.
     """
 
     cell: CellConfig = MISSING
@@ -118,11 +119,13 @@ class RecurrentConfig(ModelConfig):
     initial_state: InitialState = InitialState.zeros
     execution: Execution = Execution.auto
     padding: Padding = Padding.auto
+    checkpoint_steps: int = 0
 
     def __post_init__(self) -> None:
         require(self, "hidden_size", self.hidden_size >= 1, "1 or more")
         require(self, "num_layers", self.num_layers >= 0, "0 (no recurrence) or more")
         require(self, "dropout", 0 <= self.dropout < 1, "in [0, 1)")
+        require(self, "checkpoint_steps", self.checkpoint_steps >= -1, "-1 (√T), 0 (off) or more")
 
 
 @dataclass(kw_only=True, slots=True)

@@ -79,8 +79,8 @@ class SequenceModel(pl.LightningModule, ABC):
         self.save_hyperparameters(plain, logger=False)
 
     @abstractmethod
-    def training_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
-        """The loss of a batch."""
+    def loss(self, batch: SequenceBatch) -> Tensor:
+        """What training makes smaller, of one batch; it needs no trainer."""
 
     @abstractmethod
     def validation_step(self, batch: SequenceBatch, batch_idx: int) -> None:
@@ -93,6 +93,11 @@ class SequenceModel(pl.LightningModule, ABC):
         Text of tokens; probabilities (C,) of classes or labels, or values (O,), as an array; or an array
         (T, C) or (T, O) with a row for each step.
         """
+
+    def training_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
+        loss = self.loss(batch)
+        self._log_train_loss(loss, batch)
+        return loss
 
     def examples(self, batch: SequenceBatch) -> list[Example]:
         """The sequences of a batch with their predictions, for a table; none by default."""
@@ -109,13 +114,6 @@ class SequenceModel(pl.LightningModule, ABC):
     def report(self) -> dict[str, Any]:
         """What there is to show of the last test besides its metrics; nothing by default."""
         return {}
-
-    def log_train_loss(self, loss: Tensor, batch: SequenceBatch) -> None:
-        """Log train/loss in those steps that the loggers write; in the others it would cost and be lost."""
-        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if (self.global_step + 1) % every == 0:
-            self.require_finite("train/loss", loss)
-            self.log("train/loss", loss, batch_size=len(batch))
 
     def require_finite(self, name: str, loss: Tensor) -> None:
         """Raise a `NumericError` where a loss is NaN or infinite."""
@@ -136,6 +134,13 @@ class SequenceModel(pl.LightningModule, ABC):
             plan = {"scheduler": scheduler, "monitor": metric, "interval": "epoch", "frequency": every}
             return {"optimizer": optimizer, "lr_scheduler": plan}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _log_train_loss(self, loss: Tensor, batch: SequenceBatch) -> None:
+        """Log train/loss in those steps that the loggers write; in the others it would cost and be lost."""
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if (self.global_step + 1) % every == 0:
+            self.require_finite("train/loss", loss)
+            self.log("train/loss", loss, batch_size=len(batch))
 
 
 def build_model(

@@ -44,11 +44,9 @@ class PointwiseModel(SequenceModel):
         outputs: Tensor = self(batch)
         return outputs
 
-    def training_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
+    def loss(self, batch: SequenceBatch) -> Tensor:
         rows = self._rows(batch, self.training_outputs(batch))
-        loss = self.target.loss(rows.outputs, rows.targets)
-        self.log_train_loss(loss, batch)
-        return loss
+        return self.target.loss(rows.outputs, rows.targets)
 
     def validation_step(self, batch: SequenceBatch, batch_idx: int) -> None:
         self._evaluate(batch, "valid")

@@ -155,12 +155,10 @@ class TokenGenerator(SequenceModel):
             if outputs
         ]
 
-    def training_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
+    def loss(self, batch: SequenceBatch) -> Tensor:
         ratio = teacher_forcing_ratio(self.config.teacher_forcing, self.global_step)
         logits, _ = self(batch, ratio)
-        loss = self._cross_entropy(batch, logits, self.config.label_smoothing)
-        self.log_train_loss(loss, batch)
-        return loss
+        return self._cross_entropy(batch, logits, self.config.label_smoothing)
 
     def validation_step(self, batch: SequenceBatch, batch_idx: int) -> None:
         self._evaluate(batch, "valid", SearchConfig())

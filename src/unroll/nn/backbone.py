@@ -76,4 +76,5 @@ def build_recurrence(config: RecurrentConfig, input_size: int, *, decoder: bool 
         initial_state=InitialState.zeros if decoder else config.initial_state,
         execution=config.execution,
         padding=config.padding,
+        checkpoint_steps=config.checkpoint_steps,
     )
