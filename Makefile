@@ -3,12 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test test-slow lint setup clean
+.PHONY: run test test-slow lint browser setup clean
 
 run: $(READY) ## set up, then letters to phonemes on real words, about ten minutes
 	$(BIN)/python train.py experiment=words
 
-test: $(READY) lint ## set up, then lint, types and tests
+test: $(READY) lint browser ## set up, then lint, types and tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-slow: $(READY) ## the faithful checks that take long
@@ -18,6 +18,9 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+browser: ## Chromium, for the tests of the report, where apt-get may install it
+	@sh scripts/browser.sh
 
 setup: $(READY) ## the environment alone: .venv with the pinned packages and Unroll itself, editable
 

@@ -14,20 +14,34 @@ from omegaconf import DictConfig
 
 from unroll import config
 from unroll.errors import boundary
+from unroll.registry import typed
+from unroll.sweep_config import TRIAL, SweepConfig
 
 CONF = Path(__file__).parent / "conf"
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 def main(composed: DictConfig) -> None:
-    """Check what was composed, and run it."""
+    """Check what was composed, and run it: as a trial if it is one of a sweep."""
     with boundary():
-        values = config.check(composed, CONF, sweep=HydraConfig.get().mode is RunMode.MULTIRUN)
+        hydra_config = HydraConfig.get()
+        choices = hydra_config.runtime.choices
+        in_sweep = hydra_config.mode is RunMode.MULTIRUN  # and under a launcher that is not Unroll's
+        values = config.check(composed, CONF, launcher=choices["hydra/launcher"] if in_sweep else None)
+        sweep = values.pop("sweep")
         # Threads that spin while they wait are many times slower where another program wants the cores too.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-        from unroll.training.run import run
+        is_trial = in_sweep and choices["hydra/sweeper"] == "unroll"
+        if is_trial or os.environ.get(TRIAL) == values["run_dir"]:
+            from unroll.sweep.run_trial import run_trial
 
-        run(values)
+            code = run_trial(values, typed(SweepConfig, sweep, "sweep"))
+            if not in_sweep:
+                sys.exit(code)
+        else:
+            from unroll.training.run import run
+
+            run(values)
 
 
 if __name__ == "__main__":
@@ -37,5 +51,6 @@ if __name__ == "__main__":
         )  # Hydra takes a second to list groups that this text does not use
     else:
         with boundary(), config.composition_errors(CONF):
+            config.require_harmless(CONF, sys.argv[1:])
             config.register()
             main()

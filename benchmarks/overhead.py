@@ -19,9 +19,11 @@ from unroll.batch import SequenceBatch
 from unroll.config import TrainConfig
 from unroll.models.base import SequenceModel
 from unroll.registry import to_dict
-from unroll.training import checkpoints, loggers
+from unroll.training import loggers
 from unroll.training.callbacks import EpochLines, StepSeeds, Throughput
 from unroll.training.quiet import quiet
+from unroll.training.saving import Saving
+from unroll.training.signals import Signals
 
 AIMS = {64: 1.25, 256: 1.05}  # hidden size: the most that a step may take, in bare steps
 WARMUP = 10  # steps at the start of an epoch that are not timed
@@ -102,6 +104,7 @@ def lightning_epoch(model: SequenceModel, batches: Sequence[SequenceBatch], sett
     run_dir = Path(tempfile.mkdtemp(dir="."))
     clock = Clock(last=len(batches) - 1)
     destinations, _ = loggers.build_loggers(settings.logger, run_dir, to_dict(settings.model))
+    saving = Saving(run_dir, model, settings.trainer, Signals(), destinations)
     with quiet():
         trainer = pl.Trainer(
             accelerator="cpu",
@@ -114,12 +117,13 @@ def lightning_epoch(model: SequenceModel, batches: Sequence[SequenceBatch], sett
             callbacks=[
                 clock,
                 Throughput(),
-                checkpoints.keep_best(run_dir, model),
-                checkpoints.keep_last(run_dir),
+                saving,
                 StepSeeds(settings.seed),
                 EpochLines(),
                 LearningRateMonitor(logging_interval="step"),
             ],
+            plugins=[saving.files],
+            enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,

@@ -13,6 +13,7 @@ import lengths
 import overhead
 import recurrences
 import startup
+import sweeps
 import threads
 
 SECTIONS = {
@@ -25,6 +26,7 @@ SECTIONS = {
     "buckets": buckets.run,
     "threads": threads.run,
     "startup": startup.run,
+    "sweeps": sweeps.run,
 }
 
 

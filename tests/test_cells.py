@@ -187,3 +187,21 @@ def test_min_gru_blends_state_and_new_value():
         module.bias_ih.zero_()
     (h,) = module.step(torch.ones(1, 1), (torch.full((1, 1), 3.0),))
     assert h.item() == pytest.approx(2.25)
+
+
+def test_the_forget_gate_of_an_lstm_starts_as_open_as_is_asked():
+    torch.manual_seed(1)
+    plain = make_cell({"name": "lstm"})
+    torch.manual_seed(1)
+    open_ = make_cell({"name": "lstm"}, forget_bias=3.0)
+    for name, weight in plain.named_parameters():
+        added = torch.tensor([0.0, 3.0, 0.0, 0.0]).repeat_interleave(4) if name == "bias_ih" else 0.0
+        torch.testing.assert_close(open_.get_parameter(name), weight + added)
+    with torch.no_grad():
+        for weight in (open_.weight_ih, open_.weight_hh):
+            weight.zero_()
+        x = torch.zeros(1, 1, 3)
+        _, (_, c) = open_.sequence(x, (torch.zeros(1, 4), torch.ones(1, 4)))
+        bias = open_.bias_ih + open_.bias_hh
+        i, f, g, _ = bias.chunk(4)
+        torch.testing.assert_close(c[0], torch.sigmoid(f) + torch.sigmoid(i) * torch.tanh(g))

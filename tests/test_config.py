@@ -116,7 +116,7 @@ def test_help_is_for_people():
         "  data             adding, bucket_sort, cmudict",
     ):
         assert expected in done.stdout
-    assert done.stdout.count("\n  python train.py ") == 6
+    assert done.stdout.count("\n  python train.py ") == 7
     assert "schema" not in done.stdout
 
 

@@ -66,6 +66,7 @@ def test_memory_is_predicted_within_a_quarter(costs):
     for found in costs:
         for row in found.frame().to_dict("records"):
             assert 0.8 < row["memory_ratio"] < 1.25, row
+            assert 0.8 < row["forward_memory_ratio"] < 1.25, row
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=label)
@@ -92,15 +93,26 @@ def test_activations_are_those_that_autograd_keeps(costs):
 def test_views(costs):
     both = type(costs[0])([*costs[1].costs, *costs[0].costs], 5, 8, "cpu")
     frame = both.frame()
-    assert len(frame) == both.table().row_count == len(both.costs)
+    assert len(frame) == len(both.costs)
     assert (frame["training_ms"] > 0).all()
-    time_axes, memory_axes = both.figure().axes
-    assert len(time_axes.lines) == len({cost.label for cost in both.costs})
-    first = both.costs[0]
-    assert list(time_axes.lines[0].get_ydata()) == [first.training_ms]
-    measured, predicted = memory_axes.lines[:2]
-    assert measured.get_ydata()[0] == first.measured_bytes / 1e6
-    assert predicted.get_ydata()[0] == first.predicted_bytes / 1e6
+    for table in both.tables():
+        assert table.row_count == len(both.costs)
+    figure, first = both.figure(), both.costs[0]  # of H = 96, which comes after 24
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["H = 24", "H = 96"]
+    forward, training, forward_memory, memory = (figure.axes[2 * row + 1] for row in range(4))
+    ways = {(cost.cell, cost.execution) for cost in both.costs}
+    assert len(training.lines) == len(forward.lines) == len(ways)
+    assert list(forward.lines[0].get_ydata()) == [first.forward_ms]
+    assert list(training.lines[0].get_ydata()) == [first.training_ms]
+    shown = [[line.get_ydata()[0] * 1e6 for line in axes.lines[:2]] for axes in (forward_memory, memory)]
+    assert shown[0] == pytest.approx([first.forward_measured_bytes, first.forward_predicted_bytes])
+    assert shown[1] == pytest.approx([first.measured_bytes, first.predicted_bytes])
+
+
+def test_cells_of_one_name_are_told_apart():
+    relu = from_dict("model/cell", {"name": "rnn", "nonlinearity": "relu"})
+    found = profile({"tanh": from_dict("model/cell", {"name": "rnn"}), "relu": relu}, [4], [5], repeats=1)
+    assert [cost.cell for cost in found.costs] == ["tanh", "relu"]
 
 
 def test_a_scan_takes_less_time_than_a_loop_and_the_default_is_the_fast_one():

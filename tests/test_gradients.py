@@ -7,6 +7,7 @@ import torch
 from test_cells import CELLS, label
 
 from unroll.components import Execution, Padding
+from unroll.errors import InputError
 from unroll.inspect.gradients import gradient_flow, last_output_loss, recorded_states
 from unroll.nn.recurrence import Recurrence
 from unroll.registry import from_dict
@@ -107,15 +108,22 @@ def test_a_sequence_that_has_ended_has_no_gradient_and_recording_changes_no_outp
 
 
 def test_the_tanh_rnn_vanishes_and_an_lstm_that_remembers_does_not():
-    rnn, lstm = (recurrence({"name": name}, hidden_size=32) for name in ("rnn", "lstm"))
-    with torch.no_grad():
-        lstm.cells[0].bias_ih[32:64] = 3.0  # the forget gate's
-    x = torch.randn(2, 100, 3)
-    flow = gradient_flow({"rnn": rnn, "lstm": lstm}, last_output_loss(x))
+    remembers = {"name": "lstm", "forget_bias": 3.0}
+    models = {
+        name: recurrence(cell, hidden_size=32)
+        for name, cell in {"rnn": {"name": "rnn"}, "lstm": {"name": "lstm"}, "remembers": remembers}.items()
+    }
+    flow = gradient_flow(models, last_output_loss(torch.randn(2, 100, 3)))
     reaching = {(curve.model, curve.state): curve.reaching for curve in flow.curves}
     assert reaching["rnn", "h"] < 1e-12
-    assert reaching["lstm", "h"] > 1e6 * reaching["rnn", "h"]
-    assert reaching["lstm", "c"] > 1e-4
+    assert reaching["lstm", "c"] < 1e-9  # a fresh one forgets, too
+    assert reaching["remembers", "h"] > 1e-3
+    assert reaching["remembers", "c"] > 1e-1
+
+
+def test_a_model_without_recurrence_is_refused():
+    with pytest.raises(InputError, match="no recurrence to look into"):
+        gradient_flow({"": recurrence({"name": "gru"}, num_layers=0)}, last_output_loss(torch.randn(2, 5, 3)))
 
 
 def test_views():
@@ -128,3 +136,18 @@ def test_views():
     assert axes.get_yscale() == "log"
     assert len(axes.lines) == 3
     assert axes.lines[0].get_ydata() == pytest.approx(flow.curves[0].norms)
+    assert flow.labels() == ["rnn h", "lstm h", "lstm c"]
+    assert [line.get_color() for line in axes.lines] == ["C0", "C1", "C1"]
+    two = recurrence({"name": "gru"}, num_layers=2)
+    flow = gradient_flow({"": two}, last_output_loss(torch.randn(2, 5, 3)))
+    assert flow.labels() == ["cells.0 h", "cells.1 h"]
+
+
+def test_a_loss_that_depends_on_no_state_can_be_shown(tmp_path):
+    weight = torch.ones((), requires_grad=True)
+    module, x = recurrence({"name": "gru"}), torch.randn(2, 5, 3)
+    flow = gradient_flow({"": module}, lambda model: weight + 0 * model(x)[0].detach().sum())
+    assert (flow.curves[0].norms == 0).all()
+    assert flow.curves[0].reaching == 0
+    assert flow.table().row_count == 1
+    flow.figure().savefig(tmp_path / "zero.png")

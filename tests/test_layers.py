@@ -8,14 +8,17 @@ from conftest import ROOT
 SOURCE = ROOT / "src" / "unroll"
 
 ALLOWED = {
-    "errors": set(),
+    "redact": set(),
+    "errors": {"redact"},
     "spec": set(),
+    "foreign": {"errors"},
     "registry": {"errors", "spec"},
     "components": {"registry", "spec"},
     "vocabulary": {"spec"},
     "text": {"errors", "spec", "vocabulary"},
     "batch": {"spec"},
-    "config": {"errors", "registry", "components"},
+    "sweep_config": {"registry"},
+    "config": {"errors", "foreign", "registry", "components", "sweep_config"},
     "nn": {"components", "errors", "spec", "registry", "batch", "nn"},
     "models": {"components", "errors", "spec", "registry", "vocabulary", "text", "batch", "nn", "models"},
     "inspect": {"components", "errors", "spec", "registry", "vocabulary", "text", "batch", "nn", "inspect"},
@@ -23,7 +26,16 @@ ALLOWED = {
 }
 ALLOWED["training"] = set(ALLOWED) | {"training"}
 ALLOWED["sweep"] = set(ALLOWED) | {"sweep"}
+ALLOWED["report"] = {"errors", "foreign", "redact", "sweep", "report"}
+ALLOWED["workbench"] = set(ALLOWED)
+ALLOWED["cli_common"] = {"errors"}
+ALLOWED["cli_lists"] = {"errors", "registry"}
 ALLOWED["cli_inspect"] = set(ALLOWED)
+ALLOWED["cli_cost"] = set(ALLOWED)
+ALLOWED["cli_report"] = {"cli_common", "report"}
+ALLOWED["cli_dashboard"] = set(ALLOWED)
+ALLOWED["cli_export"] = set(ALLOWED)
+ALLOWED["cli_resume"] = {"config", "errors", "foreign", "redact", "training"}
 ALLOWED["cli"] = set(ALLOWED) | {"cli"}
 
 FILES = sorted(file for file in SOURCE.rglob("*.py") if file != SOURCE / "__init__.py")

@@ -43,7 +43,7 @@ def test_a_run_leaves_what_it_should_and_nothing_elsewhere(folder):
     run = folder / "run"
     assert sorted(path.name for path in run.iterdir()) == [
         *("attention.png", "checkpoints", "command.txt", "config.yaml", "curves.png", "environment.json"),
-        *("metrics.csv", "results.json", "run.log", "vocabulary.json"),
+        *("examples.csv", "hidden_states.png", "metrics.csv", "results.json", "run.log", "vocabulary.json"),
     ]
     assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
     results = json.loads((run / "results.json").read_text())
@@ -275,15 +275,6 @@ def test_what_a_checkpoint_cannot_go_on_with_is_told(tmp_path):
         assert not (tmp_path / "more").exists()
 
 
-def test_a_run_that_diverges_says_so(tmp_path):
-    diverging = ["optimizer=sgd", "optimizer.lr=1e38", "trainer.gradient_clip=0", "trainer.max_epochs=9"]
-    done = train(*FAST, *diverging, cwd=tmp_path)
-    assert done.returncode == 4
-    assert "loss=nan" in done.stderr or "loss=inf" in done.stderr
-    assert done.stderr.count("\n") == 1
-    assert not (tmp_path / "run" / "results.json").exists()
-
-
 def test_an_interrupted_run_says_so(tmp_path):
     command = [sys.executable, str(ROOT / "train.py"), "trainer.max_epochs=1000", "logger=csv", "run_dir=run"]
     process = subprocess.Popen(
@@ -301,8 +292,9 @@ def test_an_interrupted_run_says_so(tmp_path):
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert stderr.strip().endswith("interrupted")
-    assert "Traceback" not in stderr
+    assert stderr.startswith("stopped by SIGINT after step ")
+    assert stderr.endswith("; `unroll resume run` goes on from there\n")
+    assert stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -356,18 +348,3 @@ def test_two_processes_make_one_run_with_the_weights_and_metrics_of_one(tmp_path
     tests = (json.loads((tmp_path / run / "results.json").read_text())["test"] for run in ("run", "two"))
     first, second = tests
     assert second == pytest.approx(first, rel=1e-4)
-
-
-def test_a_sweep_of_several_processes_is_refused(tmp_path):
-    done = train("-m", *FAST, "trainer.devices=2", "seed=1,2", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "error: trainer.devices=2: with -m each run has one device" in done.stderr
-
-
-def test_a_grid_of_runs(tmp_path):
-    arguments = [argument for argument in FAST if not argument.startswith("run_dir")]
-    done = train("-m", *arguments, "model/cell=rnn,gru", "data=sort", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    runs = [path.parent for path in tmp_path.glob("outputs/seq2seq/sort/*/results.json")]
-    assert len(runs) == 2
-    assert {("name: rnn" in (run / "config.yaml").read_text()) for run in runs} == {True, False}

@@ -1,8 +1,12 @@
 """What README says of the shipped experiments, from training to the number. Half an hour."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
+from conftest import ROOT
 from test_config import train
 from test_run import unroll
 
@@ -82,3 +86,30 @@ def test_what_each_command_reaches(command, reached, tmp_path):
 
 def test_without_their_spelling_unseen_words_are_lost(tmp_path):
     assert results(tmp_path, "experiment=tagging", "model/embedding=word")["test/accuracy"] < 0.9
+
+
+LONG = (
+    "model=many_to_many data.min_length=100000 data.max_length=100000 data.train_size=4 data.valid_size=1 "
+    "data.test_size=1 trainer.max_epochs=1 logger=csv"
+)
+
+
+@pytest.mark.parametrize(
+    ("option", "fits"),
+    [
+        ("trainer.truncate_steps=1000", True),
+        ("model.checkpoint_steps=-1", True),
+        ("trainer.truncate_steps=null", False),
+    ],
+)
+def test_sequences_of_100_000_steps_train_in_two_gigabytes(option, fits, tmp_path):
+    command = [sys.executable, str(ROOT / "train.py"), *LONG.split(), option, "run_dir=run"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)  # of this child, where RUSAGE_CHILDREN is of the largest
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    outcome = json.loads((tmp_path / "run" / "results.json").read_text())
+    print(f"{option}: {usage.ru_maxrss * 1024 / 1e9:.2f} GB, {outcome['steps']} steps, {outcome['test']}")
+    assert (usage.ru_maxrss * 1024 < 2e9) == fits
+    if "1000" in option:  # 100 steps of the optimizer, not one
+        assert outcome["test"]["test/mase"] < 0.8

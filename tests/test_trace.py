@@ -1,5 +1,8 @@
 """The trace: what it reports, added up, is the model's own output."""
 
+import dataclasses
+import io
+
 import pytest
 import torch
 from helpers import any_batch, any_spec, small_model, small_seq2seq, token_batch
@@ -10,7 +13,10 @@ from test_recurrence import random_state, recurrence
 
 from unroll.components import Execution, InitialState, Padding
 from unroll.errors import InputError
-from unroll.inspect.trace import recurrences, trace, trace_model
+from unroll.inspect.attention import attention_figure, attention_frame, attention_table
+from unroll.inspect.recording import recurrences
+from unroll.inspect.trace import trace, trace_model
+from unroll.nn.attention import AttentionMap
 from unroll.nn.search import Method, SearchConfig
 from unroll.spec import Alignment, Kind
 
@@ -272,6 +278,61 @@ def test_frame_table_and_picture(name):
     assert titles == 4 * ["x", *GATES[name], *traced.cells[0].after]
     heat = [axes.images[0].get_array() for axes in figure.axes if axes.get_title() == "h"]
     torch.testing.assert_close(torch.tensor(heat[1].data), part.after["h"].mT)
+
+
+def test_steps_may_have_names():
+    """As the tokens that they read, which may look like markup of rich or of matplotlib."""
+    names = ("[/b]", "$x", "$", "a", "b")
+    module = recurrence({"name": "rnn"})
+    traced = dataclasses.replace(trace(module, torch.randn(1, 5, 3)), names=names)
+    text = text_of(traced.tables(4, torch.nn.Linear(4, 2)))
+    assert [text.count(name) for name in names[:3]] == [2, 2, 4]  # of the cell, and of y
+    figure = traced.figure()
+    figure.savefig(io.BytesIO())
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == list(names)
+
+
+def test_a_table_of_every_output():
+    module, output = recurrence({"name": "gru"}), torch.nn.Linear(4, 2)
+    traced = trace(module, torch.randn(1, 5, 3))
+    y = output(module_outputs(module, traced.cells[0].x)).detach()
+    table = traced.tables(3, output)[1]
+    cells = list(table.columns[-1].cells)
+    assert cells == [" ".join(f"{value:.2f}" for value in row) for row in y[:3].tolist()]
+
+
+def module_outputs(module, x):
+    return module(x[None])[0][0]
+
+
+def test_the_attention_map_is_what_the_decoder_attended_to():
+    model = small_seq2seq()
+    batch = token_batch([5, 3])
+    seen = []
+    model.decoder.attention.register_forward_hook(lambda _, args, result: seen.append(result[1].detach()))
+    decoded = model.decode(batch).to_lists()
+    steps = torch.cat(seen, dim=1)
+    maps = model.attention_maps(batch)
+    assert len(maps) == 2
+    for row, attention in enumerate(maps):
+        expected = steps[row, : len(decoded[row]), : batch.lengths[row]]
+        close(torch.tensor(attention.weights), expected)
+
+
+def test_attention_as_data_as_a_table_and_as_a_picture():
+    attention = AttentionMap(["[/a]", "$", "b$"], ["x", "y"], [[0.2, 0.7, 0.1], [0.003, 0.99, 0.007]])
+    frame = attention_frame(attention)
+    assert frame.loc["x"].tolist() == [0.2, 0.7, 0.1]
+    assert list(frame) == attention.inputs
+    text = text_of([attention_table(attention)])
+    assert "0.70 $ (t=2), 0.20 [/a] (t=1), 0.10 b$ (t=3)" in text
+    assert "0.99 $ (t=2) " in text  # and of the others too little
+    assert "first 1 of 2 steps" in text_of([attention_table(attention, 1)])
+    figure = attention_figure([attention])
+    figure.savefig(io.BytesIO())
+    assert figure.axes[0].images[0].get_array().tolist() == attention.weights
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == attention.inputs
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == attention.outputs
 
 
 def test_no_recurrence():

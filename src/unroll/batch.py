@@ -26,6 +26,8 @@ class SequenceBatch:
 
     `references` lists every acceptable target of each sequence (a word's pronunciations), without END,
     where there may be more than one. `characters` holds the spelling of each input token, padded with PAD.
+
+    `start` is the number of steps before these, where they are a segment of a batch that was cut along time.
     """
 
     index: Int[Tensor, " batch"]
@@ -35,6 +37,7 @@ class SequenceBatch:
     target_lengths: Int[Tensor, " batch"] | None = None
     references: list[list[list[int]]] | None = None
     characters: Int[Tensor, "batch time letters"] | None = None
+    start: int | None = None
 
     def __len__(self) -> int:
         return len(self.index)

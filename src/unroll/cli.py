@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from unroll.cli_cost import gradients, profile
+from unroll.cli_dashboard import dashboard
+from unroll.cli_export import export
 from unroll.cli_inspect import graph, packing, trace
+from unroll.cli_report import report
+from unroll.cli_resume import resume
 from unroll.errors import InputError, boundary
 
 if TYPE_CHECKING:  # importing torch takes seconds, and --help and typos need none of it
@@ -39,7 +44,7 @@ def cli(context: click.Context) -> None:
         print(context.get_help())
 
 
-for command in (trace, graph, packing):
+for command in (trace, graph, packing, profile, gradients, report, dashboard, resume, export):
     cli.add_command(command)
 
 
@@ -148,15 +153,6 @@ def describe(overrides: tuple[str, ...]) -> None:
     )
 
 
-@cli.command()
-@click.argument("folder", type=click.Path(path_type=Path), default=Path("outputs/wandb"))
-def dashboard(folder: Path) -> None:
-    """Open the local runs in W&B's terminal dashboard. FOLDER is W&B's, outputs/wandb by default."""
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; train with logger=wandb first, or name another")
-    os.execv(sys.executable, [sys.executable, "-m", "wandb", "leet", str(folder)])
-
-
 def _load(run: Path, decoding: dict[str, Any]) -> "SequenceModel":
     """The model of a run, decoding as the options say."""
     if not run.exists():
@@ -183,10 +179,15 @@ def _load(run: Path, decoding: dict[str, Any]) -> "SequenceModel":
 
 def _standard_input() -> Iterator[tuple[str, str]]:
     """Its lines, each with its place; nothing is read before they are asked for."""
+    from unroll.data.text_file import MOST_BYTES, read_most
+
     try:
-        lines = sys.stdin.buffer.read().decode("utf-8-sig").removesuffix("\n").split("\n")
+        content = read_most(sys.stdin.buffer.read, MOST_BYTES)
+        lines = content.decode("utf-8-sig").removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
         raise InputError(f"standard input: is not UTF-8 text (byte {error.start})") from error
+    if len(content) > MOST_BYTES:
+        raise InputError(f"standard input: is larger than {MOST_BYTES:,} bytes; give less at once")
     if not any(line.strip() for line in lines):
         raise InputError("standard input: is empty; give an input a line")
     yield from (

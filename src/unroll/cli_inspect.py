@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from unroll.cli_common import PICTURES, require_target, save, show, writing
 from unroll.errors import InputError
+from unroll.workbench import open_model
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from rich.table import Table
-
     from unroll.batch import SequenceBatch
     from unroll.data.base import SequenceDataModule
+    from unroll.inspect.trace import Trace
     from unroll.models.base import SequenceModel
-
+    from unroll.nn.attention import AttentionMap
 
 WHAT = click.argument("what", nargs=-1, required=True)
 
@@ -26,7 +26,11 @@ WHAT = click.argument("what", nargs=-1, required=True)
     "--input", "input_file", type=click.Path(path_type=Path), help="A file of inputs; its first is traced."
 )
 @click.option("--steps", type=click.IntRange(1), default=5, show_default=True, help="Steps to print.")
-@click.option("--output", type=click.Path(path_type=Path), help="Write a picture of each recurrence here.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write pictures, of each recurrence and of attention: .png, .svg or .pdf.",
+)
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write every number here.")
 def trace(
     what: tuple[str, ...],
@@ -39,28 +43,40 @@ def trace(
     """Show what the recurrences of a model do with one sequence, step by step.
 
     WHAT is a run, or the overrides of train.py for a fresh model, as model=seq2seq data=copy. Without --text
-    or --input the sequence is the first of the test data.
+    or --input the sequence is the first of the test data. Tokens are decoded greedily.
     """
     if text is not None and input_file is not None:
         raise InputError("--text and --input: give one of them")
-    model, data = _open(what)
+    require_target("--output", output)
+    require_target("--csv", csv_file, (".csv",))
+    model, data = open_model(*what)
     batch = _one_sequence(model, data, " ".join(what), text, input_file)
     import pandas as pd
     from torch import nn
 
-    from unroll.inspect.trace import trace_model
+    from unroll.inspect.attention import attention_figure, attention_frame, attention_table
 
-    traces = trace_model(lambda: model.predict_step(batch), model)
+    traces, attention = _trace(model, batch)
     head = getattr(model, "output", None)  # W h + b at each step; in a decoder of tokens attention is between
+    heads = {traces[-1].name: head} if isinstance(head, nn.Linear) else {}
     for traced in traces:
-        is_last = traced is traces[-1] and isinstance(head, nn.Linear)
-        show(traced.tables(steps, head if is_last else None))
-        if output is not None:
+        show(traced.tables(steps, heads.get(traced.name)))
+    if attention is not None:
+        show([attention_table(attention, steps)])
+    if output is not None:
+        for traced in traces:
             name = f"{output.stem}-{traced.name}" if len(traces) > 1 else output.stem
             save(traced.figure(), output.with_stem(name))
+        if attention is not None:
+            save(attention_figure([attention]), output.with_stem(f"{output.stem}-attention"))
     if csv_file is not None:
-        pd.concat({each.name: each.values() for each in traces}, names=["recurrence", None]).to_csv(csv_file)
-        print(f"wrote {csv_file}")
+        values = {each.name: each.values(heads.get(each.name)) for each in traces}
+        with writing("--csv", csv_file):
+            pd.concat(values, names=["recurrence", None]).to_csv(csv_file)
+        if attention is not None:
+            beside = csv_file.with_stem(f"{csv_file.stem}-attention")
+            with writing("--csv", beside):
+                attention_frame(attention).to_csv(beside)
 
 
 @click.command()
@@ -75,18 +91,22 @@ def graph(what: tuple[str, ...], steps: int, rolled: bool, output: Path | None) 
 
     WHAT is a run, or the overrides of train.py for a fresh model, as model=many_to_one model/cell=lstm.
     """
-    model, _ = _open(what)
+    require_target("--output", output, (*PICTURES, ".dot", ".gv"))
+    model, _ = open_model(*what)
+    from unroll.inspect.dot import require_graphviz
     from unroll.inspect.graph import graph as draw
-    from unroll.inspect.trace import recurrences
+    from unroll.inspect.recording import recurrences
 
+    if output is not None and output.suffix in PICTURES:
+        require_graphviz()
     found = recurrences(model)
     for name, recurrence in found.items():
         drawn = draw(recurrence, steps, rolled=rolled, name=name)
         show(drawn.tables())
         if output is not None:
             path = output.with_stem(f"{output.stem}-{name}") if len(found) > 1 else output
-            drawn.render(path)
-            print(f"wrote {path}")
+            with writing("--output", path):
+                drawn.render(path)
 
 
 @click.command()
@@ -94,6 +114,7 @@ def graph(what: tuple[str, ...], steps: int, rolled: bool, output: Path | None) 
 @click.option("--output", type=click.Path(path_type=Path), help="Write the picture here: .png, .svg or .pdf.")
 def packing(lengths: tuple[int, ...], output: Path | None) -> None:
     """Show how sequences of these LENGTHS are padded, and packed, as 5 3 7 2."""
+    require_target("--output", output)
     from unroll.inspect.packing import packing as lay_out
 
     laid_out = lay_out(lengths)
@@ -102,45 +123,37 @@ def packing(lengths: tuple[int, ...], output: Path | None) -> None:
         save(laid_out.figure(), output)
 
 
-def show(tables: "list[Table]") -> None:
-    """Print tables with a blank line between."""
-    from rich.console import Console
+def _trace(model: "SequenceModel", batch: "SequenceBatch") -> "tuple[list[Trace], AttentionMap | None]":
+    """The recurrences at work on one sequence; and what their model attended to, if it attends.
 
-    console = Console()
-    for table in tables:
-        console.print(table)
-        console.print()
+    Tokens are decoded greedily: a beam's rows would be its hypotheses, and not one of them a sequence.
+    """
+    import dataclasses
 
+    from unroll.inspect.trace import trace_model
+    from unroll.models.token_generator import TokenGenerator
+    from unroll.nn.search import Method
+    from unroll.spec import START, Kind
+    from unroll.text import Text
 
-def save(figure: "Figure", path: Path) -> None:
-    """Write a picture, in the format that its suffix says, and say so."""
-    if path.suffix not in (".png", ".svg", ".pdf"):
-        raise InputError(f"--output {path}: unknown suffix '{path.suffix}'; name it .png, .svg or .pdf")
-    try:
-        figure.savefig(path, dpi=120)
-    except OSError as error:
-        raise InputError(f"--output {path}: cannot be written ({error.strerror})") from error
-    print(f"wrote {path}")
-
-
-def _open(what: tuple[str, ...]) -> "tuple[SequenceModel, SequenceDataModule]":
-    """The model of a run, or a fresh one as overrides of train.py say; and its data."""
-    if len(what) == 1 and "=" not in what[0]:
-        from unroll.training import checkpoints
-        from unroll.training.evaluate import data_of
-
-        return checkpoints.load(Path(what[0])), data_of(Path(what[0]))
-    from unroll import config
-
-    checked = config.load(config.check(config.compose(what), config.CONF))
-    import torch
-
-    from unroll.data.base import build_data
-    from unroll.models.base import build_model
-
-    torch.manual_seed(checked.seed)
-    data = build_data(checked.data, checked.seed)
-    return build_model(checked.model, data.spec, checked.optimizer, checked.scheduler).eval(), data
+    text, reads = Text(model.spec), {}
+    if model.spec.signature.inputs is Kind.TOKENS:
+        reads["encoder.recurrence"] = reads["backbone.recurrence"] = text.inputs.decode(
+            batch.inputs[0].tolist()
+        )
+    if isinstance(model, TokenGenerator):
+        own = model.config.search.method
+        if own is not Method.greedy:
+            print(f"decoded greedily; the model's own search is {own.value}\n")
+        model.config.search = dataclasses.replace(model.config.search, method=Method.greedy)
+        written = model.decode(batch).to_lists()[0]
+        reads["decoder.recurrence"] = text.outputs.decode([START, *written])
+    traces = [
+        dataclasses.replace(traced, names=tuple(reads.get(traced.name, ())[: len(traced.outputs)]))
+        for traced in trace_model(lambda: model.predict_step(batch), model)
+    ]
+    maps = model.attention_maps(batch)
+    return traces, maps[0] if maps else None
 
 
 def _one_sequence(

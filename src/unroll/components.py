@@ -1,6 +1,6 @@
 """Base configs of the components, and the choices that several of them share. Imports nothing heavy."""
 
-import math
+import dataclasses
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
@@ -9,6 +9,12 @@ from omegaconf import MISSING
 
 from unroll.registry import Config, require
 from unroll.spec import Signature
+
+MOST_UNITS = 10**6
+MOST_LAYERS = 128
+MOST_WORKERS = 256
+MOST_OF_DATA = 10**7
+"""More is a slip, or was made up to fill the memory."""
 
 
 class Initialization(Enum):
@@ -48,7 +54,7 @@ class OptimizerConfig(Config):
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        require(self, "lr", 0 < self.lr < math.inf, "a positive number")
+        require(self, "lr", 0 < self.lr <= 1e6, "a positive number up to 1e6")
         require(self, "weight_decay", self.weight_decay >= 0, "zero or a positive number")
 
 
@@ -109,10 +115,14 @@ class RecurrentConfig(ModelConfig):
     layers and wherever the model says. `initial_state` is that of every sequence. `execution` and `padding`
     say how the recurrence runs; its result is the same. So is it with `checkpoint_steps`, for which the
     backward pass computes every segment of so many steps anew (-1: √T of them; 0: none), in less memory.
+
+    `parameters`, if given, takes the place of `hidden_size`: the largest is chosen with which the model has
+    at most so many trainable parameters, embeddings and output layer included.
     """
 
     cell: CellConfig = MISSING
     hidden_size: int = 128
+    parameters: int | None = None
     num_layers: int = 1
     bidirectional: bool = False
     dropout: float = 0.0
@@ -124,6 +134,11 @@ class RecurrentConfig(ModelConfig):
     def __post_init__(self) -> None:
         require(self, "hidden_size", self.hidden_size >= 1, "1 or more")
         require(self, "num_layers", self.num_layers >= 0, "0 (no recurrence) or more")
+        require(self, "hidden_size", self.hidden_size <= MOST_UNITS, f"{MOST_UNITS:,} or less")
+        require(self, "num_layers", self.num_layers <= MOST_LAYERS, f"{MOST_LAYERS} or less")
+        if self.parameters is not None:
+            require(self, "parameters", 1 <= self.parameters <= 10**12, "in [1, 10^12], or null")
+            require(self, "parameters", self.num_layers > 0, "null with num_layers=0 (no recurrence to size)")
         require(self, "dropout", 0 <= self.dropout < 1, "in [0, 1)")
         require(self, "checkpoint_steps", self.checkpoint_steps >= -1, "-1 (√T), 0 (off) or more")
 
@@ -143,7 +158,11 @@ class DataConfig(Config):
     def __post_init__(self) -> None:
         require(self, "batch_size", self.batch_size >= 1, "1 or more")
         require(self, "bucket_pool", self.bucket_pool >= 0, "0 (no bucketing) or more")
-        require(self, "workers", self.workers >= 0, "0 or more")
+        require(self, "workers", 0 <= self.workers <= MOST_WORKERS, f"0 or more, up to {MOST_WORKERS}")
+        for name in (field.name for field in dataclasses.fields(self)):
+            value = getattr(self, name)
+            if isinstance(value, int) and not name.endswith("seed"):
+                require(self, name, value <= MOST_OF_DATA, f"{MOST_OF_DATA:,} or less")
 
     def signature(self) -> Signature:
         """The kind of data that this config makes."""

@@ -13,14 +13,21 @@ from typing import Any
 import hydra
 from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from unroll import registry
 from unroll.components import DataConfig, ModelConfig, OptimizerConfig, SchedulerConfig
 from unroll.errors import InputError, MissingEnvironmentError, nearest
+from unroll.foreign import require_plain_yaml
 from unroll.registry import require
+from unroll.sweep_config import SweepConfig
 
 
 class Accelerator(Enum):
@@ -46,6 +53,14 @@ class LoggerMode(Enum):
     online = "online"
 
 
+class NonFinite(Enum):
+    """What to do with a step of training whose loss or gradient is NaN or infinite: end the run, or leave
+    the step out."""
+
+    stop = "stop"
+    skip = "skip"
+
+
 class Profiler(Enum):
     """What is timed: nothing, Lightning's hooks, or every operation."""
 
@@ -55,6 +70,10 @@ class Profiler(Enum):
 
 
 CONF = Path(__file__).parents[2] / "conf"
+
+OF_SEVERAL_PROCESSES = ("unroll", "submitit_slurm")
+"""Launchers under which a trial's further processes run that trial, not the whole sweep."""
+
 HELP_WIDTH = 100
 
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true")
@@ -67,6 +86,17 @@ class TrainerConfig:
     `devices` is a number or "auto". `max_minutes` stops in time for a deadline (null: none).
     `gradient_clip` bounds the gradient's norm (0: off). `threads` is the number of CPU threads (null: as
     many as cores). `validate_every` counts epochs. Limits (null: none) count batches.
+
+    With `deterministic` a GPU, too, gives the same bits every time (a CPU does in any case).
+
+    A run is saved after every epoch, and after so many steps or minutes within one (null: not).
+
+    `truncate_steps` cuts every training batch along time into segments of so many steps (null: off). Each is
+    a step of training, and counts as a batch wherever batches are counted; the recurrence's state is carried
+    over from the segment before, but no gradient goes back to it.
+
+    `log_gradients_every` counts optimizer steps (null: off), before which the norm of the loss's gradient
+    with respect to the state of every time step is written to gradients.csv and drawn.
     """
 
     accelerator: Accelerator = Accelerator.auto
@@ -78,12 +108,18 @@ class TrainerConfig:
     max_minutes: float | None = None
     gradient_clip: float = 1.0
     accumulate: int = 1
+    truncate_steps: int | None = None
     validate_every: int = 1
+    checkpoint_every_steps: int | None = None
+    checkpoint_every_minutes: float | None = 10.0
     log_every: int = 50
+    log_gradients_every: int | None = None
     threads: int | None = 1
     limit_train_batches: int | None = None
     limit_valid_batches: int | None = None
     limit_test_batches: int | None = None
+    deterministic: bool = False
+    nonfinite: NonFinite = NonFinite.stop
     detect_anomaly: bool = False
     profiler: Profiler = Profiler.none
     progress_bar: bool = True
@@ -100,23 +136,38 @@ class TrainerConfig:
         require(self, "gradient_clip", self.gradient_clip >= 0, "0 (off) or more")
         for key in ("accumulate", "validate_every", "log_every"):
             require(self, key, getattr(self, key) >= 1, "1 or more")
-        for key in ("threads", "limit_train_batches", "limit_valid_batches", "limit_test_batches"):
+        minutes = self.checkpoint_every_minutes
+        require(
+            self, "checkpoint_every_minutes", minutes is None or minutes > 0, "a positive number, or null"
+        )
+        limits = ("limit_train_batches", "limit_valid_batches", "limit_test_batches")
+        for key in ("threads", "truncate_steps", "checkpoint_every_steps", "log_gradients_every", *limits):
             require(self, key, getattr(self, key) is None or getattr(self, key) >= 1, "1 or more, or null")
+        # Batches of several processes would differ in their number of segments.
+        alone = self.truncate_steps is None or self.devices == "1"
+        require(self, "truncate_steps", alone, f"null with trainer.devices={self.devices}; set that to 1")
 
 
 @dataclass(kw_only=True, slots=True)
 class LoggerConfig:
-    """Config of logging. `samples` is the number of test sequences shown with their predictions."""
+    """Config of logging. `name` is the run's on the dashboard (null: its folder's; in a sweep: what varies),
+    and `group` that of the runs beside it (null: none; in a sweep: its name). `samples` is the number of test
+    sequences shown with their predictions."""
 
     kind: LoggerKind = LoggerKind.wandb
     mode: LoggerMode = LoggerMode.offline
     project: str = "unroll"
+    name: str | None = None
     group: str | None = None
     tags: list[str] = field(default_factory=list)
     samples: int = 8
 
     def __post_init__(self) -> None:
         require(self, "samples", self.samples >= 1, "1 or more")
+        project = re.fullmatch(r"[\w .-]{1,128}", self.project) is not None
+        require(self, "project", project, "1 to 128 letters, digits, blanks, '_', '-' and '.'")
+        tags = all(re.fullmatch(r"\S(.{,62}\S)?", tag) for tag in self.tags)
+        require(self, "tags", tags, "of 1 to 64 characters each")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -145,6 +196,7 @@ class TrainConfig:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     logger: LoggerConfig = field(default_factory=LoggerConfig)
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
 
     def __post_init__(self) -> None:
         require(self, "seed", 0 <= self.seed < 2**32, "in [0, 2^32)")
@@ -155,6 +207,7 @@ def register() -> None:
     store = ConfigStore.instance()
     for name, schema in (("train", TrainConfig), ("trainer", TrainerConfig), ("logger", LoggerConfig)):
         store.store(name, schema, group="schema")
+    store.store("sweep", SweepConfig, group="schema")
     for group in registry.GROUPS:
         for name in registry.names(group):
             store.store(name, registry.config_class(group, name, light=True), group=f"schema/{group}")
@@ -184,10 +237,24 @@ def compose(overrides: Sequence[str]) -> DictConfig:
     """
     if not CONF.is_dir():
         raise MissingEnvironmentError(f"{CONF}: no such folder; install from a clone, with `make setup`")
+    require_harmless(CONF)
     with composition_errors(CONF):
         register()
         with initialize_config_dir(str(CONF), version_base="1.3"):
             return hydra.compose("train", [*overrides, "run_dir=none"])
+
+
+def require_harmless(conf: Path, arguments: Sequence[str] = ()) -> None:
+    """Raise an `InputError` where a config file names code to run, which Hydra would do before any check.
+
+    A file may come from somebody else. Those of `conf` are read, and no others: `arguments` must name none.
+    """
+    for argument in arguments:
+        elsewhere = re.match(r"--config-[dp]\w*|-c[dp]\b|\+*hydra\.searchpath\b", argument)
+        if elsewhere:
+            raise InputError(f"{elsewhere[0]}: config files are read from {conf} alone; put yours there")
+    for file in sorted(conf.rglob("*.yaml")):
+        require_plain_yaml(file)
 
 
 def choices(conf: Path, group: str) -> list[str]:
@@ -195,10 +262,10 @@ def choices(conf: Path, group: str) -> list[str]:
     return sorted(file.stem for file in (conf / group).glob("*.yaml"))
 
 
-def check(composed: DictConfig, conf: Path, *, sweep: bool = False) -> dict[str, Any]:
+def check(composed: DictConfig, conf: Path, *, launcher: str | None = None) -> dict[str, Any]:
     """The plain values of a composed config, once they are known to be right. Imports nothing heavy.
 
-    `sweep` says that it is one of several, started with -m.
+    `launcher` is that of a sweep, if the config is one of its trials.
 
     Raises:
         InputError: a wrong key, type, range or combination; no such `ckpt_path`.
@@ -210,10 +277,10 @@ def check(composed: DictConfig, conf: Path, *, sweep: bool = False) -> dict[str,
     assert isinstance(values, dict)
     plain = {str(key): value for key, value in values.items()}
     config = load(plain, light=True)
-    if sweep and config.trainer.devices != "1":
+    if config.trainer.devices != "1" and launcher not in (None, *OF_SEVERAL_PROCESSES):
         raise InputError(
-            f"trainer.devices={config.trainer.devices}: with -m each run has one device; "
-            "its further processes would run the whole sweep again"
+            f"trainer.devices={config.trainer.devices}: with hydra/launcher={launcher} the further processes "
+            f"would run the whole sweep again; use {' or '.join(OF_SEVERAL_PROCESSES)}"
         )
     signature = config.data.signature()
     if signature not in config.model.accepts:
@@ -288,9 +355,12 @@ def _composition(error: ConfigCompositionException, conf: Path) -> str:
 
 
 def _first_lines(error: Exception) -> str:
-    if ambiguous := re.match(r"Ambiguous value for argument '(.*)'", str(error)):
+    if ambiguous := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.*?)'", str(error)):
         return f"{ambiguous[1]}: several values make a sweep; add -m"
-    return ": ".join(line.rstrip(":") for line in str(error).splitlines()[:2])
+    lines = [line.rstrip(":") for line in str(error).splitlines()[:2]]
+    if isinstance(error, OverrideParseException) and error.override not in lines[0]:
+        return f"{error.override}: cannot be read ({lines[0]})"
+    return ": ".join(lines)
 
 
 def _one_of(word: str, known: Iterable[str]) -> str:

@@ -5,11 +5,21 @@ Code raises one of the errors below where it knows the key or the file, the valu
 """
 
 import os
+import re
+import signal
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+
+from unroll.redact import redact
+
+MOST_SHOWN = 2000
+"""Characters of a message. Names that stand in it may come from a file that somebody made up."""
+
+_NO_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory|size calculation overflowed")
+"""How torch says it, in a RuntimeError."""
 
 
 class UnrollError(Exception):
@@ -36,10 +46,19 @@ class NumericError(UnrollError):
     exit_code = 4
 
 
+class Stopped(UnrollError):  # noqa: N818  # it is no error
+    """A signal has ended a run, and it is saved. Exit code 75 ("try again"), 130 after Ctrl-C."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number
+        self.exit_code = 130 if signal_number == signal.SIGINT else 75
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """The end of a message about an unknown `word`: the closest of `choices`, or all of them."""
     known = sorted(choices)
-    close = get_close_matches(word, known, n=1)
+    close = get_close_matches(word[:100], known, n=1)
     if close:
         return f"did you mean '{close[0]}'?"
     return f"choose from: {', '.join(known)}" if known else "there are none to choose from"
@@ -56,12 +75,41 @@ def boundary() -> Iterator[None]:
     except UnrollError as error:
         if os.environ.get("UNROLL_DEBUG"):
             traceback.print_exc()
-        line = " ".join(str(error).split())
-        print(f"error: {line}", file=sys.stderr)
+        line = _one_line(error)
+        _say(line if isinstance(error, Stopped) else f"error: {line}")
         sys.exit(error.exit_code)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not _NO_MEMORY.search(str(error)):
+            raise
+        if os.environ.get("UNROLL_DEBUG"):
+            traceback.print_exc()
+        _say(f"error: out of memory ({_one_line(error)}); take a smaller model, batch or file")
+        sys.exit(MissingEnvironmentError.exit_code)
     except BrokenPipeError:  # `unroll predict … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _one_line(error: Exception) -> str:
+    """The message without what moves a terminal's cursor; of one that fills the screen its two ends."""
+    text = str(error)
+    if len(text) > MOST_SHOWN:
+        # More is redacted than shown, so that no secret stands at a cut.
+        first, last = redact(text[:MOST_SHOWN]), redact(text[-MOST_SHOWN:])
+        text = f"{first[: MOST_SHOWN // 2]} … {last[-MOST_SHOWN // 4 :]}"
+    text = redact(" ".join(text.split()))
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def _say(line: str) -> None:
+    """Print a last line; after a hang-up there is nobody to read it, and that changes no exit code."""
+    try:
+        print(line, file=sys.stderr)
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, sys.stderr.fileno())

@@ -21,7 +21,6 @@ they import from other files. `build` imports the file whole.
 import ast
 import dataclasses
 import importlib
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -78,7 +77,8 @@ GROUPS = {
 """The package or module that the entries of each config group live in."""
 
 C = TypeVar("C", bound=type)
-_CONFIG_PART = "unroll.config_part."  # prefix of the modules that hold config parts in sys.modules
+_CONFIG_PART = "unroll.config_part."  # prefix of the names of config parts
+_parts: dict[str, ModuleType] = {}  # not in sys.modules: what pickles classes by name would look there
 _configs: dict[tuple[str, str], type[Config]] = {}  # of whole modules
 _light_configs: dict[tuple[str, str], type[Config]] = {}  # of config parts
 _builders: dict[type[Config], Callable[..., Any]] = {}
@@ -142,6 +142,7 @@ def from_dict(group: str, values: dict[str, Any], *, light: bool = False) -> Any
     Raises:
         InputError: an unknown key, a value of the wrong type or out of range, by its full key.
     """
+    _require_keys(values, group)
     return typed(config_class(group, str(values.get("name")), light=light), values, group, light=light)
 
 
@@ -151,6 +152,7 @@ def typed(cls: type[Any], values: dict[str, Any], group: str = "", *, light: boo
     Raises:
         InputError: as `from_dict`.
     """
+    _require_keys(values, group)
     hints = get_type_hints(cls)
     known = {field.name for field in dataclasses.fields(cls)}
     rest, nested = {}, {}
@@ -162,6 +164,9 @@ def typed(cls: type[Any], values: dict[str, Any], group: str = "", *, light: boo
             nested[key] = from_dict(path, value, light=light)
         elif dataclasses.is_dataclass(hints[key]):
             nested[key] = typed(hints[key], value, path, light=light)
+        elif _looks_up(value):
+            full = path.replace("/", ".")
+            raise InputError(f"{full}={value}: ${{…}} is not looked up here; write the value itself")
         else:
             rest[key] = value
     prefix = f"{group.replace('/', '.')}." if group else ""
@@ -177,6 +182,19 @@ def typed(cls: type[Any], values: dict[str, Any], group: str = "", *, light: boo
         raise InputError(f"{prefix}{error}") from error
 
 
+def _require_keys(values: Any, group: str) -> None:
+    if not isinstance(values, dict):
+        key = group.replace("/", ".") or "the config"
+        raise InputError(f"{key}={values}: must be keys and values")
+
+
+def _looks_up(value: Any) -> bool:
+    """Whether OmegaConf would put something else in a value's place: a variable of the environment, say."""
+    if isinstance(value, dict):
+        return any(map(_looks_up, [*value, *value.values()]))
+    return any(map(_looks_up, value)) if isinstance(value, list) else isinstance(value, str) and "${" in value
+
+
 def to_dict(config: object) -> dict[str, Any]:
     """Plain dicts, lists, strings and numbers of a typed config: the inverse of `from_dict`."""
     values = OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)
@@ -187,11 +205,11 @@ def to_dict(config: object) -> dict[str, Any]:
 def _load_config_part(module: str) -> ModuleType:
     """Execute the config part of a file as a module of its own."""
     light_name = _CONFIG_PART + module
-    if light_name in sys.modules:
-        return sys.modules[light_name]
+    if light_name in _parts:
+        return _parts[light_name]
     file = Path(__file__).parent.joinpath(*module.split(".")[1:]).with_suffix(".py")
     tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
-    part = sys.modules[light_name] = ModuleType(light_name)
+    part = _parts[light_name] = ModuleType(light_name)
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module not in LIGHT:
             for alias in node.names:

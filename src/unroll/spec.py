@@ -1,9 +1,10 @@
 """What is known of a data set before a model is built: the kind and size of its inputs and targets."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 PAD, START, END, UNKNOWN = range(4)
 """Ids that every vocabulary begins with: padding, start and end of a sequence, and an unseen token."""
@@ -12,6 +13,10 @@ SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<unk>")
 
 IGNORED = -1
 """The class of a step that neither loss nor metrics count, though it is no padding."""
+
+MOST_SIZE = 2**31
+MOST_STEPS = 100_000
+"""Of a target. A model that never writes END goes on for half as many more."""
 
 
 class Kind(Enum):
@@ -111,11 +116,65 @@ class DataSpec:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "DataSpec":
-        """The inverse of `to_dict`."""
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError: a value that no data set has. It may come from a file that somebody made up.
+        """
         inputs, targets, alignment = values["signature"]
-        rest: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in values.items()
-            if name != "signature"
+        hints = get_type_hints(cls)
+        rest = {
+            name: _checked(name, value, hints[name]) for name, value in values.items() if name != "signature"
         }
-        return cls(signature=Signature(Kind(inputs), Kind(targets), Alignment(alignment)), **rest)
+        spec = cls(signature=Signature(Kind(inputs), Kind(targets), Alignment(alignment)), **rest)
+        spec._require_consistent()
+        return spec
+
+    def _require_consistent(self) -> None:
+        kinds = self.signature
+        _require_names("input_vocabulary", kinds.inputs, self.input_vocabulary, self.input_size)
+        _require_names("target_vocabulary", kinds.targets, self.target_vocabulary, self.target_size)
+        if self.letters:
+            _require_names("letters", Kind.TOKENS, self.letters, len(self.letters))
+        for name in ("input_size", "target_size", "max_target_length", "horizon", "season"):
+            _require(getattr(self, name) >= 1, f"{name}={getattr(self, name)}: is less than 1")
+        longest = self.max_target_length
+        _require(longest <= MOST_STEPS, f"max_target_length={longest}: is more than {MOST_STEPS}")
+        for which, mean, std, size in (
+            ("input", self.input_mean, self.input_std, self.input_size),
+            ("target", self.target_mean, self.target_std, self.target_size),
+        ):
+            fits = len(mean) == len(std) and size % max(1, len(mean)) == 0 and all(value > 0 for value in std)
+            _require(fits, f"{which}_mean and {which}_std: do not fit {which}_size={size}")
+        within = all(index < self.input_size for index in self.target_inputs)
+        _require(within, f"target_inputs={self.target_inputs}: beyond input_size={self.input_size}")
+        _require(len(self.error_names) == 2, f"error_names={self.error_names}: are not two")
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise ValueError(message)
+
+
+def _require_names(key: str, kind: Kind, names: tuple[str, ...], size: int) -> None:
+    if kind in (Kind.TOKENS, Kind.CLASSES, Kind.LABELS):
+        _require(len(names) == size, f"{key}: holds {len(names)} names for a size of {size}")
+    if kind is Kind.TOKENS:
+        _require(
+            names[: len(SPECIAL_TOKENS)] == SPECIAL_TOKENS, f"{key}: does not begin with {SPECIAL_TOKENS}"
+        )
+        _require(len(set(names)) == size, f"{key}: holds a token twice")
+
+
+def _checked(name: str, value: Any, hint: Any) -> Any:
+    """A value of the type that a field is to have; of a tuple, plain data is a list."""
+    if get_args(hint):
+        kind = get_args(hint)[0]
+        if not isinstance(value, list):
+            raise ValueError(f"{name}: is a {type(value).__name__}, not a list")
+        return tuple(_checked(name, each, kind) for each in value)
+    if hint is float and type(value) in (int, float) and math.isfinite(value):
+        return float(value)
+    if type(value) is not hint or (hint is int and not 0 <= value < MOST_SIZE):
+        raise ValueError(f"{name}={value!r:.40}: is no value that a data set has")
+    return value

@@ -1,6 +1,7 @@
 """Batches of near-equal lengths, shuffled anew every epoch, the same whatever the number of workers."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -40,6 +41,7 @@ class BucketedBatches(Sampler[list[int]]):
         self.rank = rank
         self.world_size = world_size
         self.epoch = 0
+        self._done = (0, 0)
 
     @property
     def sampler(self) -> "BucketedBatches":
@@ -50,11 +52,21 @@ class BucketedBatches(Sampler[list[int]]):
         """Choose the order of an epoch."""
         self.epoch = epoch
 
+    def go_on(self, epoch: int, batches: int) -> None:
+        """Begin in an epoch of which the first `batches` have been dealt out already."""
+        self.epoch = epoch
+        self._done = (epoch, batches)
+
     def __len__(self) -> int:
         steps = -(-len(self.lengths) // self.batch_size)
         return min(steps, len(self.lengths) // self.world_size)
 
     def __iter__(self) -> Iterator[list[int]]:
+        epoch, batches = self._done
+        yield from islice(self.whole_epoch(), batches if epoch == self.epoch else 0, None)
+
+    def whole_epoch(self) -> Iterator[list[int]]:
+        """The batches of the epoch, those that have been dealt out already among them."""
         random = np.random.default_rng([self.seed, self.epoch])
         order = random.permutation(len(self.lengths)) if self.shuffle else np.arange(len(self.lengths))
         if self.pool:

@@ -8,15 +8,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from unroll.data.files import FilesConfig
 from unroll.data.table import Table
-from unroll.data.text_file import read_text
+from unroll.data.text_file import MOST_BYTES, read_text
 from unroll.errors import InputError
 
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons"}
 CHUNK = 50_000  # rows that are held as Python strings at once
+MOST_COLUMNS = 10_000
+MOST_CELLS = 2**27
+"""Of a Parquet file, of which a thousand bytes can say that a value is repeated so often."""
 
 csv.field_size_limit(2**31 - 1)  # a long sequence of characters may stand in one cell
 
@@ -39,6 +43,8 @@ def read_table(path: Path, *, header: bool = True, literal: bool = False) -> Tab
         if path.suffix.lower() == ".parquet":
             return _read_parquet(path)
         text = read_text(path)
+    except MemoryError as error:
+        raise InputError(f"{path}: does not fit into the memory ({error}); give less of it") from error
     except pa.ArrowException as error:
         raise InputError(f"{path}: is no whole Parquet file ({error}); make the file anew") from error
     except OSError as error:
@@ -54,14 +60,37 @@ def read_table(path: Path, *, header: bool = True, literal: bool = False) -> Tab
 
 def _read_parquet(path: Path) -> Table:
     """A Parquet file; what pandas wrote as an index that has a name is a column."""
-    names = pq.read_schema(path).names
-    _require_names(names, str(path))
+    schema = pq.read_schema(path)
+    _require_names(schema.names, str(path))
+    rows = pq.read_metadata(path).num_rows
+    if rows * len(schema) > MOST_CELLS:
+        raise InputError(f"{path}: has {rows:,} rows, and is not read; give at most {MOST_CELLS:,} cells")
+    for column in schema:
+        _require_flat(path, column)
     frame = pd.read_parquet(path, dtype_backend="numpy_nullable")
     if any(name is not None for name in frame.index.names):
         frame = frame.reset_index()
     if frame.empty:
         raise InputError(f"{path}: has no rows; give a file that has some")
     return Table(path, frame, np.arange(1, len(frame) + 1))
+
+
+def _require_flat(path: Path, column: pa.Field) -> None:
+    """Raise an `InputError` where a column of a Parquet file holds lists, or more text than a file may."""
+    if pa.types.is_nested(column.type):
+        raise InputError(
+            f"{path}: column '{column.name}' holds {column.type}, no single values; leave it out"
+        )
+    if pa.types.is_primitive(column.type):
+        return
+    cells = pq.read_table(path, columns=[column.name], read_dictionary=[column.name])[column.name]
+    size = sum(  # each different text stands there once, and the rows say which
+        pc.sum(pc.binary_length(cell.dictionary).take(cell.indices)).as_py() or 0
+        for cell in cells.chunks
+        if pa.types.is_dictionary(cell.type)
+    )
+    if size > MOST_BYTES:
+        raise InputError(f"{path}: column '{column.name}' is text of {size:,} bytes; give less of it")
 
 
 def _records(path: Path, reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
@@ -125,15 +154,19 @@ def _require_header(names: list[str], place: str, delimiter: str) -> None:
 
 
 def _require_names(names: list[str], place: str) -> None:
+    if len(names) > MOST_COLUMNS:
+        raise InputError(f"{place}: {len(names):,} columns; give at most {MOST_COLUMNS:,}")
+    seen: set[str] = set()
     for number, name in enumerate(names, start=1):
         if not name:
             raise InputError(
                 f"{place}: column {number} has no name; name it, or leave it out (pandas: index=False)"
             )
-        if name in names[: number - 1]:
+        if name in seen:
             raise InputError(
                 f"{place}: two columns are called '{name}'; the first line gives each a name of its own"
             )
+        seen.add(name)
 
 
 def _count(number: int, noun: str) -> str:

@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 from unroll.errors import InputError
@@ -16,20 +17,26 @@ BEGINNINGS = {
 """What a file is, by its first bytes, that was taken for text."""
 
 
+PIECE = 2**20
+MOST_BYTES = 2**30
+FREE_BYTES = 2**24
+MOST_RATIO = 200
+"""A gzip file may hold so many times its own size, or `FREE_BYTES`: tables shrink to a tenth, bombs to a
+thousandth."""
+
+
 def read_text(path: Path) -> str:
     """The text of a UTF-8 file, without a byte-order mark; of a gzip file where its name ends in .gz.
 
     Raises:
-        InputError: a file that cannot be read, is not UTF-8 (by line), or is empty.
+        InputError: a file that cannot be read, is too large, is not UTF-8 (by line), or is empty.
     """
     try:
-        content = path.read_bytes()
-        if path.suffix.lower() == ".gz":
-            content = gzip.decompress(content)
+        content = _read(path)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path}: is not gzip, or cut short ({error}); make the file anew") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', error)})") from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -42,3 +49,32 @@ def read_text(path: Path) -> str:
     if not text.strip():
         raise InputError(f"{path}: is empty; write something in it, or give another file")
     return text
+
+
+def _read(path: Path) -> bytes:
+    """What is in a file, unpacked."""
+    if path.suffix.lower() != ".gz":
+        with path.open("rb") as file:
+            content = read_most(file.read, MOST_BYTES)
+        if len(content) > MOST_BYTES:
+            raise InputError(f"{path}: is larger than {MOST_BYTES:,} bytes of text; save it as Parquet")
+        return content
+    size = path.stat().st_size
+    most = min(MOST_BYTES, max(FREE_BYTES, MOST_RATIO * size))
+    with gzip.open(path) as packed:
+        content = read_most(packed.read, most)
+    if len(content) > most:
+        raise InputError(
+            f"{path}: unpacks to more than {most:,} bytes, from {size:,}, and is not read; "
+            "if that is what you expect, unpack it"
+        )
+    return content
+
+
+def read_most(read: Callable[[int], bytes], most: int) -> bytes:
+    """All that `read` has, or a little more than `most`: asked for at once, that would take as much memory."""
+    pieces, size = [], 0
+    while size <= most and (piece := read(PIECE)):
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)

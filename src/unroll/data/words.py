@@ -14,6 +14,7 @@ import torch
 from unroll.components import DataConfig
 from unroll.data.base import Samples, SequenceDataModule
 from unroll.data.collate import Sample
+from unroll.data.text_file import read_text
 from unroll.errors import InputError, MissingEnvironmentError
 from unroll.registry import builds, register, require
 from unroll.spec import Alignment, DataSpec, Kind, Signature
@@ -123,9 +124,9 @@ def read_dictionary(path: Path, stress: bool) -> dict[str, list[list[str]]]:
         InputError: no such file, a line without phonemes, or a phoneme that is none, by file and line.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"data.path={path}: cannot be read as UTF-8 text ({error})") from error
+        lines = read_text(path).splitlines()
+    except InputError as error:
+        raise InputError(f"data.path={error}") from error
     dictionary: dict[str, list[list[str]]] = {}
     for number, line in enumerate(lines, start=1):
         entry, *phonemes = line.split("#")[0].split() or [""]

@@ -1,16 +1,19 @@
 """What training a model will cost, and what checkpointing and truncation would save of it."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 import pandas as pd
+from rich import box
 from rich.table import Table
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from unroll.inspect.cost import MEGABYTE, median_seconds
+from unroll.inspect.cost import median_seconds
+from unroll.inspect.cost_profile import MEGABYTE
 from unroll.inspect.memory import peak_bytes, size_of
 from unroll.nn.recurrence import Recurrence
 
@@ -19,45 +22,54 @@ B = TypeVar("B")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One way of training: the time of a step, the steps of an epoch, the most memory in use."""
+    """One way of training: the time of a step, the steps of an epoch, the most memory in use.
+
+    Where memory did not suffice the time is NaN and the memory infinite. `counted_bytes` is what can be told
+    of the memory without running all of it.
+    """
 
     name: str
     step_ms: float
     steps: int
-    memory_bytes: int
+    memory_bytes: float
+    counted_bytes: int | None = None
 
     @property
     def epoch_seconds(self) -> float:
-        """How long an epoch takes, without validation and without the loading of data."""
+        """How long an epoch takes, without validation."""
         return self.step_ms * self.steps / 1e3
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The ways of training, as the config says first."""
+    """The ways of training, as the config says first; `summary` says it in words."""
 
     choices: list[Choice]
+    summary: str = ""
 
     def frame(self) -> pd.DataFrame:
-        """A row for each choice: name, step_ms, steps, memory_bytes, epoch_seconds."""
+        """A row for each choice: name, step_ms, steps, memory_bytes, counted_bytes, epoch_seconds."""
         rows = [{**asdict(choice), "epoch_seconds": choice.epoch_seconds} for choice in self.choices]
         return pd.DataFrame(rows)
 
     def table(self) -> Table:
         """The same for the terminal, beside the first choice."""
-        table = Table("training", title="measured on one batch")
-        for column in ("ms a step", "steps an epoch", "s an epoch", "MB", "time ×", "memory ×"):
-            table.add_column(column, justify="right")
+        table = Table(title="training", box=box.SIMPLE, padding=(0, 0, 0, 1))
+        table.add_column("way", no_wrap=True)
+        headers = ("ms a\nstep", "steps", "s an\nepoch", "time\n×", "MB", "MB\ncounted", "mem-\nory ×")
+        for header in headers:
+            table.add_column(header, justify="right")
         first = self.choices[0]
         for choice in self.choices:
             table.add_row(
                 choice.name,
-                f"{choice.step_ms:.1f}",
-                f"{choice.steps}",
-                f"{choice.epoch_seconds:.1f}",
-                f"{choice.memory_bytes / MEGABYTE:.1f}",
-                f"{choice.epoch_seconds / first.epoch_seconds:.2f}",
-                f"{choice.memory_bytes / first.memory_bytes:.2f}",
+                _number(choice.step_ms, 1),
+                f"{choice.steps:,}",
+                _number(choice.epoch_seconds, 1),
+                _number(choice.epoch_seconds / first.epoch_seconds, 2),
+                _number(choice.memory_bytes / MEGABYTE, 1),
+                "" if choice.counted_bytes is None else _number(choice.counted_bytes / MEGABYTE, 1),
+                _number(choice.memory_bytes / first.memory_bytes, 2),
             )
         return table
 
@@ -101,6 +113,12 @@ def estimate(
         segment, pieces = truncated
         choices.append(measure("truncated", segment, batches * pieces))
     return Estimate(choices)
+
+
+def _number(value: float, digits: int) -> str:
+    if math.isinf(value):
+        return "too much"
+    return "" if math.isnan(value) else f"{value:,.{digits}f}"
 
 
 @contextmanager

@@ -10,10 +10,13 @@ import pandas as pd
 import torch
 from jaxtyping import Float, Int
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from rich import box
 from rich.table import Table
 from torch import Tensor, nn
 
 from unroll.components import Execution, Padding
+from unroll.inspect.recording import recurrences
 from unroll.nn.cells.base import Cell, State, last_valid
 from unroll.nn.recurrence import Recurrence
 
@@ -32,11 +35,6 @@ class Curve:
     cell: str
     state: str
     norms: Float[np.ndarray, " time"]
-
-    @property
-    def label(self) -> str:
-        """What the picture calls it."""
-        return f"{self.model} {self.cell} {self.state}".replace("  ", " ")
 
     @property
     def reaching(self) -> float:
@@ -69,24 +67,44 @@ class GradientFlow:
 
     def table(self) -> Table:
         """The first step, the last and the largest of each curve, for the terminal."""
-        table = Table("model", "cell", "state", title="norm of ∂loss/∂state")
-        for column in ("first step", "last step", "largest", "first / largest"):
+        table = Table(title="norm of ∂loss/∂state", box=box.SIMPLE)
+        table.add_column("state")
+        for column in ("first\nstep", "last\nstep", "largest", "first /\nlargest"):
             table.add_column(column, justify="right")
-        for curve in self.curves:
+        for curve, label in zip(self.curves, self.labels(), strict=True):
             numbers = (curve.norms[0], curve.norms[-1], curve.norms.max(), curve.reaching)
-            table.add_row(curve.model, curve.cell, curve.state, *(f"{number:.2e}" for number in numbers))
+            table.add_row(label, *(f"{number:.1e}" for number in numbers))
         return table
 
     def figure(self) -> Figure:
-        """The norms over the steps, on a logarithmic scale. A norm of zero is not drawn."""
+        """The norms over the steps, on a logarithmic scale: a colour for each cell, c dashed.
+
+        A norm of zero is not drawn.
+        """
         figure = Figure(figsize=(8, 4.5), layout="constrained")
         axes = figure.subplots()
-        for curve in self.curves:
-            axes.plot(np.where(curve.norms > 0, curve.norms, np.nan), label=curve.label)
+        cells = list(dict.fromkeys((curve.model, curve.cell) for curve in self.curves))
+        for curve, label in zip(self.curves, self.labels(), strict=True):
+            axes.plot(
+                np.where(curve.norms > 0, curve.norms, np.nan),
+                label=label,
+                color=f"C{cells.index((curve.model, curve.cell))}",
+                linestyle="-" if curve.state == "h" else "--",
+            )
         axes.set(xlabel="step", ylabel="norm of ∂loss/∂state", yscale="log")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend(frameon=False, fontsize=8)
         return figure
+
+    def labels(self) -> list[str]:
+        """What the picture calls each curve: its state, and of model and cell what tells them apart."""
+        several_models = len({curve.model for curve in self.curves}) > 1
+        several_cells = len({curve.cell for curve in self.curves}) > 1
+        return [
+            " ".join([curve.model] * several_models + [curve.cell] * several_cells + [curve.state])
+            for curve in self.curves
+        ]
 
 
 def gradient_flow(models: Mapping[str, M], loss: Callable[[M], Tensor]) -> GradientFlow:
@@ -95,9 +113,13 @@ def gradient_flow(models: Mapping[str, M], loss: Callable[[M], Tensor]) -> Gradi
     It is exact: every step is taken on its own, and its new state is a node of autograd's graph. All paths
     from a state to the loss count, those through later states and through the layers above. In float32 what
     is below 1e-45 is zero: `model.double()` shows more.
+
+    Raises:
+        InputError: a model has no recurrence.
     """
     curves = []
     for name, model in models.items():
+        recurrences(model)
         with recorded_states(model) as record, torch.enable_grad():
             value = loss(model)
         tensors = [tensor for steps in record.values() for state in steps for tensor in state]

@@ -1,5 +1,6 @@
 """What every model shares: its optimizer, and the hyperparameters in its checkpoints."""
 
+import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -7,13 +8,19 @@ from typing import Any, Literal
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from unroll.batch import SequenceBatch
 from unroll.components import ModelConfig, OptimizerConfig, SchedulerConfig
 from unroll.errors import InputError, NumericError
+from unroll.models.finite import FiniteSteps
+from unroll.models.size import resolve_size
+from unroll.nn.attention import AttentionMap
 from unroll.registry import build, from_dict, to_dict
 from unroll.spec import DataSpec
+
+log = logging.getLogger("unroll")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +42,6 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class AttentionMap:
-    """How much each output token attended to each input token; a row of `weights` is an output."""
-
-    inputs: list[str]
-    outputs: list[str]
-    weights: list[list[float]]
-
-
-@dataclass(frozen=True, slots=True)
 class Forecast:
     """One feature: as it was known, as it went on from step `start`, and as was forecast."""
 
@@ -58,6 +56,7 @@ class SequenceModel(pl.LightningModule, ABC):
     """A LightningModule that is built from configs and a DataSpec, and can be rebuilt from a checkpoint.
 
     Attributes:
+        finite_steps: what looks at every step of training before it is taken.
         monitor: the metric of the best checkpoint and of early stopping, and whether "min" or "max" is best.
     """
 
@@ -68,6 +67,7 @@ class SequenceModel(pl.LightningModule, ABC):
     ) -> None:
         super().__init__()
         self.spec = spec
+        self.finite_steps = FiniteSteps()
         self.optimizer_config = optimizer
         self.scheduler_config = scheduler
         plain = {
@@ -94,10 +94,30 @@ class SequenceModel(pl.LightningModule, ABC):
         (T, C) or (T, O) with a row for each step.
         """
 
+    def require_truncatable(self, steps: int) -> None:
+        """Raise an `InputError` unless it can learn from segments of `steps` steps, one after another."""
+        raise InputError(
+            f"trainer.truncate_steps={steps}: needs a target for each step, and those of model "
+            f"{self.hparams['model']['name']} are {self.spec.signature.alignment.value}; set it to null"
+        )
+
     def training_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
         loss = self.loss(batch)
-        self._log_train_loss(loss, batch)
+        self.finite_steps.saw(batch, loss)
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if (self.global_step + 1) % every == 0:  # in other steps it would cost and be lost
+            self.log("train/loss", loss, batch_size=len(batch))
         return loss
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        left_out = self.finite_steps.clip(self.parameters(), gradient_clip_val, self.global_step + 1)
+        if left_out:
+            log.warning("step left out: %s", left_out)
 
     def examples(self, batch: SequenceBatch) -> list[Example]:
         """The sequences of a batch with their predictions, for a table; none by default."""
@@ -135,42 +155,59 @@ class SequenceModel(pl.LightningModule, ABC):
             return {"optimizer": optimizer, "lr_scheduler": plan}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def _log_train_loss(self, loss: Tensor, batch: SequenceBatch) -> None:
-        """Log train/loss in those steps that the loggers write; in the others it would cost and be lost."""
-        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if (self.global_step + 1) % every == 0:
-            self.require_finite("train/loss", loss)
-            self.log("train/loss", loss, batch_size=len(batch))
-
 
 def build_model(
     config: ModelConfig, spec: DataSpec, optimizer: OptimizerConfig, scheduler: SchedulerConfig
 ) -> SequenceModel:
-    """The LightningModule that a config names."""
-    model = build(config, spec, optimizer, scheduler)
-    assert isinstance(model, SequenceModel)
-    return model
+    """The LightningModule that a config names; its own holds the hidden size that `parameters` stands for."""
+
+    def make(config: ModelConfig) -> SequenceModel:
+        model = build(config, spec, optimizer, scheduler)
+        assert isinstance(model, SequenceModel)
+        return model
+
+    return make(resolve_size(config, make))
 
 
 def load_model(checkpoint: dict[str, Any], source: str) -> SequenceModel:
-    """Rebuild a model from what `torch.load(…, weights_only=True)` returned, with its weights, in eval mode.
+    """Rebuild a model from what a checkpoint or an export holds, with its weights, in eval mode.
+
+    Somebody may have made it up: no more memory is taken than its tensors take already.
 
     Raises:
         InputError: the checkpoint is not one of Unroll's; the message names `source`.
     """
     try:
-        plain = checkpoint["hyper_parameters"]
-        model = build_model(
+        plain, weights = checkpoint["hyper_parameters"], checkpoint["state_dict"]
+        configs = (
             from_dict("model", plain["model"]),
             DataSpec.from_dict(plain["spec"]),
             from_dict("optimizer", plain["optimizer"]),
             from_dict("scheduler", plain["scheduler"]),
         )
+        with torch.device("meta"):
+            _require_weights(build_model(*configs), weights)
+        model = build_model(*configs)
         with torch.no_grad():
-            model.load_state_dict(checkpoint["state_dict"])
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, InputError) as error:
-        reason = str(error).splitlines()[0]
+            model.load_state_dict(weights)
+    except Exception as error:  # whatever it is that was made up
+        reason = next(iter(str(error).splitlines()), repr(error))
         raise InputError(
             f"{source}: not a checkpoint of Unroll ({reason}); give one that a run has written"
         ) from error
     return model.eval()
+
+
+def _require_weights(model: SequenceModel, weights: dict[str, Tensor]) -> None:
+    """Raise a `ValueError` unless the tensors are as many and large as the model's, and finite."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    for name in {**wanted, **found}:
+        if wanted.get(name) != found.get(name):
+            raise ValueError(f"{name}: is {found.get(name)}, where the model has {wanted.get(name)}")
+    stored = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage() for tensor in weights.values()}
+    if sum(tensor.nbytes for tensor in weights.values()) > sum(part.nbytes() for part in stored.values()):
+        raise ValueError("some tensors are views of the same numbers")
+    for name, tensor in weights.items():
+        if not bool(tensor.isfinite().all()):
+            raise ValueError(f"{name}: holds NaN or infinity")

@@ -48,14 +48,44 @@ class ManyToMany(PointwiseModel):
             self._require_blind()
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(self.backbone.output_size, spec.target_size)
+        self.carried_state: list[State] = []
+        """The recurrence's states after the last segment that was trained on."""
 
     def forward(
         self, batch: SequenceBatch, state: list[State] | None = None
     ) -> Float[Tensor, "batch time outputs"]:
         """Logits or scaled values; `state` is the recurrence's initial one, instead of its own."""
-        outputs, _ = self.backbone(batch, state)
-        logits: Tensor = self.output(self.dropout(outputs))
-        return logits
+        return self._run(batch, state)[0]
+
+    def training_outputs(self, batch: SequenceBatch) -> Float[Tensor, "batch time outputs"]:
+        """Of a segment, starting from the state after the one before, from which no gradient goes back.
+
+        Truncated backpropagation through time (Williams & Peng 1990).
+        """
+        if batch.start is None:
+            return self._run(batch, None)[0]
+        state = [tuple(tensor[: len(batch)] for tensor in tensors) for tensors in self.carried_state]
+        outputs, final = self._run(batch, state if batch.start > 0 else None)
+        # Without the copies, a state that is a view of all the segment's outputs would keep them.
+        self.carried_state = [tuple(tensor.detach().clone() for tensor in tensors) for tensors in final]
+        return outputs
+
+    def require_truncatable(self, steps: int) -> None:
+        front_end = self.backbone.front_end
+        if self.config.bidirectional:
+            reason = "model.bidirectional=true reads the whole sequence; set it to false"
+        elif front_end.sees_ahead or front_end.sees_behind:
+            name = self.config.front_end.name
+            reason = f"model.front_end.name={name} sees across the cuts; take none, mlp or time_distributed"
+        else:
+            return
+        raise InputError(f"trainer.truncate_steps={steps}: {reason}")
+
+    def _run(
+        self, batch: SequenceBatch, state: list[State] | None
+    ) -> tuple[Float[Tensor, "batch time outputs"], list[State]]:
+        outputs, final = self.backbone(batch, state)
+        return self.output(self.dropout(outputs)), final
 
     def _require_blind(self) -> None:
         """Where the target of a step is the next input, refuse what reads that input."""

@@ -57,5 +57,5 @@ class OneToMany(TokenGenerator):
         for layer in self.project:
             assert isinstance(layer, nn.ModuleList)
             state.append(tuple(torch.tanh(project(context)) for project in layer))
-        nothing = context.new_zeros(len(batch), 1, 0)
+        nothing = context.new_zeros(context.shape[0], 1, 0)
         return Memory(nothing, nothing, batch.mask), state

@@ -46,6 +46,8 @@ class PointwiseModel(SequenceModel):
 
     def loss(self, batch: SequenceBatch) -> Tensor:
         rows = self._rows(batch, self.training_outputs(batch))
+        if len(rows.outputs) == 0:  # a segment whose steps all are IGNORED
+            return rows.outputs.sum()
         return self.target.loss(rows.outputs, rows.targets)
 
     def validation_step(self, batch: SequenceBatch, batch_idx: int) -> None:

@@ -110,7 +110,7 @@ class Seq2SeqContinuous(PointwiseModel):
         initial: list[State] | None = None,
     ) -> Steps:
         state = self._encode(batch, initial)
-        value = state[0][0].new_zeros(len(batch), self.spec.target_size)
+        value = state[0][0].new_zeros(batch.lengths.shape[0], self.spec.target_size)
         outputs: list[Tensor] = []
         for t in range(steps):
             hidden, state = self.decoder.step(value, state)

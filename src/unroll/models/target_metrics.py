@@ -80,7 +80,7 @@ class LengthAccuracy(Metric):
         """Count rows, each right or not."""
         known, index = torch.unique(lengths, return_inverse=True)
         total = torch.bincount(index, minlength=len(known))
-        correct = torch.bincount(index, weights=right.double(), minlength=len(known)).long()
+        correct = torch.bincount(index[right], minlength=len(known))
         assert isinstance(self.counts, list)
         self.counts.append(torch.stack([known, correct, total], dim=1))
 

@@ -14,10 +14,10 @@ from torchmetrics import MeanMetric
 
 from unroll.batch import SequenceBatch
 from unroll.components import OptimizerConfig, RecurrentConfig, SchedulerConfig
-from unroll.models.base import AttentionMap, Example, SequenceModel
+from unroll.models.base import Example, SequenceModel
 from unroll.models.metrics import SequenceErrors
 from unroll.models.teacher_forcing import TeacherForcingConfig, teacher_forcing_ratio
-from unroll.nn.attention import Attention
+from unroll.nn.attention import Attention, AttentionMap
 from unroll.nn.backbone import build_recurrence
 from unroll.nn.cells.base import State
 from unroll.nn.decoder import Decoder, Weights

@@ -38,6 +38,15 @@ class AdditiveAttentionConfig(AttentionConfig):
     name: str = "additive"
 
 
+@dataclass(frozen=True, slots=True)
+class AttentionMap:
+    """How much each output token attended to each input token: a row of `weights` is an output, its sum 1."""
+
+    inputs: list[str]
+    outputs: list[str]
+    weights: list[list[float]]
+
+
 class Attention(nn.Module, ABC):
     """Scores every query against every step of a memory; padding gets no weight."""
 

@@ -32,7 +32,7 @@ def pool(
 def _last(
     outputs: Float[Tensor, "batch time hidden"], lengths: Int[Tensor, " batch"], directions: int
 ) -> Float[Tensor, "batch hidden"]:
-    rows = torch.arange(len(outputs), device=outputs.device)
+    rows = torch.arange(outputs.shape[0], device=outputs.device)
     last = outputs[rows, lengths - 1]
     if directions == 1:
         return last

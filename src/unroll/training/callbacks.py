@@ -17,10 +17,13 @@ log = logging.getLogger("unroll")
 MEASURES = ("valid/exact_match", "valid/accuracy", "valid/mae")
 """What a line says of an epoch, where the model measures it."""
 
+METRICS = "metrics"
+"""Where a checkpoint keeps the metrics of its validation."""
+
 
 class StepSeeds(pl.Callback):
-    """Seed torch before every training step with f(seed, step, rank): dropout and draws do not depend on
-    what was drawn before, by loaders or by validation, nor on where a run was resumed."""
+    """Seed torch before every training step, validation and test with f(seed, step, rank): dropout and draws
+    do not depend on what was drawn before, by loaders or by validation, nor on where a run was resumed."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -28,7 +31,15 @@ class StepSeeds(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        step = trainer.fit_loop.total_batch_idx + 1
+        self._seed(trainer, trainer.fit_loop.total_batch_idx + 1)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._seed(trainer, trainer.global_step)
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._seed(trainer, trainer.global_step)
+
+    def _seed(self, trainer: pl.Trainer, step: int) -> None:
         seed = int(np.random.SeedSequence([self.seed, step, trainer.global_rank]).generate_state(1)[0])
         # torch.manual_seed does the same, and takes 0.4 ms to look for devices that are not there.
         torch.default_generator.manual_seed(seed)
@@ -51,6 +62,16 @@ class EpochLines(pl.Callback):
         shown = "  ".join(f"{name} {metrics[name]:.4f}" for name in dict.fromkeys(names) if name in metrics)
         seconds = time.perf_counter() - self.start
         log.info("epoch %d/%s  %s  %.0f s", trainer.current_epoch + 1, trainer.max_epochs, shown, seconds)
+
+
+class KeepMetrics(pl.Callback):
+    """Puts the metrics of the last validation into checkpoints: the best one knows what it was best with."""
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        known = trainer.callback_metrics.items()
+        checkpoint[METRICS] = {name: float(value) for name, value in known if name.startswith("valid/")}
 
 
 class Throughput(pl.Callback):
@@ -79,7 +100,7 @@ class Throughput(pl.Callback):
         batch: SequenceBatch,
         batch_idx: int,
     ) -> None:
-        self.sequences += len(batch)
+        self.sequences += 0 if batch.start else len(batch)  # each once, however it is cut
         self.tokens = self.tokens + _tokens(batch).detach()
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -87,6 +108,14 @@ class Throughput(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._stop()
+
+    def state_dict(self) -> dict[str, Any]:
+        self._stop()
+        return {"sequences": self.sequences, "tokens": int(self.tokens), "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.sequences, self.seconds = state_dict["sequences"], state_dict["seconds"]
+        self.tokens = torch.tensor(state_dict["tokens"])
 
     def results(self) -> dict[str, float]:
         """Seconds, and sequences and tokens a second."""

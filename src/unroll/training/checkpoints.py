@@ -1,53 +1,115 @@
-"""Checkpoints of a run: which are kept, and how one is read."""
+"""Checkpoint files: sealed with a checksum, written whole or not at all, found and read."""
 
+import hashlib
+import io
+import logging
 import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.plugins.io import CheckpointIO
 
 from unroll.errors import InputError
+from unroll.foreign import require_plain
 from unroll.models.base import SequenceModel, load_model
+from unroll.training import archive, exports, safe_files
+
+log = logging.getLogger("unroll")
 
 FOLDER = "checkpoints"
+LAST = "last.ckpt"
+BEST = "best.ckpt"
+
+_SEAL = b"sha256:"
+_SEAL_SIZE = len(_SEAL) + 64
 
 
-class _OwnCheckpoint(ModelCheckpoint):
-    """Writes one file of a run's folder.
+class CheckpointFiles(CheckpointIO):
+    """What Lightning writes and reads checkpoints with; of last.ckpt the one before is kept, too.
 
-    A run that goes on from a checkpoint has a folder of its own: the old run's best is not its best.
+    Attributes:
+        failure: the error of the last writing, for the processes to end together; None if it went well.
     """
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        pass
+    failure: OSError | None = None
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+    ) -> None:
+        path = Path(path)
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        self.failure = None
+        try:
+            path.parent.mkdir(exist_ok=True)
+            safe_files.write(path, seal(buffer.getvalue()), keep_previous=path.name == LAST)
+        except OSError as error:
+            self.failure = error
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        return read(Path(path))
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        Path(path).unlink(missing_ok=True)
 
 
-def keep_best(run_dir: Path, model: SequenceModel) -> ModelCheckpoint:
-    """A callback that writes checkpoints/best.ckpt, by the model's own measure."""
-    metric, mode = model.monitor
-    return _OwnCheckpoint(run_dir / FOLDER, "best", monitor=metric, mode=mode, enable_version_counter=False)
+def seal(data: bytes) -> bytes:
+    """A zip archive of torch with its SHA-256 as the archive's comment; torch itself checks nothing."""
+    assert data.endswith(b"\0\0"), "an archive without a comment ends with the length of it, 0"
+    comment = _SEAL + hashlib.sha256(data).hexdigest().encode()
+    return data[:-2] + len(comment).to_bytes(2, "little") + comment
 
 
-def keep_last(run_dir: Path) -> ModelCheckpoint:
-    """A callback that writes checkpoints/last.ckpt after every epoch."""
-    return _OwnCheckpoint(
-        run_dir / FOLDER, "last", save_on_train_epoch_end=True, enable_version_counter=False
-    )
+def is_whole(path: Path) -> bool:
+    """Whether a file is a checkpoint with the checksum that it says."""
+    return path.is_file() and _checksum_holds(path) is True
+
+
+def _checksum_holds(path: Path) -> bool | None:
+    """None if there is no checksum."""
+    content = path.read_bytes()
+    if not content[-_SEAL_SIZE:].startswith(_SEAL):
+        return None
+    return seal(content[: -_SEAL_SIZE - 2] + b"\0\0") == content
+
+
+def recover(run_dir: Path) -> Path | None:
+    """The newest whole checkpoint of a run's folder, as its last.ckpt; None if it has none yet.
+
+    Raises:
+        InputError: there are some, and all are torn.
+    """
+    last = run_dir / FOLDER / LAST
+    before = safe_files.previous(last)
+    if is_whole(last):
+        return last
+    if is_whole(before):
+        what = "its checksum does not match" if last.exists() else "is missing"
+        log.info("%s: %s; going on from the one before it", last, what)
+        before.replace(last)
+        return last
+    if last.exists() or before.exists():
+        raise InputError(f"{last}: is torn, and so is the one before it; start a new run")
+    return None
 
 
 def find(run: Path) -> Path:
     """The checkpoint of a run: the file itself, or in a run's folder the best (without one, the last).
+
+    Of an export it is the file of its weights.
 
     Raises:
         InputError: there is none.
     """
     if run.is_file():
         return run
-    for name in ("best.ckpt", "last.ckpt"):
-        if (run / FOLDER / name).is_file():
-            return run / FOLDER / name
+    for path in (run / FOLDER / BEST, run / FOLDER / LAST, run / exports.WEIGHTS):
+        if path.is_file():
+            return path
     what = "holds no checkpoint" if run.is_dir() else "no such run"
     raise InputError(f"{run}: {what}; give a run's folder (as outputs/seq2seq/…/…) or a .ckpt file")
 
@@ -58,8 +120,13 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the file is unreadable, or holds more than that.
     """
+    if path.name == exports.WEIGHTS:
+        return exports.read(path)
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path}: not a checkpoint, or a torn one; give a .ckpt file that a run has written")
+    if _checksum_holds(path) is False:
+        raise InputError(f"{path}: its checksum does not match, it is torn or was changed; give another")
+    archive.require_harmless(path)
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -68,34 +135,40 @@ def read(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not a readable checkpoint ({error!r:.100})") from error
     if not isinstance(checkpoint, dict):
         raise InputError(f"{path}: not a checkpoint of Unroll; give one that a run has written")
+    for part in ("hyper_parameters", "datamodule_hyper_parameters"):
+        require_plain(checkpoint.get(part), f"{path}: {part}")
     return checkpoint
 
 
-def require_fit(path: Path, model: SequenceModel, max_epochs: int) -> None:
-    """Make sure that a run of `model` can go on from a checkpoint.
+def require_fit(
+    path: Path, model: SequenceModel, key: str = "", max_epochs: int | None = None
+) -> dict[str, Any]:
+    """The content of a checkpoint from which a run of `model` can go on. Messages begin with `key`.
 
     Raises:
         InputError: the file is no checkpoint, or that of another model, data set, optimizer or schedule,
-            or it has nothing left to train.
+            or it has had `max_epochs`.
     """
     checkpoint = read(path)
     try:
         model.load_state_dict(checkpoint["state_dict"])
+        checkpoint["callbacks"]["Saving"]["logged"]
         old, new = checkpoint["hyper_parameters"], model.hparams
-        same = {key: old[key]["name"] == new[key]["name"] for key in ("optimizer", "scheduler")}
+        same = {part: old[part]["name"] == new[part]["name"] for part in ("optimizer", "scheduler")}
         same["data"] = old["spec"] == new["spec"]
         epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
     except (KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise InputError(
-            f"ckpt_path={path}: is not of a run with this model; give the model and data options of its run"
+            f"{key}{path}: is not of a run with this model; give the model and data options of its run"
         ) from error
-    for key, is_same in same.items():
+    for part, is_same in same.items():
         if not is_same:
-            raise InputError(f"ckpt_path={path}: is of a run with another {key}; give the {key} of its run")
-    if epochs >= max_epochs:
+            raise InputError(f"{key}{path}: is of a run with another {part}; give the {part} of its run")
+    if max_epochs is not None and epochs >= max_epochs:
         raise InputError(
             f"trainer.max_epochs={max_epochs}: {path} has had {epochs} epochs; give more to go on"
         )
+    return checkpoint
 
 
 def load(run: Path) -> SequenceModel:

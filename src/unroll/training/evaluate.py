@@ -20,11 +20,15 @@ def data_of(run: Path) -> SequenceDataModule:
     """
     path = checkpoints.find(run)
     plain = checkpoints.read(path).get("datamodule_hyper_parameters")
-    if not isinstance(plain, dict) or not {"data", "seed"} <= plain.keys():
+    seed = plain.get("seed") if isinstance(plain, dict) else None
+    if not isinstance(plain, dict) or not isinstance(seed, int) or "data" not in plain:
         raise InputError(
             f"{path}: does not say what data it learned from; give a checkpoint that a run has written"
         )
-    return build_data(from_dict("data", plain["data"]), plain["seed"])
+    try:
+        return build_data(from_dict("data", plain["data"]), seed % 2**32)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def evaluate(model: SequenceModel, run: Path, split: str = "test") -> tuple[str, dict[str, float]]:

@@ -2,16 +2,19 @@
 
 import os
 import socket
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlparse
 
 import wandb
-from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.loggers import Logger, WandbLogger
 from requests.utils import get_netrc_auth
 
 from unroll.config import LoggerConfig, LoggerKind, LoggerMode
+from unroll.redact import redact
+from unroll.training.metrics_file import MetricsFile
 
 METRICS_FILE = "metrics.csv"
 WANDB_FOLDER = Path("outputs")
@@ -19,26 +22,37 @@ WANDB_FOLDER = Path("outputs")
 
 
 def build_loggers(
-    config: LoggerConfig, run_dir: Path, values: dict[str, Any]
+    config: LoggerConfig, run_dir: Path, values: dict[str, Any], place: dict[str, Any] | None = None
 ) -> tuple[list[Logger], str | None]:
-    """The loggers that the config names, and a line for the user where W&B had to fall back to offline."""
+    """The loggers that the config names, and a line for the user where W&B had to fall back to offline.
+
+    `config` and `values` are redacted. `place` is where the loggers of a run were that goes on: what was
+    logged later is forgotten.
+    """
     if config.kind is LoggerKind.none:
         return [], None
-    loggers: list[Logger] = [CSVLogger(run_dir, name="", version="", flush_logs_every_n_steps=100)]
+    metrics = MetricsFile(run_dir / METRICS_FILE)
+    if place is not None:
+        metrics.take_back(place)
+    loggers: list[Logger] = [metrics]
     if config.kind is LoggerKind.csv:
         return loggers, None
+    run_id = None if place is None else place["wandb"]
     reason = why_not_online() if config.mode is LoggerMode.online else None
     _keep_to_one_folder()
     WANDB_FOLDER.mkdir(exist_ok=True)
     if config.mode is LoggerMode.online and reason is None:
         try:
-            run = _start(config, run_dir, values, "online")
+            run = _start(config, run_dir, values, "online", run_id)
         except wandb.errors.Error as error:  # a key that is none, a server that does not answer as one
             reason = str(error).splitlines()[0]
-            run = _start(config, run_dir, values, "offline")
+            run = _start(config, run_dir, values, "offline", run_id)
     else:
-        run = _start(config, run_dir, values, "offline")
+        run = _start(config, run_dir, values, "offline", run_id)
     loggers.append(WandbLogger(experiment=run))
+    for row in metrics.read():  # a run that goes on has all of its curves under its old id
+        logged = {name: float(value) for name, value in row.items() if value and name != "step"}
+        loggers[-1].log_metrics(logged, int(row["step"]))
     note = (
         f"W&B: offline, since {reason}; `wandb sync {run.dir.removesuffix('/files')}` sends it later"
         if reason
@@ -48,14 +62,34 @@ def build_loggers(
 
 
 def _start(
-    config: LoggerConfig, run_dir: Path, values: dict[str, Any], mode: Literal["online", "offline"]
+    config: LoggerConfig,
+    run_dir: Path,
+    values: dict[str, Any],
+    mode: Literal["online", "offline"],
+    run_id: str | None,
+) -> wandb.Run:
+    arguments = sys.argv
+    sys.argv = redact("\0".join(arguments)).split("\0")  # W&B records them
+    try:
+        return _init(config, run_dir, values, mode, run_id)
+    finally:
+        sys.argv = arguments
+
+
+def _init(
+    config: LoggerConfig,
+    run_dir: Path,
+    values: dict[str, Any],
+    mode: Literal["online", "offline"],
+    run_id: str | None,
 ) -> wandb.Run:
     return wandb.init(
+        id=run_id,  # replaces what is under it: offline nothing could be added
         dir=WANDB_FOLDER,
         project=config.project,
         group=config.group,
         tags=config.tags,
-        name="/".join(run_dir.parts[-3:]),
+        name=config.name or "/".join(run_dir.parts[-3:]),
         config=values,
         mode=mode,
         settings=wandb.Settings(
@@ -64,10 +98,24 @@ def _start(
     )
 
 
+def place(loggers: list[Logger]) -> dict[str, Any] | None:
+    """Where the loggers are, for `build_loggers`; by then all that was logged is on the disk."""
+    if not loggers:
+        return None
+    metrics, *others = loggers
+    assert isinstance(metrics, MetricsFile)
+    return {**metrics.place(), "wandb": others[0].version if others else None}
+
+
 def finish(exit_code: int = 0) -> None:
     """Close the W&B run, if there is one, so that the next in this process is a run of its own."""
     if wandb.run is not None:
         wandb.finish(exit_code)
+
+
+def tear_down() -> None:
+    """End W&B's own process, in a process whose end W&B does not notice, as in multiprocessing."""
+    wandb.teardown()
 
 
 def why_not_online(timeout_s: float = 2.0) -> str | None:
@@ -88,6 +136,13 @@ def _keep_to_one_folder() -> None:
     """Keep W&B's caches beside its runs, not in the user's home."""
     for variable in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR"):
         os.environ.setdefault(variable, str((WANDB_FOLDER / "wandb").absolute()))
+
+
+def log_summary(outcome: dict[str, Any]) -> None:
+    """Put the numbers of a run's results beside its metrics on the dashboard, if there is one."""
+    if wandb.run is not None:
+        numbers = {name: value for name, value in outcome.items() if isinstance(value, int | float)}
+        wandb.run.summary.update(numbers)
 
 
 def log_table(name: str, columns: list[str | int], rows: list[Iterable[Any]]) -> None:

@@ -5,9 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
+import torch
 from matplotlib.figure import Figure
 
-from unroll.models.base import AttentionMap, Forecast
+from unroll.inspect.attention import attention_figure
+from unroll.inspect.heat_map import draw_states
+from unroll.inspect.recording import Call
+from unroll.models.base import Forecast
+from unroll.nn.attention import AttentionMap
 
 Curve = tuple[list[int], list[float]]
 
@@ -51,14 +56,7 @@ def draw_curves(curves: dict[str, Curve], title: str, path: Path) -> None:
 
 def draw_attention(maps: list[AttentionMap], path: Path) -> None:
     """Attention of each output (rows) over the inputs (columns), one panel a sequence."""
-    figure = Figure(figsize=(4.2 * len(maps), 4.2), layout="constrained")
-    for axes, attention in zip(figure.subplots(1, len(maps), squeeze=False)[0], maps, strict=True):
-        axes.imshow(attention.weights, cmap=mpl.colormaps["magma"], vmin=0, vmax=1, aspect="auto")
-        axes.set_xticks(range(len(attention.inputs)), attention.inputs)
-        axes.set_yticks(range(len(attention.outputs)), attention.outputs)
-        axes.xaxis.tick_top()
-    figure.supylabel("output")
-    figure.savefig(path, dpi=120)
+    attention_figure(maps).savefig(path, dpi=120)
 
 
 def draw_forecasts(forecasts: list[Forecast], path: Path) -> None:
@@ -74,6 +72,16 @@ def draw_forecasts(forecasts: list[Forecast], path: Path) -> None:
         axes.grid(alpha=0.3)
     figure.axes[0].legend(frameon=False, fontsize=8, ncols=4)
     figure.supxlabel("step")
+    figure.savefig(path, dpi=120)
+
+
+def draw_hidden_states(calls: Sequence[Call], path: Path) -> None:
+    """The outputs of each recurrence over the steps of one sequence, one panel a recurrence."""
+    figure = Figure(figsize=(8, 2.6 * len(calls)), layout="constrained")
+    for axes, call in zip(figure.subplots(len(calls), 1, squeeze=False)[:, 0], calls, strict=True):
+        draw_states(axes, torch.stack(call.outputs), f"{call.name}, outputs")
+    figure.supxlabel("step")
+    figure.supylabel("unit")
     figure.savefig(path, dpi=120)
 
 

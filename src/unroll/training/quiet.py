@@ -10,6 +10,9 @@ MESSAGES = (
     ".*exists and is not empty.*",  # the run's folder, which the run has just made
     ".*smaller than the logging interval.*",  # short runs are short
     ".*could not find the monitored key.*",  # a run that ends before its first validation has no best
+    ".*`srun` command is available.*",  # a run need not be a SLURM job where there is SLURM
+    ".*GPU available but not used.*",  # trainer.accelerator=cpu says so
+    ".*your dataloader is not resumable.*",  # its batches begin where the run goes on
     ".*LeafSpec.*is deprecated.*",  # Lightning 2.6 on torch 2.13
 )
 

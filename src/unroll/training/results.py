@@ -1,27 +1,28 @@
 """What a run leaves behind besides its checkpoints: the record of what was run, and what came of it."""
 
 import csv
+import itertools
 import json
 import logging
-import platform
 import shlex
 import sys
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import OmegaConf
 
 from unroll.batch import SequenceBatch
+from unroll.config import TrainerConfig
 from unroll.errors import InputError
+from unroll.inspect.recording import Call, record
 from unroll.models.base import SequenceModel
-from unroll.training import loggers, pictures
+from unroll.nn.recurrence import Recurrence
+from unroll.redact import redact
+from unroll.training import loggers, pictures, safe_files
+from unroll.training.environment import environment
 
 log = logging.getLogger("unroll")
-
-PACKAGES = ("torch", "lightning", "hydra-core", "omegaconf", "wandb", "torchmetrics", "numpy")
 
 
 def make_run_dir(wanted: Path) -> Path:
@@ -33,25 +34,44 @@ def make_run_dir(wanted: Path) -> Path:
             run_dir.mkdir(parents=True)
         except FileExistsError:
             number += 1
-        except OSError as error:
-            raise InputError(f"run_dir={wanted}: cannot be made ({error.strerror}); name another") from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", error)
+            raise InputError(f"run_dir={wanted}: cannot be made ({reason}); name another") from error
         else:
             return run_dir
 
 
-def write_record(run_dir: Path, values: dict[str, Any]) -> None:
-    """config.yaml, command.txt and environment.json: what was run, and on what."""
-    (run_dir / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(values)), encoding="utf-8")
-    (run_dir / "command.txt").write_text(shlex.join(["python", *sys.argv]) + "\n", encoding="utf-8")
-    environment = {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "packages": {package: version(package) for package in PACKAGES},
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-    }
-    _write_json(run_dir / "environment.json", environment)
+def find_run_dir(wanted: Path, values: dict[str, Any]) -> Path | None:
+    """The folder of that name, or with -2, -3 … behind it, of a run with these redacted values, if any."""
+    for number in itertools.count(1):
+        run_dir = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+        if not run_dir.is_dir():
+            return None
+        record = run_dir / "config.yaml"
+        if record.is_file() and record.read_text(encoding="utf-8") == _yaml(values):
+            return run_dir
+    return None
+
+
+def write_record(run_dir: Path, values: dict[str, Any], config: TrainerConfig) -> None:
+    """config.yaml, command.txt and environment.json: what was run, and on what. `values` are redacted."""
+    safe_files.write(run_dir / "command.txt", redact(shlex.join(["python", *sys.argv])) + "\n")
+    _write_json(run_dir / "environment.json", environment(config))
+    safe_files.write(run_dir / "config.yaml", _yaml(values))
+
+
+def changes(run_dir: Path, config: TrainerConfig) -> list[str]:
+    """What is not as it was when a run began, and its bits may depend on."""
+    before = json.loads((run_dir / "environment.json").read_text(encoding="utf-8"))
+    return [
+        f"{key} was {before.get(key)}, is {value}"
+        for key, value in environment(config).items()
+        if before.get(key) != value
+    ]
+
+
+def _yaml(values: dict[str, Any]) -> str:
+    return OmegaConf.to_yaml(OmegaConf.create(values))
 
 
 def write_vocabulary(run_dir: Path, model: SequenceModel) -> None:
@@ -61,6 +81,20 @@ def write_vocabulary(run_dir: Path, model: SequenceModel) -> None:
         run_dir / "vocabulary.json",
         {"input": list(spec.input_vocabulary), "target": list(spec.target_vocabulary)},
     )
+
+
+def read_results(run_dir: Path) -> dict[str, Any] | None:
+    """results.json; None of a run that has not finished."""
+    path = run_dir / "results.json"
+    if not path.is_file():
+        return None
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: is no JSON ({error}); remove it to go on with the run") from error
+    if not isinstance(results, dict):
+        raise InputError(f"{path}: holds no results; remove it to go on with the run")
+    return results
 
 
 def write_results(run_dir: Path, results: dict[str, Any]) -> None:
@@ -79,8 +113,8 @@ def write_report(run_dir: Path, model: SequenceModel) -> None:
         _write_csv(run_dir / "accuracy_by_length.csv", ["length", "accuracy"], rows)
 
 
-def show_examples(model: SequenceModel, batch: SequenceBatch) -> None:
-    """Print a batch's sequences with their predictions, and put them on the dashboard."""
+def show_examples(run_dir: Path, model: SequenceModel, batch: SequenceBatch) -> None:
+    """Print a batch's sequences with their predictions; write examples.csv; put them on the dashboard."""
     examples = model.examples(batch)
     if not examples:
         return
@@ -93,11 +127,16 @@ def show_examples(model: SequenceModel, batch: SequenceBatch) -> None:
     rows: list[Iterable[Any]] = [
         [e.inputs, e.predicted, " | ".join(e.targets), e.right if e.graded else None] for e in examples
     ]
-    loggers.log_table("test/examples", ["input", "predicted", "target", "right"], rows)
+    columns: list[str | int] = ["input", "predicted", "target", "right"]
+    _write_csv(run_dir / "examples.csv", columns, rows)
+    loggers.log_table("test/examples", columns, rows)
 
 
-def draw_pictures(run_dir: Path, model: SequenceModel, batch: SequenceBatch) -> None:
-    """curves.png, and what else the model has to show of its test; on the dashboard too."""
+def draw_pictures(run_dir: Path, model: SequenceModel, batch: SequenceBatch, one: SequenceBatch) -> None:
+    """curves.png, and what else the model has to show of its test; on the dashboard too.
+
+    `one` is a batch of one sequence, of which the hidden states are shown.
+    """
     metrics_file = run_dir / loggers.METRICS_FILE
     if metrics_file.is_file():
         pictures.draw_curves(pictures.read_curves(metrics_file), str(run_dir), run_dir / "curves.png")
@@ -107,6 +146,9 @@ def draw_pictures(run_dir: Path, model: SequenceModel, batch: SequenceBatch) -> 
     forecasts = model.forecasts(batch)
     if forecasts:
         pictures.draw_forecasts(forecasts[:4], run_dir / "forecasts.png")
+    calls = _recorded(model, one)
+    if calls:
+        pictures.draw_hidden_states(calls, run_dir / "hidden_states.png")
     report = model.report()
     if "confusion" in report:
         names = model.spec.target_vocabulary
@@ -118,10 +160,17 @@ def draw_pictures(run_dir: Path, model: SequenceModel, batch: SequenceBatch) -> 
         loggers.log_image(f"pictures/{picture.stem}", picture)
 
 
-def _write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+def _recorded(model: SequenceModel, one: SequenceBatch) -> list[Call]:
+    """What the recurrences do with a sequence, its targets given to a decoder."""
+    if not any(isinstance(part, Recurrence) and part.num_layers > 0 for part in model.modules()):
+        return []
+    return record(lambda: model.loss(one), model, 0)
+
+
+def _write_csv(path: Path, header: Iterable[object], rows: Iterable[Iterable[object]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header, *rows])
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:
-    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    safe_files.write(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")

@@ -1,5 +1,6 @@
 """The long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000)."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,15 +12,24 @@ from torch import Tensor
 from unroll.components import CellConfig, Padding
 from unroll.nn.cells.base import State
 from unroll.nn.cells.fused import SHUT, FusedCell
-from unroll.registry import builds, register
+from unroll.registry import builds, register, require
 
 
 @register("model/cell", "lstm")
 @dataclass(kw_only=True, slots=True)
 class LSTMConfig(CellConfig):
-    """Config of the LSTM cell."""
+    """Config of the LSTM cell.
+
+    `forget_bias` is added to the forget gate's bias at the start. At 0 half of c is gone after every step,
+    and of the gradient with it; at 1 (Jozefowicz et al. 2015, "An empirical exploration of recurrent network
+    architectures") or more, dependencies of many steps can be learned from the first.
+    """
 
     name: str = "lstm"
+    forget_bias: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(self, "forget_bias", math.isfinite(self.forget_bias), "a number")
 
 
 @builds(LSTMConfig)
@@ -31,6 +41,8 @@ class LSTM(FusedCell):
 
     def __init__(self, config: LSTMConfig, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size, config.initialization)
+        with torch.no_grad():
+            self.bias_ih[hidden_size : 2 * hidden_size] += config.forget_bias
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
         h, c = state

@@ -17,6 +17,8 @@ class FrontEnd(nn.Module, ABC):
     output_size: int
     sees_ahead: bool = False
     """Whether what it makes of a step depends on later ones."""
+    sees_behind: bool = False
+    """Whether what it makes of a step depends on earlier ones."""
 
     @abstractmethod
     def forward(

@@ -40,6 +40,7 @@ class Conv(FrontEnd):
         super().__init__()
         self.output_size = config.output_size
         self.sees_ahead = not config.causal and config.kernel_size > 1
+        self.sees_behind = config.kernel_size > 1
         # Causal: as many zeros before the sequence as the kernel reaches back; `forward` drops the surplus
         # steps that those after it make.
         padding = config.kernel_size - 1 if config.causal else config.kernel_size // 2

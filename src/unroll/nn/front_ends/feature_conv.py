@@ -45,7 +45,7 @@ class FeatureConv(FrontEnd):
             raise _needs_one_length("those of this data differ")
         self.length = length
         self.output_size = input_size
-        self.sees_ahead = True
+        self.sees_ahead = self.sees_behind = True
         # Conv1d reads (batch, channels, position), which (B, T, I) is already: channels are steps.
         self.across = nn.Conv1d(length, config.filters, config.kernel_size, padding=config.kernel_size // 2)
         self.back = nn.Conv1d(config.filters, length, kernel_size=1)

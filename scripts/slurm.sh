@@ -1,0 +1,92 @@
+#!/bin/sh
+# A SLURM cluster of this one machine, for the tests: real daemons, started by hand and stopped again.
+#
+#     sh scripts/slurm.sh start FOLDER    then: export SLURM_CONF=FOLDER/slurm.conf
+#     sh scripts/slurm.sh stop FOLDER
+#
+# As root; it installs Debian's slurm-wlm and munge where they are missing. Everything else is in FOLDER.
+set -eu
+action=${1:-}
+folder=$(mkdir -p "${2:?name a folder}" && cd "$2" && pwd)
+
+fail() {
+    echo "error: $1" >&2
+    exit 3
+}
+
+start() {
+    [ "$(id -u)" = 0 ] || fail "the daemons of SLURM need root; become root, or run in a container"
+    if ! command -v slurmctld >/dev/null || ! command -v munged >/dev/null; then
+        command -v apt-get >/dev/null || fail "slurmctld or munged is missing; install SLURM and munge"
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends slurm-wlm munge >/dev/null
+    fi
+    mkdir -p "$folder/state" "$folder/spool"
+    chmod 755 "$folder"
+    head -c 1024 /dev/urandom >"$folder/munge.key"
+    chmod 400 "$folder/munge.key"
+    cat >"$folder/slurm.conf" <<CONF
+ClusterName=one
+SlurmctldHost=localhost(127.0.0.1)
+SlurmUser=root
+SlurmctldPort=${SLURMCTLD_PORT:-26817}
+SlurmdPort=${SLURMD_PORT:-26818}
+AuthType=auth/munge
+AuthInfo=socket=$folder/munge.socket
+CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+MpiDefault=none
+ReturnToService=2
+SchedulerParameters=requeue_delay=0
+MinJobAge=300
+KillWait=30
+StateSaveLocation=$folder/state
+SlurmdSpoolDir=$folder/spool
+SlurmctldPidFile=$folder/slurmctld.pid
+SlurmdPidFile=$folder/slurmd.pid
+NodeName=localhost NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 CPUs=$(nproc) State=UNKNOWN
+PartitionName=main Nodes=localhost Default=YES MaxTime=INFINITE State=UP
+CONF
+    export SLURM_CONF="$folder/slurm.conf"
+    launch munged munged --foreground --force --key-file="$folder/munge.key" --socket="$folder/munge.socket" \
+        --pid-file="$folder/munged.pid" --log-file="$folder/munged.log" --seed-file="$folder/munged.seed"
+    launch slurmctld slurmctld -D -c
+    launch slurmd slurmd -D -N localhost
+    for _ in $(seq 60); do
+        if sinfo --noheader --format=%T 2>/dev/null | grep -q idle; then
+            echo "SLURM runs; export SLURM_CONF=$folder/slurm.conf"
+            return
+        fi
+        sleep 0.5
+    done
+    stop
+    fail "SLURM did not start within 30 s; its logs are in $folder"
+}
+
+launch() {
+    name=$1
+    shift
+    setsid "$@" >"$folder/$name.out" 2>&1 </dev/null &
+    echo $! >>"$folder/daemons"
+}
+
+stop() {
+    [ -f "$folder/daemons" ] || return 0
+    # The last started first. Jobs end with slurmd's job steps, which are told before.
+    SLURM_CONF="$folder/slurm.conf" scancel --quiet --user=root 2>/dev/null || true
+    for pid in $(sed '1!G;h;$!d' "$folder/daemons"); do
+        kill "$pid" 2>/dev/null || true
+    done
+    rm -f "$folder/daemons"
+}
+
+case "$action" in
+start) start ;;
+stop) stop ;;
+*) fail "usage: sh scripts/slurm.sh start|stop FOLDER" ;;
+esac

@@ -1,0 +1,54 @@
+"""`unroll dashboard`: the local runs in the terminal, or the same on the W&B server."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from unroll.errors import InputError, MissingEnvironmentError
+
+FOLDER = Path("outputs/wandb")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.option("--publish", is_flag=True, help="Make Unroll's workspace on the W&B server instead.")
+@click.option("--project", default="unroll", show_default=True, help="Of --publish: the project.")
+@click.option("--entity", help="Of --publish: the team or user; the key's own by default.")
+def dashboard(folder: Path | None, publish: bool, project: str, entity: str | None) -> None:
+    """Open the local runs in W&B's terminal dashboard, also while one is going on.
+
+    FOLDER is W&B's: by default outputs/wandb here, in a folder above, or where Unroll is.
+    """
+    if publish:
+        _publish(project, entity)
+        return
+    folder = folder or _nearest()
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; train with logger=wandb first, or name another")
+    os.execv(sys.executable, [sys.executable, "-m", "wandb", "leet", str(folder)])
+
+
+def _nearest() -> Path:
+    from unroll.config import CONF
+
+    here = Path.cwd()
+    return next(
+        (top / FOLDER for top in (here, *here.parents, CONF.parent) if (top / FOLDER).is_dir()), FOLDER
+    )
+
+
+def _publish(project: str, entity: str | None) -> None:
+    from unroll.training.loggers import why_not_online
+
+    reason = why_not_online()
+    if reason:
+        raise MissingEnvironmentError(f"--publish: {reason}")
+    try:
+        from unroll.training.workspace import publish
+    except ImportError as error:
+        raise MissingEnvironmentError(
+            "--publish: needs the package wandb-workspaces; pip install wandb-workspaces"
+        ) from error
+    print(publish(project, entity))

@@ -1,0 +1,46 @@
+"""`unroll export`: a model to give away, or to run elsewhere."""
+
+from pathlib import Path
+
+import click
+
+from unroll.errors import InputError
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), help="The folder; RUN/export by default.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["program", "onnx"]),
+    help="Beside it, programs that run without Unroll: .pt2, for torch.export.load, or .onnx.",
+)
+def export(run: Path, output: Path | None, kind: str | None) -> None:
+    """Write a model's weights as safetensors and all else that makes it as JSON.
+
+    The folder can be given to `unroll predict` and the other commands as a run. Programs are model.pt2 or
+    model.onnx; of a model that writes tokens encoder and decoder, which is one step of writing. They take
+    batches of any size, padded to any length of two steps or more, and are held against the model first.
+    """
+    if not run.exists():
+        raise InputError(f"{run}: no such run; give a run's folder (as outputs/seq2seq/…/…) or a .ckpt file")
+    folder = output or (run / "export" if run.is_dir() else run.with_name(f"{run.stem}-export"))
+    from unroll.models.base import load_model
+    from unroll.training import checkpoints, exports, programs
+
+    if kind is not None:
+        programs.require_packages(kind)
+    checkpoint = checkpoints.read(checkpoints.find(run))
+    model = load_model(checkpoint, str(run))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        written = exports.write(folder, model, checkpoint)
+        for path in written:
+            print(f"wrote {path}")
+        if kind is not None:
+            for path, difference in programs.write_programs(folder, model, kind).items():
+                print(f"wrote {path}   (differs from the model by {difference:.1e} at most)")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", error)
+        raise InputError(f"--output {folder}: cannot be written ({reason}); name another") from error

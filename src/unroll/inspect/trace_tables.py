@@ -1,0 +1,72 @@
+"""A trace for the terminal."""
+
+from collections.abc import Mapping, Sequence
+
+from jaxtyping import Float
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+from torch import Tensor
+
+from unroll.inspect.cell_trace import CellTrace
+
+
+def cell_table(title: str, cell: CellTrace, steps: int | None, names: Sequence[str]) -> Table:
+    """The first `steps` of a cell: x, or its name; norms of what went in; ranges of gates and states."""
+    frame = cell.frame()[:steps]
+    title = f"{title}, layer {cell.layer} {cell.direction}{_first(len(frame), len(cell.x))}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=0)  # 80 columns hold an LSTM
+    norms = {"‖h‖ before": "h_before_norm", "‖W_ih x‖": "input_norm", "‖W_hh h‖": "memory_norm"}
+    norms = {heading: column for heading, column in norms.items() if column in frame}
+    ranges = [name.removesuffix("_min") for name in map(str, frame) if name.endswith("_min")]
+    for heading in ("t", "x", *norms, *(column.replace("_", " ") for column in ranges)):
+        table.add_column(heading, justify="right", min_width=6 if heading != "t" else None)
+    for t, row in enumerate(frame.to_dict("records")):
+        table.add_row(
+            str(row["step"]),
+            escape(names[t]) if names else shortened(cell.x[t]),
+            *(f"{row[column]:.3f}" for column in norms.values()),
+            *(f"{row[f'{column}_min']:.2f} {row[f'{column}_max']:.2f}" for column in ranges),
+        )
+    return table
+
+
+def outputs_table(
+    title: str, y: Float[Tensor, "time outputs"], steps: int | None, names: Sequence[str]
+) -> Table:
+    """y_t of the first `steps`."""
+    shown = y[:steps]
+    title = f"{title}, y_t = W h_t + b{_first(len(shown), len(y))}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=0, min_width=len(title))
+    for heading in ("t", *(["x"] if names else []), "y"):
+        table.add_column(heading, justify="right")
+    for t, values in enumerate(shown):
+        table.add_row(str(t + 1), *map(escape, names[t : t + 1]), shortened(values, most=8))
+    return table
+
+
+def values_table(title: str, tensors: Mapping[str, Tensor], error: float) -> Table:
+    """Shape, norm, range and last values of each tensor."""
+    table = Table(
+        title=f"{title}: step outputs and final states",
+        title_justify="left",
+        caption=f"the trace gives the model's own outputs to {error:.0e}",
+        caption_justify="left",
+    )
+    for heading in ("", "shape", "norm", "range", "values"):
+        table.add_column(heading)
+    for name, tensor in tensors.items():
+        low, high = tensor.aminmax()
+        values = shortened(tensor.flatten()[-tensor.shape[-1] :])
+        shape = " × ".join(map(str, tensor.shape))
+        table.add_row(name, shape, f"{tensor.norm():.3f}", f"{low:.2f} {high:.2f}", values)
+    return table
+
+
+def shortened(x: Float[Tensor, " size"], most: int = 3) -> str:
+    """The first values of a vector."""
+    return " ".join(f"{value:.2f}" for value in x[:most]) + (" …" if len(x) > most else "")
+
+
+def _first(shown: int, steps: int) -> str:
+    return "" if shown == steps else f", first {shown} of {steps} steps"

@@ -1,0 +1,75 @@
+"""No NaN and no infinity reaches the weights."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_, get_total_norm
+
+from unroll.batch import SequenceBatch
+from unroll.errors import NumericError
+
+MOST_NAMED = 16
+
+
+class FiniteSteps:
+    """Looks at the losses and gradients of every optimizer step before it is taken.
+
+    Attributes:
+        skip: leave out a step that is not finite, instead of ending the run.
+        scaled: whether a GradScaler is at work, which finds infinite gradients itself and expects some.
+        skipped: how many steps were left out.
+    """
+
+    def __init__(self) -> None:
+        self.skip = False
+        self.scaled = False
+        self.skipped = 0
+        self._losses: list[Tensor] = []
+        self._samples: list[Tensor] = []
+
+    def saw(self, batch: SequenceBatch, loss: Float[Tensor, ""]) -> None:
+        """Note a batch of the step."""
+        self._losses.append(loss.detach())
+        self._samples.append(batch.index)
+
+    def clip(self, parameters: Iterable[nn.Parameter], max_norm: float | None, step: int) -> str | None:
+        """Bound the gradient's norm (None: do not); what to say where the step is left out.
+
+        Raises:
+            NumericError: a loss or a gradient is not finite, and steps are not to be left out.
+        """
+        parameters = list(parameters)
+        if max_norm is None:
+            norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
+        else:
+            norm = clip_grad_norm_(parameters, max_norm)
+        losses, samples = torch.stack(self._losses), self._samples
+        self._losses, self._samples = [], []
+        if bool(torch.isfinite(losses).all()) and (self.scaled or math.isfinite(norm)):
+            return None
+        message = _message(losses, norm, samples, step)
+        if not self.skip:
+            raise NumericError(
+                f"{message}; nothing of it was applied. Try a smaller optimizer.lr or trainer.gradient_clip, "
+                "trainer.nonfinite=skip to leave such out, trainer.detect_anomaly=true to find the cause"
+            )
+        for parameter in parameters:
+            parameter.grad = None  # optimizers pass over what has none
+        self.skipped += 1
+        return message
+
+
+def _message(losses: Tensor, norm: Tensor, samples: list[Tensor], step: int) -> str:
+    wrong = (~losses.isfinite()).tolist()
+    if any(wrong):
+        value = losses[wrong.index(True)].item()
+        named = [batch for batch, is_wrong in zip(samples, wrong, strict=True) if is_wrong]
+        what = f"train/loss={value}"
+    else:
+        named, what = samples, f"gradient norm={norm.item()}"
+    numbers = torch.cat(named).tolist()
+    listed = ", ".join(map(str, numbers[:MOST_NAMED])) + (", …" if len(numbers) > MOST_NAMED else "")
+    return f"{what} at step {step}, of the training samples {listed}"

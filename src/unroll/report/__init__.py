@@ -1,0 +1,1 @@
+"""One HTML page that compares the runs of a sweep."""

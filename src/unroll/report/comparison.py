@@ -1,0 +1,79 @@
+"""Several runs beside one another: which is best, and which differ only in their seed."""
+
+from collections import Counter
+from dataclasses import dataclass
+from statistics import fmean
+
+from unroll.report.files import Run
+from unroll.report.settings import SEED, Settings, setting
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Objective:
+    """What runs were to minimise or maximise."""
+
+    name: str
+    larger_is_better: bool
+
+    def loss(self, run: Run) -> float:
+        """Its value with the sign that makes smaller better; infinite of a run that has none."""
+        value = run.objectives.get(self.name)
+        return float("inf") if value is None else -value if self.larger_is_better else value
+
+
+@dataclass(kw_only=True, slots=True)
+class Group:
+    """Runs that differ only in their seed. `label` says what is special to them."""
+
+    label: str
+    settings: dict[str, str]
+    runs: list[Run]
+
+
+class Comparison:
+    """Runs beside one another.
+
+    Attributes:
+        settings: what varies among them and what does not.
+        objectives: those that any run has, the most common first.
+        runs: best first by the first objective; those without it last.
+        groups: runs that differ only in their seed, by the mean of the first objective.
+        several_at_once: whether a run has several objectives, which it trades off.
+    """
+
+    def __init__(self, runs: list[Run]) -> None:
+        self.settings = Settings(runs)
+        maximised = {name for run in runs for name in run.larger_is_better}
+        counted = Counter(name for run in runs for name in run.objectives).most_common()
+        self.objectives = [Objective(name=name, larger_is_better=name in maximised) for name, _ in counted]
+        self.several_at_once = any(len(run.objectives) > 1 for run in runs)
+        self.runs = sorted(runs, key=lambda run: ([each.loss(run) for each in self.objectives], run.name))
+        groups: dict[tuple[str, ...], Group] = {}
+        for run in self.runs:
+            apart = {key: setting(run, key) for key in self.settings.varied if key != SEED}
+            group = Group(label=self.settings.label(run), settings=apart, runs=[])
+            groups.setdefault(tuple(apart.values()), group).runs.append(run)
+        self.groups = sorted(groups.values(), key=self._mean_loss)
+
+    def _mean_loss(self, group: Group) -> float:
+        losses = [each.loss(run) for each in self.objectives[:1] for run in group.runs]
+        known = [loss for loss in losses if loss < float("inf")]
+        return fmean(known) if known else float("inf")
+
+    def runs_with(self, objective: Objective) -> list[Run]:
+        """The runs that have a value of an objective, best first."""
+        return sorted((run for run in self.runs if objective.name in run.objectives), key=objective.loss)
+
+    def front(self) -> list[Run]:
+        """The runs with all objectives that no other run equals or beats in every one of them."""
+        losses = {run.name: [each.loss(run) for each in self.objectives] for run in self.runs}
+        able = [run for run in self.runs if float("inf") not in losses[run.name]]
+
+        def beaten(run: Run) -> bool:
+            mine = losses[run.name]
+            return any(
+                losses[other.name] != mine and all(map(float.__le__, losses[other.name], mine))
+                for other in able
+            )
+
+        return [run for run in able if not beaten(run)]

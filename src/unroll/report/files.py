@@ -1,0 +1,133 @@
+"""The files of a run's folder, each into a `Run`. Reading executes nothing."""
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from unroll.errors import InputError
+from unroll.foreign import read_json, read_yaml
+from unroll.redact import redact, redacted
+from unroll.report.values import flat, measured, text_of
+
+MOST_POINTS = 400
+"""Of a longer curve so many points are kept, evenly: a plot has no pixels for more."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Curve:
+    """A metric over the steps of training."""
+
+    steps: list[int] = field(default_factory=list)
+    epochs: list[int | None] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+
+@dataclass(kw_only=True, slots=True)
+class Run:
+    """What is known of one run.
+
+    `state` is the word of its trial; else finished, unfinished or unreadable. `overrides` and `config` hold
+    values as text, a config by dotted keys. `objectives` are those of the trial, else the best validation;
+    a larger one is better of those in `larger_is_better`. `faults` are the files that could not be read.
+    """
+
+    folder: Path
+    name: str
+    state: str = "unfinished"
+    reason: str = ""
+    overrides: dict[str, str] = field(default_factory=dict)
+    config: dict[str, str] = field(default_factory=dict)
+    objectives: dict[str, float] = field(default_factory=dict)
+    larger_is_better: set[str] = field(default_factory=set)
+    test: dict[str, float] = field(default_factory=dict)
+    costs: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, Curve] = field(default_factory=dict)
+    examples: list[list[str]] = field(default_factory=list)
+    pictures: list[Path] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+def read_run(folder: Path, name: str) -> Run:
+    """One run; what cannot be read is told in its `faults`."""
+    run = Run(folder=folder, name=name, pictures=sorted(folder.glob("*.png")))
+    files = [folder / file for file in READERS if (folder / file).is_file()]
+    for file in files:
+        try:
+            READERS[file.name](run, file)
+        except InputError as error:
+            run.faults.append(str(error))
+        except (OSError, ValueError, csv.Error) as error:
+            run.faults.append(f"{file}: cannot be read ({' '.join(str(error).split())})")
+    if len(run.faults) == len(files):
+        run.state = "unreadable"
+    return run
+
+
+def _read_config(run: Run, path: Path) -> None:
+    run.config = flat(redacted(read_yaml(path)))
+
+
+def _read_results(run: Run, path: Path) -> None:
+    results = read_json(path)
+    run.state = "finished"
+    run.test = {key.removeprefix("test/"): value for key, value in measured(results.get("test")).items()}
+    run.objectives = measured(results.get("best"))
+    run.larger_is_better = _maximised(results.get("monitor"))
+    run.costs = measured(results)
+
+
+def _read_trial(run: Run, path: Path) -> None:
+    trial = read_json(path)
+    run.state = str(trial.get("state", run.state))
+    run.reason = redact(str(trial.get("reason") or ""))
+    overrides = trial.get("overrides")
+    for override in overrides if isinstance(overrides, list) else []:
+        key, _, value = redact(str(override)).partition("=")
+        run.overrides[key.lstrip("+~")] = text_of(value)
+    run.objectives = measured(trial.get("values")) or run.objectives
+    run.larger_is_better |= _maximised(trial.get("directions"))
+    run.costs = measured({"seconds": trial.get("seconds")}) | run.costs
+
+
+def _maximised(directions: Any) -> set[str]:
+    known = directions.items() if isinstance(directions, dict) else ()
+    return {key for key, direction in known if direction == "maximize"}
+
+
+def _read_curves(run: Run, path: Path) -> None:
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        for row in rows:
+            try:
+                _add_to_curves(run.curves, row)
+            except (KeyError, ValueError, TypeError) as error:
+                raise InputError(f"{path}:{rows.line_num}: is no line of metrics ({error})") from error
+    for curve in run.curves.values():
+        kept = slice(None, None, -(-len(curve.steps) // MOST_POINTS))
+        curve.steps, curve.epochs, curve.values = curve.steps[kept], curve.epochs[kept], curve.values[kept]
+
+
+def _add_to_curves(curves: dict[str, Curve], row: dict[str | Any, str | Any]) -> None:
+    for name, value in row.items():
+        if value and isinstance(name, str) and (name == "train/loss" or name.startswith("valid/")):
+            step, epoch, number = int(row["step"]), int(row["epoch"]), float(value)
+            curve = curves.setdefault(name, Curve())
+            curve.steps.append(step)
+            curve.epochs.append(epoch)
+            curve.values.append(number)
+
+
+def _read_examples(run: Run, path: Path) -> None:
+    with path.open(newline="", encoding="utf-8") as file:
+        run.examples = list(csv.reader(file))
+
+
+READERS: dict[str, Callable[[Run, Path], None]] = {
+    "config.yaml": _read_config,
+    "results.json": _read_results,
+    "trial.json": _read_trial,
+    "metrics.csv": _read_curves,
+    "examples.csv": _read_examples,
+}

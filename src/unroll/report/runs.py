@@ -1,0 +1,45 @@
+"""Which runs there are in the folders that a person names."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from unroll.errors import InputError
+from unroll.report.files import Run, read_run
+
+MARKS = ("trial.json", "results.json", "config.yaml")
+"""A folder with one of these is a run's."""
+
+NOT_RUNS = ("wandb", "checkpoints")
+
+
+def read_runs(paths: list[Path]) -> list[Run]:
+    """The runs in these folders: each one a run's, or one that holds runs, as a sweep's does.
+
+    Raises:
+        InputError: there is no such folder, there are no runs in it, or nothing of any run can be read.
+    """
+    folders = {folder.resolve(): folder for path in paths for folder in _find(path)}
+    root = Path(os.path.commonpath(folders)) if len(folders) > 1 else next(iter(folders)).parent
+    runs = [read_run(folder, str(full.relative_to(root))) for full, folder in folders.items()]
+    if all(run.state == "unreadable" for run in runs):
+        raise InputError(runs[0].faults[0])
+    return runs
+
+
+def _find(path: Path) -> Iterator[Path]:
+    if not path.exists():
+        raise InputError(f"{path}: no such folder; give a run's, or one that holds runs, as a sweep's does")
+    if not path.is_dir():
+        raise InputError(f"{path}: is a file; give a run's folder, or one that holds runs")
+    found = False
+    for name, children, _ in os.walk(path):
+        folder = Path(name)
+        children[:] = sorted(child for child in children if child not in NOT_RUNS and child[0] != ".")
+        is_sweep = any((folder / child / "trial.json").exists() for child in children)
+        if not is_sweep and any((folder / mark).is_file() for mark in MARKS):
+            children.clear()
+            found = True
+            yield folder
+    if not found:
+        raise InputError(f"{path}: holds no runs; a run's folder has one of {', '.join(MARKS)}")

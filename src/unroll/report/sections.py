@@ -1,0 +1,187 @@
+"""What a report shows: its sections, each with a sentence that says what it is, or why it is empty."""
+
+from base64 import b64encode
+from collections import Counter
+from dataclasses import dataclass, field
+
+import plotly.graph_objects as go
+from markupsafe import Markup
+
+from unroll.report import figures, tables
+from unroll.report.comparison import Comparison, Objective
+from unroll.report.importance import importances
+from unroll.report.parallel import parallel
+from unroll.report.settings import SEED, counted, setting
+from unroll.report.tables import Table
+from unroll.report.values import show
+
+Pairs = list[tuple[str, str]]
+
+
+@dataclass(kw_only=True, slots=True)
+class Section:
+    """A part of the page. `more` is folded away; `pictures` are PNG in base64."""
+
+    anchor: str
+    title: str
+    text: str
+    pairs: Pairs = field(default_factory=list)
+    more: dict[str, Pairs] = field(default_factory=dict)
+    table: Table | None = None
+    notes: Pairs = field(default_factory=list)
+    figures: list[Markup] = field(default_factory=list)
+    examples: list[list[str]] = field(default_factory=list)
+    pictures: dict[str, str] = field(default_factory=dict)
+
+
+def sections(comparison: Comparison) -> list[Section]:
+    """All of them, in the order of the page."""
+    together = [_parallel, _curves, _importance, _costs, _seeds]
+    if len(comparison.runs) == 1:
+        together = [_curves]
+    elif comparison.several_at_once:
+        together.append(_trade_off)
+    return [make(comparison) for make in (_settings, _trials, *together, _best)]
+
+
+def _settings(comparison: Comparison) -> Section:
+    settings, runs = comparison.settings, comparison.runs
+    pairs = []
+    for key in settings.varied:
+        values = counted(key, runs)
+        follow = settings.follow.get(key)
+        pairs.append((key, values + (f"; with it {', '.join(follow)}" if follow else "")))
+    text = (
+        "Each setting that varied, and how many runs had each of its values." if pairs else "Nothing varied."
+    )
+    same = {f"The same in all: {len(settings.same)} settings": sorted(settings.same.items())}
+    return Section(anchor="settings", title="Settings", text=text, pairs=pairs, more=same)
+
+
+def _trials(comparison: Comparison) -> Section:
+    names = [each.name for each in comparison.objectives]
+    text = "Every run, best first" + (f" by {names[0]}" if names else "")
+    text += ". A click on a column's head sorts by it."
+    told = {run.name: [run.state, *filter(None, [run.reason, *run.faults])] for run in comparison.runs}
+    notes = [(name, "; ".join(words)) for name, words in told.items() if len(words) > 1]
+    return Section(anchor="runs", title="Runs", text=text, table=tables.trials(comparison), notes=notes)
+
+
+def _parallel(comparison: Comparison) -> Section:
+    section = Section(anchor="parallel", title="Parallel coordinates", text="")
+    compared = _compared(comparison)
+    if not compared or not comparison.settings.varied:
+        section.text = "This takes two runs with a result, and a setting that varies."
+        return section
+    section.text = (
+        "Each line is a run. Drag along an axis to keep only the runs that pass there, its name to move it."
+    )
+    # Of runs with several objectives each plot shows them all.
+    shown = compared[:1] if comparison.several_at_once else compared
+    section.figures = [_drawn(parallel(comparison, each), f"parallel-{at}") for at, each in enumerate(shown)]
+    return section
+
+
+def _curves(comparison: Comparison) -> Section:
+    found = Counter(name for run in comparison.runs for name in run.curves)
+    wanted = [each.name for each in comparison.objectives if each.name in found]
+    metrics = list(dict.fromkeys([*wanted, *sorted(found)]))
+    section = Section(anchor="curves", title="Learning curves", text="No run has logged a curve.")
+    if metrics:
+        section.text = (
+            "A metric over the steps of training; choose which above the plot. Runs that differ only in "
+            "their seed share a colour. A click in the legend hides some, a double click shows them alone."
+        )
+        if len(comparison.runs) > figures.MOST_CURVES:
+            section.text += f" Only the best {figures.MOST_CURVES} runs are drawn."
+        section.figures = [_drawn(figures.curves(comparison, metrics), "curves-plot")]
+    return section
+
+
+def _importance(comparison: Comparison) -> Section:
+    section = Section(anchor="importance", title="Importance of settings", text="No two runs have a result.")
+    found = {each.name: importances(comparison, each) for each in _compared(comparison)}
+    shares = {name: share for name, share in found.items() if isinstance(share, dict)}
+    if found:
+        section.text = " ".join(dict.fromkeys(reason for reason in found.values() if isinstance(reason, str)))
+    if shares:
+        section.text = (
+            "The share of each setting in the differences between the runs (fANOVA). "
+            f"A hint: the fewer runs, the more of it is chance. {section.text}"
+        )
+        section.figures = [_drawn(figures.importance(shares), "importance-plot")]
+    return section
+
+
+def _costs(comparison: Comparison) -> Section:
+    section = Section(
+        anchor="costs", title="Time and parameters", text="No two runs tell both their cost and their result."
+    )
+    objectives = [each for each in _compared(comparison) if each.name not in figures.COSTS]
+    if any(set(figures.COSTS) & set(run.costs) for each in objectives for run in comparison.runs_with(each)):
+        section.text = "What each run cost, in seconds and in parameters, against what it reached."
+        section.figures = [_drawn(figures.costs(comparison, objectives), "costs-plot")]
+    return section
+
+
+def _seeds(comparison: Comparison) -> Section:
+    section = Section(anchor="seeds", title="Over seeds", text="No two runs differ in their seed alone.")
+    most = max(len({setting(run, SEED) for run in group.runs}) for group in comparison.groups)
+    if most > 1:
+        section.text = (
+            "Runs that differ only in their seed: mean ± sample standard deviation over so many seeds; the "
+            "pointer on a cell shows the lowest and the highest. In the plot each point is a run."
+        )
+        section.table = tables.seeds(comparison)
+        plots = [figures.seeds(comparison, each) for each in _compared(comparison)]
+        section.figures = [_drawn(plot, f"seeds-plot-{at}") for at, plot in enumerate(plots)]
+    return section
+
+
+def _trade_off(comparison: Comparison) -> Section:
+    front = ", ".join(run.name for run in comparison.front())
+    return Section(
+        anchor="trade-off",
+        title="Trade-off",
+        text=f"The objectives against one another. In all of them together no run is better than {front}.",
+        figures=[_drawn(figures.trade_off(comparison), "trade-off-plot")],
+    )
+
+
+def _best(comparison: Comparison) -> Section:
+    best = comparison.runs[0]
+    if not best.objectives and len(comparison.runs) > 1:
+        return Section(anchor="best", title="Best run", text="No run has a result.")
+    measures = {
+        **best.objectives,
+        **{f"test/{name}": value for name, value in best.test.items()},
+        **{name: best.costs[name] for name in tables.COSTS if name in best.costs},
+    }
+    return Section(
+        anchor="best",
+        title="Best run",
+        text=f"{best.name}: {comparison.settings.label(best, seed=True)}"
+        if comparison.settings.varied
+        else best.name,
+        pairs=[(name, show(value)) for name, value in measures.items()],
+        more={"Its settings": sorted({**best.config, **best.overrides}.items())},
+        examples=best.examples,
+        pictures={path.stem: b64encode(path.read_bytes()).decode("ascii") for path in best.pictures},
+    )
+
+
+def _compared(comparison: Comparison) -> list[Objective]:
+    """The objectives that at least two runs have."""
+    return [each for each in comparison.objectives if len(comparison.runs_with(each)) > 1]
+
+
+def _drawn(figure: go.Figure, name: str) -> Markup:
+    """The figure as HTML, which Plotly makes safe to stand in a page; without its library."""
+    config = {
+        "displaylogo": False,
+        "showSendToCloud": False,  # a button that would upload the data
+        "responsive": True,
+        "plotGlPixelRatio": 1,  # lines of parallel coordinates are one pixel wide: let it be a whole one
+        "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d"],
+    }
+    return Markup(figure.to_html(config, include_plotlyjs=False, full_html=False, div_id=name))

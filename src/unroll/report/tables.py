@@ -1,0 +1,93 @@
+"""The tables of a report, as texts: the template escapes them."""
+
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from unroll.report.comparison import Comparison
+from unroll.report.settings import SEED, setting
+from unroll.report.values import ABSENT, show, show_setting
+
+COSTS = ("parameters", "epochs", "seconds")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """What a person reads, and what a column is sorted by: nothing goes last. `kind` is a CSS class."""
+
+    text: str
+    order: str
+    kind: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """A table that sorts; it has rows."""
+
+    head: list[str]
+    rows: list[list[Cell]]
+
+    def columns(self) -> list[tuple[str, str]]:
+        """The head of each column, and whether it is one of numbers: its CSS class."""
+        kinds = ["number" if cell.kind == "number" else "" for cell in self.rows[0]]
+        return list(zip(self.head, kinds, strict=True))
+
+
+def trials(comparison: Comparison) -> Table:
+    """A row for each run, best first."""
+    settings, objectives = comparison.settings, comparison.objectives
+    tests = list(dict.fromkeys(name for run in comparison.runs for name in run.test))
+    told = {cost for run in comparison.runs for cost in run.costs} - {each.name for each in objectives}
+    costs = [cost for cost in COSTS if cost in told]
+    head = ["run", "state", *map(settings.short, settings.varied)]
+    head += [each.name for each in objectives] + [f"test/{name}" for name in tests] + costs
+    rows = []
+    for run in comparison.runs:
+        row = [_word(run.name), Cell(text=run.state, order=run.state, kind=f"state {run.state}")]
+        row += [_setting(setting(run, key)) for key in settings.varied]
+        row += [_number(run.objectives.get(each.name)) for each in objectives]
+        row += [_number(run.test.get(name)) for name in tests]
+        row += [_number(run.costs.get(cost)) for cost in costs]
+        rows.append(row)
+    return Table(head=head, rows=rows)
+
+
+def seeds(comparison: Comparison) -> Table:
+    """A row for each group: mean ± sample standard deviation of objectives and test metrics."""
+    settings = comparison.settings
+    tests = list(dict.fromkeys(name for run in comparison.runs for name in run.test))
+    keys = [key for key in settings.varied if key != SEED]
+    head = [*map(settings.short, keys), "seeds"]
+    head += [each.name for each in comparison.objectives] + [f"test/{name}" for name in tests]
+    rows = []
+    for group in comparison.groups:
+        measured = [run for run in group.runs if run.objectives or run.test]
+        row = [_setting(group.settings[key]) for key in keys]
+        row.append(_number(float(len({setting(run, SEED) for run in measured}))))
+        row += [
+            _spread([run.objectives.get(each.name) for run in measured]) for each in comparison.objectives
+        ]
+        row += [_spread([run.test.get(name) for run in measured]) for name in tests]
+        rows.append(row)
+    return Table(head=head, rows=rows)
+
+
+def _word(text: str) -> Cell:
+    return Cell(text=text, order=text)
+
+
+def _setting(text: str) -> Cell:
+    return Cell(text=show_setting(text), order="" if text == ABSENT else text)
+
+
+def _number(number: float | None) -> Cell:
+    return Cell(text=show(number), order="" if number is None else repr(number), kind="number")
+
+
+def _spread(values: list[float | None]) -> Cell:
+    known = [value for value in values if value is not None]
+    if not known:
+        return _number(None)
+    spread = f" ± {stdev(known):.2g}" if len(known) > 1 else ""
+    hint = f"{show(min(known))} to {show(max(known))} over {len(known)}"
+    return Cell(text=show(fmean(known)) + spread, order=repr(fmean(known)), kind="number", hint=hint)

@@ -1,0 +1,77 @@
+"""Values that come from files of any origin: as text, as numbers, as a person reads them."""
+
+import math
+from typing import Any
+
+ABSENT = "–"
+
+WIDE = 10
+"""From so large a ratio of the largest to the smallest on, a scale is logarithmic."""
+
+
+def text_of(value: Any) -> str:
+    """A setting as text, the same however it was written: 3e-3, 0.003 and "0.003" are one value."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "null"
+    text = str(value).strip()
+    number = number_of(text)
+    if number is None:
+        return text
+    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
+
+
+def number_of(text: str) -> float | None:
+    """The finite number that a text is, or None."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def place(text: str) -> tuple[bool, float, str]:
+    """What settings are sorted by: numbers by size, then words."""
+    number = number_of(text)
+    return (number is None, number or 0.0, text)
+
+
+def flat(values: dict[Any, Any], prefix: str = "") -> dict[str, str]:
+    """Nested settings as text by their dotted keys."""
+    found: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = text_of(value)
+    return found
+
+
+def measured(values: Any) -> dict[str, float]:
+    """Of a dict the finite numbers; of anything else nothing."""
+    if not isinstance(values, dict):
+        return {}
+    return {
+        str(key): float(value)
+        for key, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
+
+
+def show(number: float | None) -> str:
+    """A number with four digits that count; whole ones whole."""
+    if number is None:
+        return ABSENT
+    return f"{number:,.0f}" if float(number).is_integer() and abs(number) < 1e9 else f"{number:.4g}"
+
+
+def show_setting(text: str) -> str:
+    """A setting as a person reads it: 0.0012345678 is 0.001235."""
+    number = number_of(text)
+    return text if number is None or number.is_integer() else f"{number:.4g}"
+
+
+def is_wide(values: list[float]) -> bool:
+    """Whether positive values reach over so much that a logarithmic scale suits them."""
+    return min(values) > 0 and max(values) / min(values) > WIDE

@@ -1,0 +1,1 @@
+"""Several runs that are one experiment: which are tried, how they are run, what they reached."""

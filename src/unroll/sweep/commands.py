@@ -1,0 +1,106 @@
+"""The command line of a trial, and the config that it stands for."""
+
+import copy
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType, Quote, QuotedString
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from unroll.config import CONF, check, composition_errors
+from unroll.sweep.space import Space
+
+LAUNCHER = "hydra/launcher"
+
+
+class Commands:
+    """Makes the trials of one sweep: of what varies an override list, of that a checked config.
+
+    `master` is the config that Hydra composed of the sweep's own command line.
+    """
+
+    def __init__(self, master: DictConfig, loader: ConfigLoader, space: Space, folder: Path) -> None:
+        self._master = master
+        self._loader = loader
+        self._space = space
+        self._folder = folder
+        self._composed: dict[tuple[str, ...], DictConfig] = {}
+        self._is_group = cache(lambda key: bool(loader.get_group_options(key)))
+
+    def overrides(self, varied: Mapping[str, str], number: int) -> list[str]:
+        """The whole command line of a trial, hydra's own part aside."""
+        logger = self._master.logger
+        own = {
+            "run_dir": self.folder(number),
+            "logger.group": logger.group or self._folder.name,
+            "logger.name": logger.name or self._space.label(varied) or "trial",
+        }
+        return [
+            *self._space.fixed,
+            *(f"{key}={value}" for key, value in varied.items()),
+            *(f"{key}={_quoted(str(value))}" for key, value in own.items()),
+        ]
+
+    def folder(self, number: int) -> Path:
+        """The folder of a trial."""
+        return self._folder / f"{number:04d}"
+
+    def values(self, overrides: Sequence[str]) -> dict[str, Any]:
+        """The checked config of a trial.
+
+        Raises:
+            InputError: as `config.check`, and where it cannot be composed.
+        """
+        launcher = self._master.hydra.runtime.choices[LAUNCHER]
+        values = check(self._compose(overrides), CONF, launcher=str(launcher))
+        del values["sweep"]
+        return values
+
+    def argv(self, overrides: Sequence[str]) -> list[str]:
+        """What would run this trial alone, and what further processes of it run."""
+        hydra = [str(each) for each in self._master.hydra.overrides.hydra]
+        task = [str(each) for each in self._master.hydra.overrides.task]
+        flags = [each for each in sys.argv[1:] if each not in (*task, *hydra, "-m", "--multirun")]
+        kept = [each for each in hydra if not each.startswith(("hydra.mode=", LAUNCHER, "hydra.launcher"))]
+        return [sys.argv[0], *flags, *kept, *overrides, "hydra.mode=RUN"]
+
+    def _compose(self, overrides: Sequence[str]) -> DictConfig:
+        """What Hydra composes of these overrides.
+
+        That takes a third of a second. Trials that choose the same files differ in single values; they are
+        set in a copy of what those files make.
+        """
+        with composition_errors(CONF):
+            parsed = OverridesParser.create().parse_overrides(list(overrides))
+            single = [each for each in parsed if self._is_single(each)]
+            chosen = tuple(str(each.input_line) for each in parsed if not self._is_single(each))
+            if chosen not in self._composed:
+                self._composed[chosen] = self._load(chosen)
+            composed = copy.deepcopy(self._composed[chosen])
+            try:
+                for override in single:
+                    OmegaConf.update(composed, override.key_or_group, override.value(), merge=True)
+            except OmegaConfBaseException:
+                composed = self._load(overrides)  # which raises what says more
+            return composed
+
+    def _load(self, overrides: Sequence[str]) -> DictConfig:
+        composed = self._loader.load_sweep_config(self._master, list(overrides))
+        with open_dict(composed):
+            del composed["hydra"]
+        return composed
+
+    def _is_single(self, override: Override) -> bool:
+        """Whether it sets a value, and neither chooses a file nor adds or deletes a key."""
+        plain = override.type is OverrideType.CHANGE and override.package is None
+        return plain and not self._is_group(override.key_or_group)
+
+
+def _quoted(text: str) -> str:
+    return QuotedString(text, Quote.single).with_quotes()

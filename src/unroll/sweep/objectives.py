@@ -1,0 +1,57 @@
+"""What the trials of a sweep are compared by."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from unroll.errors import InputError, nearest
+from unroll.sweep.trials import Record, State
+from unroll.sweep_config import Direction
+
+
+class Objectives:
+    """Measures and their directions; without any, each run is compared by its model's own measure."""
+
+    def __init__(self, wanted: Mapping[str, Direction]) -> None:
+        self._wanted = wanted
+
+    @property
+    def directions(self) -> list[Direction]:
+        """The directions in the order of the measures. A model's own measure is one to minimise."""
+        return list(self._wanted.values()) or [Direction.minimize]
+
+    def measure(self, record: Record, results: Mapping[str, Any]) -> None:
+        """Enter what a run has reached into its record.
+
+        Raises:
+            InputError: it has not measured what it is to be compared by.
+        """
+        valid = results.get("valid", {})
+        known = {**results, **valid}
+        wanted = {name: direction.value for name, direction in self._wanted.items()}
+        directions = wanted or results.get("monitor", {})
+        for name in directions:
+            if name not in known and valid:  # without a validation there is nothing to be had
+                raise InputError(f"sweep.objectives: {name} is not measured, {nearest(name, valid)}")
+        record.directions = dict(directions)
+        record.values = {name: float(known[name]) for name in directions if name in known}
+
+
+def best_first(records: Sequence[Record]) -> list[Record]:
+    """Finished trials by their first objective, then by the next; then the others."""
+
+    def losses(record: Record) -> list[float]:
+        signs = [-1 if each == Direction.maximize.value else 1 for each in record.directions.values()]
+        found = [sign * value for sign, value in zip(signs, record.values.values(), strict=False)]
+        return [math.inf if math.isnan(loss) else loss for loss in found] or [math.inf]
+
+    order = list(State)
+    return sorted(
+        records,
+        key=lambda record: (
+            record.state is not State.finished,
+            losses(record),
+            order.index(record.state),
+            record.number,
+        ),
+    )

@@ -1,0 +1,175 @@
+"""A trial: one run of a sweep, in a folder of its own, which says how far it got."""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import signal
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from unroll.redact import redact
+from unroll.sweep.locks import Ownership
+from unroll.training import safe_files
+
+RECORD = "trial.json"
+RESULTS = "results.json"
+OUTPUT = "output.txt"
+
+OWN_WAY = {"run_dir": True, "logger": True, "sweep": True, "trainer": {"threads": True, "progress_bar": True}}
+"""Keys that change nothing of what a run learns."""
+
+
+class State(Enum):
+    """How far a trial got. `killed` is one that ended without a word, as for want of memory."""
+
+    waiting = "waiting"
+    running = "running"
+    finished = "finished"
+    pruned = "pruned"
+    failed = "failed"
+    timed_out = "timed_out"
+    killed = "killed"
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it ended otherwise than it should."""
+        return self in (State.failed, State.timed_out, State.killed)
+
+
+@dataclass(kw_only=True, slots=True)
+class Record:
+    """What trial.json holds.
+
+    `identity` stands for the config, `varied` for what varies over the sweep, `overrides` for the whole
+    command line. `values` are those of the objectives, and `directions` whether to minimise or maximise them.
+    """
+
+    number: int
+    identity: str = ""
+    varied: dict[str, str] = field(default_factory=dict)
+    overrides: list[str] = field(default_factory=list)
+    state: State = State.waiting
+    exit_code: int | None = None
+    reason: str | None = None
+    seconds: float | None = None
+    values: dict[str, float] = field(default_factory=dict)
+    directions: dict[str, str] = field(default_factory=dict)
+
+    def end(self, state: State, reason: str, exit_code: int | None) -> None:
+        """Say how it failed, in one line."""
+        self.state, self.reason, self.exit_code = state, redact(" ".join(reason.split())), exit_code
+
+    def can_go_on(self, other: "Record") -> bool:
+        """Whether a trial with the other record may go on where this one was stopped or killed."""
+        return self.identity == other.identity and self.state in (
+            State.running,
+            State.killed,
+            State.timed_out,
+        )
+
+    def write(self, folder: Path) -> None:
+        """Write trial.json, at once or not at all."""
+        values = dataclasses.asdict(self) | {
+            "state": self.state.value,
+            "overrides": [redact(override) for override in self.overrides],
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        safe_files.write(folder / RECORD, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_record(folder: Path) -> Record | None:
+    """The record of a trial's folder; None where there is none that can be read."""
+    values = read_json(folder / RECORD)
+    try:
+        return Record(**{**values, "state": State(values["state"])})
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def read_results(folder: Path) -> dict[str, Any] | None:
+    """What results.json holds, or None where a run has not come to it."""
+    return read_json(folder / RESULTS) or None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What a JSON file holds; nothing where it is missing or torn."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def identity(values: dict[str, Any]) -> str:
+    """A short name of a config: the same for all that learn the same."""
+    text = json.dumps(_without(values, OWN_WAY), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _without(values: dict[str, Any], left_out: dict[str, Any]) -> dict[str, Any]:
+    rest = {key: value for key, value in values.items() if left_out.get(key) is not True}
+    for key, inner in left_out.items():
+        if isinstance(inner, dict) and isinstance(rest.get(key), dict):
+            rest[key] = _without(rest[key], inner)
+    return rest
+
+
+@dataclass(kw_only=True, slots=True)
+class Trial:
+    """A trial that is this process's to run: its record, its folder, its command line, its config."""
+
+    record: Record
+    folder: Path
+    overrides: list[str]
+    values: dict[str, Any]
+    ownership: Ownership
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run has written its results."""
+        return read_results(self.folder) is not None
+
+    def begin(self, *, anew: bool) -> None:
+        """Say that it runs; `anew` in an empty folder, without what an earlier attempt left.
+
+        The record stays until the new one takes its place: a trial without one would be a stranger.
+        """
+        if anew and self.folder.exists():
+            for path in self.folder.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif path.name != RECORD:
+                    path.unlink()
+        self.record.state = State.running
+        self.record.write(self.folder)
+
+    def conclude(self, exit_code: int | None, seconds: float | None, *, timed_out: bool = False) -> None:
+        """Find out how it ended, where its own process has not said so."""
+        record = read_record(self.folder) or self.record
+        results = read_results(self.folder)
+        if seconds is None and results is not None:
+            seconds = results.get("seconds")
+        record.seconds = round(seconds, 2) if seconds is not None else None
+        if record.state is State.running:
+            if results is not None:
+                record.state = State.finished
+            elif timed_out:
+                record.end(State.timed_out, "it took longer than sweep.minutes", exit_code)
+            elif exit_code in (75, 130):
+                record.end(State.killed, "it was stopped by a signal", exit_code)
+            elif exit_code is None or exit_code < 0:
+                record.end(State.killed, _killed(exit_code), exit_code)
+            else:
+                record.end(State.failed, f"it exited with code {exit_code}", exit_code)
+        self.record = record
+
+
+def _killed(exit_code: int | None) -> str:
+    if exit_code is None:
+        return "its process is gone"
+    name = signal.Signals(-exit_code).name
+    memory = "; perhaps memory ran out" if name == "SIGKILL" else ""
+    return f"it was killed by {name}{memory}"

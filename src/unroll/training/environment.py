@@ -1,0 +1,101 @@
+"""What the bits of a run depend on besides its config and its data."""
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unroll.config import Accelerator, TrainerConfig
+from unroll.errors import MissingEnvironmentError
+
+PACKAGES = ("torch", "lightning", "hydra-core", "omegaconf", "wandb", "torchmetrics", "numpy")
+
+VARIABLES = (
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "MKL_DEBUG_CPU_TYPE"),
+    *("DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "NVIDIA_TF32_OVERRIDE"),
+    *("CUBLAS_WORKSPACE_CONFIG", "CUDA_LAUNCH_BLOCKING", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"),
+)
+"""Of the environment: they choose among kernels that round differently."""
+
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+ONE_BUFFER = ":16:8"
+"""The one setting that both torch's algorithms and cuDNN's LSTM and GRU ask for, to add in one order."""
+
+
+def environment(config: TrainerConfig) -> dict[str, Any]:
+    """Versions, hardware, and how many threads and processes compute: plain values."""
+    gpu = torch.cuda.is_available()
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {package: version(package) for package in PACKAGES},
+        "cpu": _cpu(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "mkl": torch.backends.mkl.is_available(),  # type: ignore[no-untyped-call]
+        "onednn": torch.backends.mkldnn.is_available(),  # type: ignore[no-untyped-call]
+        "threads": torch.get_num_threads(),
+        "processes": _processes(config),
+        "strategy": config.strategy,
+        "precision": config.precision,
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "gpu": torch.cuda.get_device_name() if gpu else None,
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version() if gpu else None,  # type: ignore[no-untyped-call]
+        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
+    }
+
+
+@contextmanager
+def deterministic(wanted: bool) -> Iterator[None]:
+    """Let torch use only what gives the same bits every time, if that is wanted, and as before at the end.
+
+    It has to be entered before anything is computed on a GPU. Lightning would do the same too late, and with
+    a setting under which cuDNN's recurrent kernels may still differ.
+
+    Raises:
+        MissingEnvironmentError: CUDA has begun without it, or there is no such way to compute something.
+    """
+    if not wanted:
+        yield
+        return
+    if torch.cuda.is_initialized() and os.environ.get(WORKSPACE) != ONE_BUFFER:  # type: ignore[no-untyped-call]
+        raise MissingEnvironmentError(
+            f"trainer.deterministic=true: this process has used a GPU before; set {WORKSPACE}={ONE_BUFFER}"
+        )
+    os.environ[WORKSPACE] = ONE_BUFFER
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.deterministic
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    try:
+        yield
+    except RuntimeError as error:
+        if "deterministic implementation" not in str(error):
+            raise
+        operation = str(error).split(" does not have")[0]
+        raise MissingEnvironmentError(
+            f"trainer.deterministic=true: torch cannot compute {operation} so on this device; try "
+            "trainer.accelerator=cpu, or set it to false"
+        ) from error
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.deterministic = before[1]
+
+
+def _processes(config: TrainerConfig) -> int:
+    if config.devices != "auto":
+        return int(config.devices)
+    return 1 if config.accelerator is Accelerator.cpu else max(1, torch.cuda.device_count())
+
+
+def _cpu() -> str:
+    """The processor's name; numerical libraries choose their kernels by it."""
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text(encoding="utf-8").splitlines() if known.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

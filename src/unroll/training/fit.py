@@ -1,0 +1,31 @@
+"""Training in a notebook or a script."""
+
+import lightning.pytorch as pl
+import torch
+
+from unroll.data.base import SequenceDataModule
+from unroll.models.base import SequenceModel
+from unroll.training.quiet import quiet
+
+
+def fit(model: SequenceModel, data: SequenceDataModule, epochs: int) -> None:
+    """Train a model in place on the CPU, in silence, and leave no folder; train.py does all that is more.
+
+    The model is in eval mode afterwards.
+    """
+    torch.manual_seed(data.seed)
+    model.train()
+    with quiet():
+        trainer = pl.Trainer(
+            accelerator="cpu",
+            devices=1,
+            max_epochs=epochs,
+            gradient_clip_val=1.0,
+            limit_val_batches=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(model, data)
+    model.eval()

@@ -1,0 +1,77 @@
+"""How far the gradient reaches back in time, watched while a model learns."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+
+from unroll.errors import InputError
+from unroll.inspect.gradients import gradient_flow
+from unroll.inspect.recording import recurrences
+from unroll.models.base import SequenceModel
+from unroll.training.loggers import log_image
+
+CSV, PICTURE = "gradients.csv", "gradients.png"
+
+
+class GradientNorms(pl.Callback):
+    """Before every so many-th optimizer step, the norms of ∂loss/∂state at each step of the batch.
+
+    They go to gradients.csv in the run's folder, the last ones drawn to gradients.png there, each picture to
+    the dashboard. They are of the first process's batch. It is a computation of its own, step by step and in
+    full precision, that leaves training as it is, to the bit.
+    """
+
+    def __init__(self, every: int, run_dir: Path) -> None:
+        self.every = every
+        self.run_dir = run_dir
+        self._last = -1
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        try:
+            recurrences(pl_module)
+        except InputError as error:
+            raise InputError(
+                f"trainer.log_gradients_every={self.every}: {error}; or set it to null"
+            ) from error
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        file = self.run_dir / CSV
+        if not trainer.is_global_zero or not file.exists():
+            return
+        # The run goes on from a checkpoint: what was written after that, perhaps in part, will come again.
+        header, *rows = file.read_text().splitlines(keepends=True)
+        whole = [row for row in rows if row.endswith("\n")]
+        kept = [row for row in whole if int(row.partition(",")[0]) < trainer.global_step]
+        file.write_text("".join([header, *kept]))
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        step = trainer.global_step
+        # While batches are accumulated, the optimizer's step stays the same.
+        if not trainer.is_global_zero or step % self.every or step == self._last:
+            return
+        self._last = step
+        assert isinstance(pl_module, SequenceModel)
+        attributes = vars(pl_module).copy()  # a model may carry a state from segment to segment
+        device = pl_module.device
+        forked = [device] if device.type == "cuda" else []
+        try:
+            with (
+                torch.random.fork_rng(forked),
+                trainer.precision_plugin.forward_context(),
+                torch.autocast(device.type, enabled=False),
+            ):
+                flow = gradient_flow({"": pl_module}, lambda model: model.loss(batch))
+        finally:
+            vars(pl_module).update(attributes)
+        rows = flow.frame().drop(columns="model")
+        rows.insert(0, "optimizer_step", step)
+        file = self.run_dir / CSV
+        rows.to_csv(file, mode="a", header=not file.exists(), index=False)
+        figure = flow.figure()
+        figure.suptitle(f"before optimizer step {step + 1}")
+        figure.savefig(self.run_dir / PICTURE, dpi=120)
+        log_image("train/gradients", self.run_dir / PICTURE)

@@ -1,0 +1,197 @@
+"""When a run is saved, and what makes it end as if it had never been stopped."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.loggers import Logger
+
+from unroll.batch import SequenceBatch
+from unroll.config import TrainerConfig
+from unroll.errors import UnrollError
+from unroll.models.base import SequenceModel
+from unroll.training import loggers, safe_files
+from unroll.training.checkpoints import BEST, FOLDER, LAST, CheckpointFiles
+from unroll.training.signals import Signals, agree, stopped
+
+
+class Saving(pl.Callback):
+    """Saves a run after every epoch, between steps, and when a signal stops it; and the best of it.
+
+    It saves between two batches, before anything is done with the second. There all is done with that comes
+    after a batch, a validation or an epoch: metrics logged, schedules moved on, gradients applied (never in
+    the middle of accumulation, nor of a batch that is cut along time). Only a run that is stopped in
+    validation is saved there, to begin validation anew.
+
+    Of a run that goes on in its own folder, `resumed_from` is the checkpoint; one that goes on from the
+    checkpoint of another has a best of its own.
+
+    Attributes:
+        best: the best of the model's own measure, None before the first validation.
+        files: what Lightning has to write checkpoints with.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        model: SequenceModel,
+        config: TrainerConfig,
+        signals: Signals,
+        destinations: list[Logger],
+        *,
+        resumed_from: Path | None = None,
+    ) -> None:
+        self.files = CheckpointFiles()
+        self.resumed_from = resumed_from
+        self.best: float | None = None
+        self.finished = False
+        self._run_dir = run_dir
+        self._metric, self._mode = model.monitor
+        self._every_steps = config.checkpoint_every_steps
+        self._every_seconds = 60 * (config.checkpoint_every_minutes or 0)
+        self._signals = signals
+        self._destinations = destinations
+        self._is_best = False
+        self._saved_at = time.monotonic()
+        self._saved_step = 0
+
+    @property
+    def last_file(self) -> Path:
+        return self._run_dir / FOLDER / LAST
+
+    @property
+    def best_file(self) -> Path:
+        """The best; without one (the run has ended before its first validation) the last."""
+        return self.last_file if self.best is None else self._run_dir / FOLDER / BEST
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._signals.install()
+        # To Lightning a run that goes on is "restarting" until its first epoch has ended, and of that it does
+        # not tell ReduceLROnPlateau; with max_steps also at an epoch's start, and counts that epoch twice.
+        loop = trainer.fit_loop
+        epochs: Any = loop.epoch_progress.current
+        loop.epoch_loop.restarting = epochs.started > epochs.processed
+        loop._restarting = False
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: SequenceBatch, batch_idx: int
+    ) -> None:
+        if batch.start or batch_idx % trainer.accumulate_grad_batches:
+            return
+        late = self._every_seconds and time.monotonic() - self._saved_at >= self._every_seconds
+        signal_number, is_late = agree(trainer, self._signals.received, int(late))
+        steps = trainer.global_step - self._saved_step
+        epoch_ended = batch_idx == 0 and trainer.global_step > 0
+        if signal_number or is_late or epoch_ended or (self._every_steps and steps >= self._every_steps):
+            self.save(trainer)
+        if signal_number:
+            self._end(trainer, stopped(signal_number, self._run_dir, trainer.global_step))
+
+    def on_validation_batch_start(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        signal_number, *_ = agree(trainer, self._signals.received)
+        if signal_number:
+            self.save(trainer)
+            self._end(trainer, stopped(signal_number, self._run_dir, trainer.global_step))
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        value = trainer.callback_metrics.get(self._metric)
+        if value is None or value.isnan():
+            return
+        new = float(value)
+        if self.best is None or (new < self.best if self._mode == "min" else new > self.best):
+            self.best, self._is_best = new, True
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._signals.install()
+
+    def on_test_batch_start(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        signal_number, *_ = agree(trainer, self._signals.received)
+        if signal_number:
+            self._end(trainer, stopped(signal_number, self._run_dir, trainer.global_step))
+
+    def save(self, trainer: pl.Trainer) -> None:
+        """Write last.ckpt, and best.ckpt if the last validation was the best.
+
+        Raises:
+            MissingEnvironmentError: they cannot be written; those that were there before still are.
+        """
+        # A mean over the epoch would have to be kept in the middle of it.
+        assert not any(result.meta.on_epoch for result in trainer.fit_loop.epoch_loop._results.values())
+        # The best first: a checkpoint that knows of a best is one whose best is there.
+        for name in (BEST, LAST) if self._is_best else (LAST,):
+            trainer.save_checkpoint(self._run_dir / FOLDER / name)
+            failure = trainer.strategy.broadcast(self.files.failure)
+            if failure is not None:
+                self._end(trainer, safe_files.cannot_write(self._run_dir, failure))
+        self._is_best = False
+        self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
+
+    def finish(self, trainer: pl.Trainer) -> None:
+        """Save that there is nothing left to train."""
+        if not self.finished:
+            self.finished = True
+            self.save(trainer)
+            if trainer.is_global_zero:
+                safe_files.previous(self.last_file).unlink(missing_ok=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        logged = loggers.place(self._destinations)
+        return {"best": self.best, "finished": self.finished, "logged": logged}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best, self.finished = state_dict["best"], state_dict["finished"]
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        loops = checkpoint["loops"]["fit_loop"]
+        if trainer.training:  # of the next batch, and at an epoch's start of that, nothing is done yet
+            _back_to_completed(loops["epoch_loop.batch_progress"])
+            if loops["epoch_loop.batch_progress"]["current"]["completed"] == 0:
+                _back_to_completed(loops["epoch_progress"])
+        elif trainer.validating:  # by this Lightning knows that a validation was begun and not ended
+            validation = loops["epoch_loop.val_loop.batch_progress"]
+            for part in ("total", "current"):
+                validation[part] = {"ready": 0, "started": 0, "processed": 0, "completed": 0}
+            validation["total"].update(ready=1, started=1)
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        if self.resumed_from is not None:
+            trainer.should_stop = checkpoint["callbacks"][self.state_key]["finished"]
+            self._saved_step = checkpoint["global_step"]
+            return
+        for own in (self.state_key, "Throughput"):
+            checkpoint["callbacks"].pop(own, None)
+        place = checkpoint.get(type(trainer.datamodule).__qualname__)  # type: ignore[attr-defined]
+        epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]
+        if place and place["batches"] and epochs["current"]["processed"] == epochs["current"]["started"]:
+            # It had no more steps or time. Given more, its last epoch goes on.
+            for part in ("total", "current"):
+                for count in ("processed", "completed"):
+                    epochs[part][count] -= 1
+
+    def _end(self, trainer: pl.Trainer, error: UnrollError) -> None:
+        """End all processes together; the first says why. (If another fails, Lightning kills the first.)"""
+        raise error if trainer.is_global_zero else SystemExit(0)
+
+
+def _back_to_completed(progress: dict[str, dict[str, int]]) -> None:
+    for part in progress["total"], progress["current"]:
+        part.update(dict.fromkeys(("ready", "started", "processed"), part["completed"]))

@@ -1,0 +1,94 @@
+"""Signals that ask a run to end: noted when they come, acted on between two batches."""
+
+import os
+import signal
+import subprocess
+from types import FrameType, TracebackType
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+
+from unroll.errors import Stopped
+
+STOPPING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGINT)
+REQUEUE = (signal.SIGUSR1, signal.SIGUSR2)
+"""What SLURM and submitit send ahead of a job's time limit. A TERM may be `scancel`: that is to end it."""
+
+
+class Signals:
+    """While it is entered, a stopping signal sets `received` and does no more; a second Ctrl-C ends at once.
+
+    Signals that were ignored (as under nohup) stay so.
+
+    Attributes:
+        received: the number of the first signal that came, or 0.
+    """
+
+    def __init__(self) -> None:
+        self.received = 0
+        self._interrupted = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "Signals":
+        for number in STOPPING:
+            handler = signal.getsignal(number)
+            if handler is not signal.SIG_IGN:
+                self._before[number] = handler
+        self.install()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def install(self) -> None:
+        """Take the signals (again: Lightning puts handlers of its own in their place)."""
+        for number in self._before:
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            if self._interrupted:
+                signal.signal(number, signal.SIG_DFL)
+                signal.raise_signal(number)
+            self._interrupted = True
+        self.received = self.received or number
+
+
+def agree(trainer: pl.Trainer, *numbers: int) -> list[int]:
+    """The largest that any process has of each number, so that all of them do the same."""
+    if trainer.world_size == 1:
+        return list(numbers)
+    mine = torch.tensor(numbers, device=trainer.strategy.root_device)
+    largest: list[int] = trainer.strategy.reduce(mine, reduce_op="max").tolist()
+    return largest
+
+
+def stopped(number: int, run_dir: Any, step: int) -> Stopped:
+    """What ends a run that a signal has stopped, once it is saved."""
+    return Stopped(
+        f"stopped by {signal.Signals(number).name} after step {step}; "
+        f"`unroll resume {run_dir}` goes on from there",
+        signal_number=number,
+    )
+
+
+def requeue(number: int) -> str | None:
+    """Have SLURM start this job again, if it sent the signal; a line that says what came of it, or None."""
+    job = os.environ.get("SLURM_JOB_ID")
+    if job is None or number not in REQUEUE:
+        return None
+    try:
+        subprocess.run(["scontrol", "requeue", job], check=True, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = getattr(error, "stderr", None) or error
+        return f"SLURM job {job} could not be requeued ({' '.join(str(reason).split())})"
+    return f"SLURM job {job} is requeued, and will go on from there"
+
+
+def restarted_by_slurm() -> bool:
+    """Whether this job has been requeued: it goes on in the folder of its first start."""
+    return int(os.environ.get("SLURM_RESTART_COUNT") or 0) > 0
