@@ -72,7 +72,7 @@ def _read(path: Path) -> bytes:
 
 
 def read_most(read: Callable[[int], bytes], most: int) -> bytes:
-    """All that `read` has, or a little more than `most`: asked for at once, that would take as much memory."""
+    """All that `read` has, or a little more than `most`: all at once would take as much memory."""
     pieces, size = [], 0
     while size <= most and (piece := read(PIECE)):
         pieces.append(piece)
