@@ -219,18 +219,6 @@ def test_options_run(arguments, tmp_path):
     assert (tmp_path / "run" / "metrics.csv").is_file() == ("logger=none" not in arguments)
 
 
-def test_same_seed_same_bits_with_any_number_of_workers(tmp_path):
-    weights = []
-    for run, workers, seed in (("a", 0, 1), ("b", 0, 1), ("c", 2, 1), ("d", 0, 2)):
-        options = [f"data.workers={workers}", f"seed={seed}", f"run_dir={run}", "trainer.max_epochs=2"]
-        done = train(*FAST, "model.dropout=0.3", "model.teacher_forcing.ratio=0.5", *options, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        checkpoint = torch.load(tmp_path / run / "checkpoints" / "last.ckpt", weights_only=True)
-        weights.append(checkpoint["state_dict"])
-    for other, same in ((1, True), (2, True), (3, False)):
-        assert all(torch.equal(weights[0][name], weights[other][name]) for name in weights[0]) == same
-
-
 def last_weights(run):
     checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     return checkpoint["state_dict"], checkpoint["global_step"]
