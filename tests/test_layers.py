@@ -12,6 +12,7 @@ ALLOWED = {
     "errors": {"redact"},
     "spec": set(),
     "foreign": {"errors"},
+    "sockets": {"errors"},
     "registry": {"errors", "spec"},
     "components": {"registry", "spec"},
     "vocabulary": {"spec"},

@@ -221,6 +221,21 @@ def test_two_commands_at_once_share_a_grid():
         assert len(re.findall(r"│ 000\d .* finished", output)) == 5
 
 
+def test_a_folder_for_temporary_files_may_have_a_long_name(monkeypatch):
+    """Sockets may not: of the sweep with its trials, nor of a run with its loader workers."""
+    temporary = Path.cwd() / ("long-" * 20)
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    done = sweep("seed=1,2", "data.workers=2")
+    assert done.returncode == 0, done.stderr
+    assert [trial["state"] for trial in trials()] == ["finished"] * 2
+    alone = [word for word in command("data.workers=2") if word != "-m"]
+    done = subprocess.run(alone, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert list(temporary.iterdir()) == []
+    assert_nothing_is_left_running()
+
+
 def test_several_processes_a_trial_need_a_launcher_that_can_start_them():
     done = sweep("seed=1,2", "trainer.devices=2", "hydra/launcher=basic")
     assert done.returncode == 2

@@ -15,7 +15,7 @@ from unroll.cli_export import export
 from unroll.cli_inspect import graph, packing, trace
 from unroll.cli_report import report
 from unroll.cli_resume import resume
-from unroll.errors import InputError, boundary
+from unroll.errors import InputError, boundary, reason
 
 if TYPE_CHECKING:  # importing torch takes seconds, and --help and typos need none of it
     from unroll.models.base import SequenceModel
@@ -105,7 +105,7 @@ def predict(
     try:
         output_file.write_text(predictions, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"--output {output_file}: cannot be written ({error.strerror})") from error
+        raise InputError(f"--output {output_file}: cannot be written ({reason(error)})") from error
 
 
 @cli.command()

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unroll.errors import InputError
+from unroll.errors import InputError, reason
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +31,7 @@ def writing(option: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{option} {path}: cannot be written ({error.strerror})") from error
+        raise InputError(f"{option} {path}: cannot be written ({reason(error)})") from error
     print(f"wrote {path}")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from unroll.errors import InputError
+from unroll.errors import InputError, reason
 
 
 @click.command()
@@ -42,5 +42,4 @@ def export(run: Path, output: Path | None, kind: str | None) -> None:
             for path, difference in programs.write_programs(folder, model, kind).items():
                 print(f"wrote {path}   (differs from the model by {difference:.1e} at most)")
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", error)
-        raise InputError(f"--output {folder}: cannot be written ({reason}); name another") from error
+        raise InputError(f"--output {folder}: cannot be written ({reason(error)}); name another") from error

@@ -64,6 +64,11 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     return f"choose from: {', '.join(known)}" if known else "there are none to choose from"
 
 
+def reason(error: Exception) -> str:
+    """Why a file cannot be read or written, without its name, which the message has."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 @contextmanager
 def boundary() -> Iterator[None]:
     """End the program with one line and the right exit code; UNROLL_DEBUG=1 shows the traceback too.

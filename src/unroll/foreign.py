@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from unroll.errors import InputError
+from unroll.errors import InputError, reason
 
 MOST_JSON = 64 * 2**20
 MOST_YAML = 256 * 2**10
@@ -110,7 +110,7 @@ def _text(path: Path, most: int) -> str:
         with path.open("rb") as file:
             content = file.read(most + 1)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        raise InputError(f"{path}: cannot be read ({reason(error)})") from error
     if len(content) > most:
         raise InputError(f"{path}: is larger than {most:,} bytes; give what a run has written")
     try:

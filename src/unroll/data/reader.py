@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from unroll.data.files import FilesConfig
 from unroll.data.table import Table
 from unroll.data.text_file import MOST_BYTES, read_text
-from unroll.errors import InputError
+from unroll.errors import InputError, reason
 
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons"}
 CHUNK = 50_000  # rows that are held as Python strings at once
@@ -48,7 +48,7 @@ def read_table(path: Path, *, header: bool = True, literal: bool = False) -> Tab
     except pa.ArrowException as error:
         raise InputError(f"{path}: is no whole Parquet file ({error}); make the file anew") from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise InputError(f"{path}: cannot be read ({reason(error)})") from error
     delimiter = "," if ".csv" in path.name.lower()[-7:] else "\t"
     lines = io.StringIO(text, newline="")
     if literal and delimiter == "\t":

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from unroll.errors import InputError
+from unroll.errors import InputError, reason
 
 BEGINNINGS = {
     b"\x1f\x8b": "gzip; let its name end in .gz",
@@ -36,7 +36,7 @@ def read_text(path: Path) -> str:
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path}: is not gzip, or cut short ({error}); make the file anew") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', error)})") from error
+        raise InputError(f"{path}: cannot be read ({reason(error)})") from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

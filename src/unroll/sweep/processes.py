@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from unroll import sockets
 from unroll.sweep.trials import OUTPUT, Trial
 from unroll.sweep_config import SweepConfig
 
@@ -80,6 +81,7 @@ class TrialProcess:
 def warm_up() -> None:
     """Wait until the process that trials are forked from has imported all: no trial's time is to count it."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read once, when torch is imported
+    sockets.keep_paths_short()
     process = _context().Process(target=_nothing)
     process.start()
     process.join()

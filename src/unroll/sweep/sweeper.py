@@ -14,7 +14,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
-from unroll.errors import MissingEnvironmentError, UnrollError
+from unroll.errors import MissingEnvironmentError, UnrollError, reason
 from unroll.redact import redact
 from unroll.registry import typed
 from unroll.sweep.batches import run_in_batches
@@ -60,7 +60,7 @@ def run_sweep(
         raise
     except OSError as error:
         raise MissingEnvironmentError(
-            f"{error.filename or folder}: {error.strerror}; mend that, and the same command goes on"
+            f"{error.filename or folder}: {reason(error)}; mend that, and the same command goes on"
         ) from error
 
 

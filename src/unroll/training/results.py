@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from unroll.batch import SequenceBatch
 from unroll.config import TrainerConfig
-from unroll.errors import InputError
+from unroll.errors import InputError, reason
 from unroll.inspect.recording import Call, record
 from unroll.models.base import SequenceModel
 from unroll.nn.recurrence import Recurrence
@@ -35,8 +35,7 @@ def make_run_dir(wanted: Path) -> Path:
         except FileExistsError:
             number += 1
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", error)
-            raise InputError(f"run_dir={wanted}: cannot be made ({reason}); name another") from error
+            raise InputError(f"run_dir={wanted}: cannot be made ({reason(error)}); name another") from error
         else:
             return run_dir
 

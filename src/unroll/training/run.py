@@ -22,6 +22,7 @@ from lightning.pytorch.profilers import PyTorchProfiler, SimpleProfiler
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
 from unroll import config as root
+from unroll import sockets
 from unroll.batch import SequenceBatch
 from unroll.components import RecurrentConfig
 from unroll.config import Accelerator, NonFinite, Profiler, TrainConfig, TrainerConfig
@@ -74,6 +75,7 @@ def run(
         run_dir = run_dir or Path(config.run_dir)
         lock.require_free(run_dir)
         run_dir.mkdir(parents=True, exist_ok=True)
+    sockets.keep_paths_short()
     _require_device(config.trainer)
     torch.set_num_threads(config.trainer.threads or len(os.sched_getaffinity(0)))
     pl.seed_everything(config.seed, verbose=False)

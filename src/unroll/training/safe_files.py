@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from unroll.errors import MissingEnvironmentError
+from unroll.errors import MissingEnvironmentError, reason
 
 TEMPORARY = ".tmp"
 PREVIOUS = ".prev"
@@ -78,6 +78,6 @@ def disk_errors(run_dir: Path) -> Iterator[None]:
 def cannot_write(run_dir: Path, error: OSError) -> MissingEnvironmentError:
     """What to say of it."""
     return MissingEnvironmentError(
-        f"{error.filename or run_dir}: cannot be written ({error.strerror}); what was saved before is whole: "
+        f"{error.filename or run_dir}: cannot be written ({reason(error)}); what was saved before is whole: "
         f"mend that, then go on with `unroll resume {run_dir}`"
     )
