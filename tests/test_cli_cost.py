@@ -8,7 +8,7 @@ from conftest import ROOT
 
 from unroll import config
 from unroll.cli import cli
-from unroll.cli_cost import _config
+from unroll.cli.profile import _config
 from unroll.errors import InputError, MissingEnvironmentError
 from unroll.inspect.memory import kept_bytes, size_of
 from unroll.workbench import open_model

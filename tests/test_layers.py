@@ -29,14 +29,6 @@ ALLOWED["training"] = set(ALLOWED) | {"training"}
 ALLOWED["sweep"] = set(ALLOWED) | {"sweep"}
 ALLOWED["report"] = {"errors", "foreign", "redact", "sweep", "report"}
 ALLOWED["workbench"] = set(ALLOWED)
-ALLOWED["cli_common"] = {"errors"}
-ALLOWED["cli_lists"] = {"errors", "registry"}
-ALLOWED["cli_inspect"] = set(ALLOWED)
-ALLOWED["cli_cost"] = set(ALLOWED)
-ALLOWED["cli_report"] = {"cli_common", "report"}
-ALLOWED["cli_dashboard"] = set(ALLOWED)
-ALLOWED["cli_export"] = set(ALLOWED)
-ALLOWED["cli_resume"] = {"config", "errors", "foreign", "redact", "training"}
 ALLOWED["cli"] = set(ALLOWED) | {"cli"}
 
 FILES = sorted(file for file in SOURCE.rglob("*.py") if file != SOURCE / "__init__.py")

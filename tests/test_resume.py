@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from kills import At
 from test_run import unroll
 
-from unroll.cli_resume import resume
+from unroll.cli.resume import resume
 from unroll.errors import InputError
 
 SMALL = (

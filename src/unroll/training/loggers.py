@@ -71,31 +71,21 @@ def _start(
     arguments = sys.argv
     sys.argv = redact("\0".join(arguments)).split("\0")  # W&B records them
     try:
-        return _init(config, run_dir, values, mode, run_id)
+        return wandb.init(
+            id=run_id,  # replaces what is under it: offline nothing could be added
+            dir=WANDB_FOLDER,
+            project=config.project,
+            group=config.group,
+            tags=config.tags,
+            name=config.name or "/".join(run_dir.parts[-3:]),
+            config=values,
+            mode=mode,
+            settings=wandb.Settings(
+                console="off", silent=True, disable_git=True, disable_code=True, save_code=False
+            ),
+        )
     finally:
         sys.argv = arguments
-
-
-def _init(
-    config: LoggerConfig,
-    run_dir: Path,
-    values: dict[str, Any],
-    mode: Literal["online", "offline"],
-    run_id: str | None,
-) -> wandb.Run:
-    return wandb.init(
-        id=run_id,  # replaces what is under it: offline nothing could be added
-        dir=WANDB_FOLDER,
-        project=config.project,
-        group=config.group,
-        tags=config.tags,
-        name=config.name or "/".join(run_dir.parts[-3:]),
-        config=values,
-        mode=mode,
-        settings=wandb.Settings(
-            console="off", silent=True, disable_git=True, disable_code=True, save_code=False
-        ),
-    )
 
 
 def place(loggers: list[Logger]) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from unroll.cli_common import require_target, writing
+from unroll.cli.output import require_target, writing
 
 
 @click.command()

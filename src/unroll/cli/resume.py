@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from unroll import config
+from unroll.cli.options import RUN
 from unroll.errors import InputError
 from unroll.foreign import read_yaml, require_plain_yaml
 from unroll.redact import HIDDEN
@@ -14,7 +15,7 @@ from unroll.training import lock
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@RUN
 def resume(run: Path) -> None:
     """Go on with a run that was stopped or killed.
 

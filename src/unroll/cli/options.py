@@ -1,9 +1,22 @@
-"""Options that are lists: what click calls with the text of one."""
+"""Arguments and options that several commands have, and what is done with their text."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from unroll import registry
 from unroll.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from unroll.components import CellConfig
+
+RUN = click.argument("run", type=click.Path(path_type=Path))
+WHAT = click.argument("what", nargs=-1, required=True)
+WHAT_OR_CELLS = click.argument("what", nargs=-1)
+CSV = click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write every number here.")
+OUTPUT = click.option("--output", type=click.Path(path_type=Path), help="Draw a picture: .png, .svg or .pdf.")
 
 Cells = dict[str, dict[str, str]]
 """The plain configs of cells, by the words that asked for them."""
@@ -25,6 +38,29 @@ def numbers(context: click.Context, option: click.Parameter, text: str) -> list[
             )
         found.append(int(word))
     return found
+
+
+def cell_configs(cells: Cells) -> "dict[str, CellConfig]":
+    """The configs of cells, ready to be built."""
+    return {name: registry.from_dict("model/cell", values) for name, values in cells.items()}
+
+
+def require_run(run: Path) -> None:
+    """Raise an `InputError` where there is nothing by the name of a run."""
+    if not run.exists():
+        raise InputError(f"{run}: no such run; give a run's folder (as outputs/seq2seq/…/…) or a .ckpt file")
+
+
+def refuse_options(context: click.Context, kept: tuple[str, ...]) -> None:
+    """With WHAT, options that are of the grid would be of no effect."""
+    for option in context.command.params:
+        assert option.name is not None
+        given = context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+        if given and option.name not in kept:
+            raise InputError(
+                f"{option.opts[0]}: is for cells alone; leave it out, and of {context.params['what'][0]} say "
+                "it with overrides, as model.hidden_size=64 data.batch_size=32 trainer.threads=2"
+            )
 
 
 def _cell(option: str, text: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from unroll.errors import InputError, reason
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from pandas import DataFrame
     from rich.table import Table
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -49,3 +50,10 @@ def show(tables: "list[Table]") -> None:
     for table in tables:
         console.print(table)
         console.print()
+
+
+def write_csv(frame: "DataFrame", path: Path | None) -> None:
+    """Write the numbers of the option --csv, if it is given."""
+    if path is not None:
+        with writing("--csv", path):
+            frame.to_csv(path, index=False)

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
+from unroll.cli.options import RUN, require_run
 from unroll.errors import InputError, reason
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@RUN
 @click.option("--output", type=click.Path(path_type=Path), help="The folder; RUN/export by default.")
 @click.option(
     "--format",
@@ -23,8 +24,7 @@ def export(run: Path, output: Path | None, kind: str | None) -> None:
     model.onnx; of a model that writes tokens encoder and decoder, which is one step of writing. They take
     batches of any size, padded to any length of two steps or more, and are held against the model first.
     """
-    if not run.exists():
-        raise InputError(f"{run}: no such run; give a run's folder (as outputs/seq2seq/…/…) or a .ckpt file")
+    require_run(run)
     folder = output or (run / "export" if run.is_dir() else run.with_name(f"{run.stem}-export"))
     from unroll.models.base import load_model
     from unroll.training import checkpoints, exports, programs

@@ -1,11 +1,12 @@
-"""The commands that look inside: `unroll trace`, `graph` and `packing`."""
+"""The command `unroll trace`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from unroll.cli_common import PICTURES, require_target, save, show, writing
+from unroll.cli.options import WHAT
+from unroll.cli.output import require_target, save, show, writing
 from unroll.errors import InputError
 from unroll.workbench import open_model
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from unroll.inspect.trace import Trace
     from unroll.models.base import SequenceModel
     from unroll.nn.attention import AttentionMap
-
-WHAT = click.argument("what", nargs=-1, required=True)
 
 
 @click.command()
@@ -77,50 +76,6 @@ def trace(
             beside = csv_file.with_stem(f"{csv_file.stem}-attention")
             with writing("--csv", beside):
                 attention_frame(attention).to_csv(beside)
-
-
-@click.command()
-@WHAT
-@click.option("--steps", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--rolled", is_flag=True, help="One step, with the recurrent edges looping.")
-@click.option(
-    "--output", type=click.Path(path_type=Path), help="Draw it: .svg, .png, .pdf; or its text: .dot, .gv."
-)
-def graph(what: tuple[str, ...], steps: int, rolled: bool, output: Path | None) -> None:
-    """Show the computational graph of a model's recurrences. To draw it needs Graphviz.
-
-    WHAT is a run, or the overrides of train.py for a fresh model, as model=many_to_one model/cell=lstm.
-    """
-    require_target("--output", output, (*PICTURES, ".dot", ".gv"))
-    model, _ = open_model(*what)
-    from unroll.inspect.dot import require_graphviz
-    from unroll.inspect.graph import graph as draw
-    from unroll.inspect.recording import recurrences
-
-    if output is not None and output.suffix in PICTURES:
-        require_graphviz()
-    found = recurrences(model)
-    for name, recurrence in found.items():
-        drawn = draw(recurrence, steps, rolled=rolled, name=name)
-        show(drawn.tables())
-        if output is not None:
-            path = output.with_stem(f"{output.stem}-{name}") if len(found) > 1 else output
-            with writing("--output", path):
-                drawn.render(path)
-
-
-@click.command()
-@click.argument("lengths", nargs=-1, type=int)
-@click.option("--output", type=click.Path(path_type=Path), help="Write the picture here: .png, .svg or .pdf.")
-def packing(lengths: tuple[int, ...], output: Path | None) -> None:
-    """Show how sequences of these LENGTHS are padded, and packed, as 5 3 7 2."""
-    require_target("--output", output)
-    from unroll.inspect.packing import packing as lay_out
-
-    laid_out = lay_out(lengths)
-    show(laid_out.tables())
-    if output is not None:
-        save(laid_out.figure(), output)
 
 
 def _trace(model: "SequenceModel", batch: "SequenceBatch") -> "tuple[list[Trace], AttentionMap | None]":

@@ -1,0 +1,49 @@
+"""`unroll`: what one does with a run once it is trained. Each command is a file."""
+
+import os
+
+import click
+
+from unroll.cli.dashboard import dashboard
+from unroll.cli.describe import describe
+from unroll.cli.evaluate import evaluate
+from unroll.cli.export import export
+from unroll.cli.gradients import gradients
+from unroll.cli.graph import graph
+from unroll.cli.packing import packing
+from unroll.cli.predict import predict
+from unroll.cli.profile import profile
+from unroll.cli.report import report
+from unroll.cli.resume import resume
+from unroll.cli.trace import trace
+from unroll.errors import InputError, boundary
+
+
+def main() -> None:
+    """The program: every error ends in one line."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in train.py
+    with boundary():
+        try:
+            cli(standalone_mode=False)
+        except click.ClickException as error:
+            raise InputError(error.format_message()) from error
+        except click.Abort as error:
+            raise KeyboardInterrupt from error
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Use, test and look into what `python train.py` has trained.
+
+    RUN is a run's folder, as outputs/seq2seq/cmudict/…, or a checkpoint file.
+    """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+for command in (
+    *(describe, predict, evaluate, resume, export, report, dashboard),
+    *(trace, graph, packing, profile, gradients),
+):
+    cli.add_command(command)

@@ -1,0 +1,31 @@
+"""The command `unroll describe`."""
+
+import click
+
+
+@click.command()
+@click.argument("overrides", nargs=-1)
+def describe(overrides: tuple[str, ...]) -> None:
+    """Look at data before training: sizes, lengths, vocabulary, classes, features, padding.
+
+    OVERRIDES are those of train.py, as data=series data.path=FILE data.target=COLUMN.
+    """
+    from omegaconf import OmegaConf
+
+    from unroll import config, registry
+
+    composed = config.compose(overrides)
+    values = OmegaConf.to_container(composed.data, resolve=True, enum_to_str=True)
+    assert isinstance(values, dict)
+    data_config = registry.from_dict("data", {str(key): value for key, value in values.items()}, light=True)
+    data_config.require_ready()
+
+    from unroll.data.base import build_data
+    from unroll.data.describe import describe as look
+    from unroll.data.describe import describe_text
+
+    print(
+        describe_text(
+            look(build_data(registry.from_dict("data", registry.to_dict(data_config)), composed.seed))
+        )
+    )

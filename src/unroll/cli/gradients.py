@@ -1,0 +1,90 @@
+"""The command `unroll gradients`."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from unroll.cli.options import CSV, OUTPUT, WHAT_OR_CELLS, Cells, cell_configs, cells, refuse_options
+from unroll.cli.output import require_target, save, show, write_csv
+
+if TYPE_CHECKING:
+    from unroll.inspect.gradients import GradientFlow
+
+
+@click.command()
+@WHAT_OR_CELLS
+@click.option(
+    "--cell", "of_cells", callback=cells, default="rnn,gru,lstm,lstm:forget_bias=3", show_default=True
+)
+@click.option("--hidden-size", type=click.IntRange(1), default=32, show_default=True)
+@click.option("--length", type=click.IntRange(1), default=100, show_default=True, help="Steps.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True)
+@OUTPUT
+@CSV
+@click.pass_context
+def gradients(
+    context: click.Context,
+    what: tuple[str, ...],
+    of_cells: Cells,
+    hidden_size: int,
+    length: int,
+    seed: int,
+    output: Path | None,
+    csv_file: Path | None,
+) -> None:
+    """Show how the gradient vanishes or explodes on its way back in time: the norm of ∂loss/∂h at each step.
+
+    Without WHAT in cells as they start, on noise, for a loss of the last output alone. A cell can have
+    settings, as lstm:forget_bias=3 or rnn:nonlinearity=relu.
+
+    WHAT is a run, or overrides of train.py for a fresh model, as model=seq2seq data=copy: its own loss on
+    the longest batch of the test data, in all of its cells.
+    """
+    require_target("--output", output)
+    require_target("--csv", csv_file, (".csv",))
+    if what:
+        refuse_options(context, kept=("what", "output", "csv_file"))
+        flow = _gradients_of_model(what)
+    else:
+        flow = _gradients_of_cells(of_cells, hidden_size, length, seed)
+    show([flow.table()])
+    if output is not None:
+        save(flow.figure(), output)
+    write_csv(flow.frame(), csv_file)
+
+
+def _gradients_of_cells(cells: Cells, hidden_size: int, length: int, seed: int) -> "GradientFlow":
+    import torch
+
+    from unroll.inspect.gradients import gradient_flow, last_output_loss
+    from unroll.nn.recurrence import Recurrence
+
+    models = {}
+    for name, cell in cell_configs(cells).items():
+        torch.manual_seed(seed)  # of cells that differ in a setting alone, the same weights
+        models[name] = Recurrence(cell, 16, hidden_size).double()
+    x = torch.randn(16, length, 16, dtype=torch.double)
+    return gradient_flow(models, last_output_loss(x))
+
+
+def _gradients_of_model(what: tuple[str, ...]) -> "GradientFlow":
+    from unroll.workbench import open_model
+
+    model, data = open_model(*what)
+    import torch
+
+    from unroll.inspect.gradients import gradient_flow
+
+    test = data.splits["test"]
+    longest = sorted(range(len(test)), key=lambda index: -test.lengths[index])[: data.config.batch_size]
+    batch = data.collate([test[index] for index in longest])
+    values = {
+        name: tensor.double()  # as the weights will be
+        for name in ("inputs", "targets")
+        if (tensor := getattr(batch, name)) is not None and tensor.is_floating_point()
+    }
+    batch = dataclasses.replace(batch, **values)
+    torch.manual_seed(0)  # a decoder may draw what it is given
+    return gradient_flow({model.hparams["model"]["name"]: model.double()}, lambda model: model.loss(batch))

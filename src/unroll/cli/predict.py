@@ -1,0 +1,67 @@
+"""The command `unroll predict`."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from unroll.cli.decoding import decoding_options, load
+from unroll.cli.options import RUN
+from unroll.errors import InputError, reason
+
+
+@click.command()
+@RUN
+@click.option("--text", multiple=True, help="An input; may be given several times.")
+@click.option("--input", "input_file", type=click.Path(path_type=Path), help="A file of inputs.")
+@click.option(
+    "--output", "output_file", type=click.Path(path_type=Path), help="Write here, not to the terminal."
+)
+@decoding_options
+def predict(
+    run: Path, text: tuple[str, ...], input_file: Path | None, output_file: Path | None, **decoding: Any
+) -> None:
+    """Print what the model makes of each input.
+
+    Inputs are --text, or those of the file --input, or the lines of standard input. Texts are printed with
+    their predictions, a tab between; of a table of values, as the run learned from, the predictions are CSV.
+    """
+    if text and input_file:
+        raise InputError("--text and --input: give one of them")
+    if output_file and not output_file.parent.is_dir():
+        raise InputError(f"--output {output_file}: no such folder; make it first")
+    model = load(run, decoding)
+    from unroll.training.predict import predict as write
+
+    if input_file:
+        predictions = write(model, run, file=input_file)
+    else:
+        lines = (("--text", line) for line in text) if text else _standard_input()
+        predictions = write(model, run, lines=lines)
+    if output_file is None:
+        print(predictions, end="", flush=True)
+        return
+    try:
+        output_file.write_text(predictions, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--output {output_file}: cannot be written ({reason(error)})") from error
+
+
+def _standard_input() -> Iterator[tuple[str, str]]:
+    """Its lines, each with its place; nothing is read before they are asked for."""
+    from unroll.data.text_file import MOST_BYTES, read_most
+
+    try:
+        content = read_most(sys.stdin.buffer.read, MOST_BYTES)
+        lines = content.decode("utf-8-sig").removesuffix("\n").split("\n")
+    except UnicodeDecodeError as error:
+        raise InputError(f"standard input: is not UTF-8 text (byte {error.start})") from error
+    if len(content) > MOST_BYTES:
+        raise InputError(f"standard input: is larger than {MOST_BYTES:,} bytes; give less at once")
+    if not any(line.strip() for line in lines):
+        raise InputError("standard input: is empty; give an input a line")
+    yield from (
+        (f"standard input:{number}", line) for number, line in enumerate(lines, start=1) if line.strip()
+    )

@@ -1,0 +1,104 @@
+"""The command `unroll profile`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from unroll.cli.options import CSV, OUTPUT, WHAT_OR_CELLS, Cells, cell_configs, cells, numbers, refuse_options
+from unroll.cli.output import require_target, save, show, write_csv
+from unroll.errors import InputError, MissingEnvironmentError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+@click.command()
+@WHAT_OR_CELLS
+@click.option("--cell", "of_cells", callback=cells, default="rnn,gru,lstm,min_gru", show_default=True)
+@click.option("--hidden-size", callback=numbers, default="32,64,128", show_default=True)
+@click.option("--length", callback=numbers, default="50,100,200,400", show_default=True, help="Steps.")
+@click.option("--input-size", type=click.IntRange(1), default=16, show_default=True, help="Features.")
+@click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True)
+@click.option("--every-execution", is_flag=True, help="Loop, fused kernel and scan beside one another.")
+@click.option("--repeats", type=click.IntRange(1), default=5, show_default=True, help="Median of so many.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@OUTPUT
+@CSV
+@click.pass_context
+def profile(
+    context: click.Context,
+    what: tuple[str, ...],
+    of_cells: Cells,
+    hidden_size: list[int],
+    length: list[int],
+    input_size: int,
+    batch_size: int,
+    every_execution: bool,
+    repeats: int,
+    threads: int,
+    device: str,
+    output: Path | None,
+    csv_file: Path | None,
+) -> None:
+    """Measure time and memory: of cells, or of training a model.
+
+    Without WHAT, of cells over hidden sizes and lengths, beside what can be counted: multiply-adds,
+    parameters, activations. A cell can have settings, as lstm:forget_bias=3.
+
+    WHAT is a run, or overrides of train.py, as model=seq2seq data=copy: how long will an epoch take, how
+    much memory will it need, and what would checkpointing or truncation save?
+    """
+    require_target("--output", output)
+    require_target("--csv", csv_file, (".csv",))
+    if what:
+        refuse_options(context, kept=("what", "csv_file"))
+        values = _config(what)
+        from unroll.training.estimate import estimate_run
+
+        estimate = estimate_run(values)
+        show([estimate.table()])
+        print(estimate.summary)
+        write_csv(estimate.frame(), csv_file)
+        return
+    import torch
+
+    from unroll.inspect.cost import profile as measure
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise MissingEnvironmentError("--device cuda: this machine has no GPU that torch can use; take cpu")
+    torch.set_num_threads(threads)
+    found = measure(
+        cell_configs(of_cells),
+        hidden_size,
+        length,
+        input_size=input_size,
+        batch_size=batch_size,
+        every_execution=every_execution,
+        repeats=repeats,
+        device=torch.device(device),
+    )
+    show(found.tables())
+    if output is not None:
+        save(found.figure(), output)
+    write_csv(found.frame(), csv_file)
+
+
+def _config(what: tuple[str, ...]) -> "dict[str, Any]":
+    """The checked config of a run, or of overrides."""
+    from unroll import config
+    from unroll.foreign import read_yaml
+
+    if len(what) > 1 or "=" in what[0]:
+        return config.check(config.compose(what), config.CONF)
+    run = Path(what[0])
+    file = (run.absolute().parents[1] if run.is_file() else run) / "config.yaml"
+    if not file.is_file():
+        raise InputError(f"{run}: no such run; give a run's folder, as outputs/seq2seq/…/…")
+    values = {**read_yaml(file), "ckpt_path": None}
+    try:
+        config.load(values, light=True).data.require_ready()
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
+    return values

@@ -1,0 +1,126 @@
+"""Lightning's trainer for a run: its devices, its callbacks, and the end of the processes that it starts."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor, TQDMProgressBar
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.profilers import Profiler as LightningProfiler
+from lightning.pytorch.profilers import PyTorchProfiler, SimpleProfiler
+from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
+
+from unroll.config import Accelerator, Profiler, TrainConfig, TrainerConfig
+from unroll.data.base import SequenceDataModule
+from unroll.errors import MissingEnvironmentError
+from unroll.models.base import SequenceModel
+from unroll.training import checkpoints
+from unroll.training.callbacks import EpochLines, KeepMetrics, StepSeeds
+from unroll.training.gradient_norms import GradientNorms
+
+
+def require_device(config: TrainerConfig) -> None:
+    """Raise a `MissingEnvironmentError` if the machine has not the devices that a config asks for."""
+    gpus = torch.cuda.device_count()
+    if config.accelerator is Accelerator.gpu and gpus == 0:
+        raise MissingEnvironmentError(
+            "trainer.accelerator=gpu: this machine has no GPU that torch can use; "
+            "try trainer.accelerator=cpu, or auto"
+        )
+    wanted = 1 if config.devices == "auto" else int(config.devices)
+    if config.accelerator is not Accelerator.cpu and 0 < gpus < wanted:
+        raise MissingEnvironmentError(f"trainer.devices={wanted}: this machine has only {gpus} GPUs")
+
+
+def build_trainer(
+    config: TrainerConfig,
+    run_dir: Path,
+    destinations: list[Logger],
+    callbacks: list[Callback],
+    files: checkpoints.CheckpointFiles,
+) -> pl.Trainer:
+    """A trainer that does what the config says and writes below `run_dir` alone."""
+    plugins: list[Any] = [files]
+    if SLURMEnvironment.detect():
+        plugins.append(SLURMEnvironment(auto_requeue=False))  # Lightning would save in the signal's handler
+    return pl.Trainer(
+        accelerator=config.accelerator.value,
+        devices=config.devices if config.devices == "auto" else int(config.devices),
+        strategy=config.strategy,
+        precision=config.precision,  # type: ignore[arg-type]  # TrainerConfig checks it
+        max_epochs=config.max_epochs,
+        max_steps=config.max_steps,
+        max_time=timedelta(minutes=config.max_minutes) if config.max_minutes else None,
+        gradient_clip_val=config.gradient_clip or None,
+        accumulate_grad_batches=config.accumulate,
+        check_val_every_n_epoch=config.validate_every,
+        log_every_n_steps=config.log_every,
+        # The number of segments of an epoch is known to the loader of that epoch.
+        reload_dataloaders_every_n_epochs=int(config.truncate_steps is not None),
+        limit_train_batches=config.limit_train_batches,
+        limit_val_batches=config.limit_valid_batches,
+        limit_test_batches=config.limit_test_batches,
+        detect_anomaly=config.detect_anomaly,
+        profiler=_profiler(config.profiler, run_dir),
+        default_root_dir=run_dir,
+        logger=destinations,
+        callbacks=callbacks,
+        plugins=plugins,
+        enable_checkpointing=False,  # `Saving` does it
+        enable_progress_bar=any(isinstance(callback, TQDMProgressBar) for callback in callbacks),
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,  # BucketedBatches deals out batches itself
+    )
+
+
+def own_callbacks(
+    config: TrainConfig, run_dir: Path, model: SequenceModel, destinations: list[Logger]
+) -> list[Callback]:
+    """What happens around the steps of any run with such a config."""
+    metric, mode = model.monitor
+    callbacks: list[Callback] = [StepSeeds(config.seed), EpochLines(), KeepMetrics()]
+    if config.trainer.progress_bar and sys.stderr.isatty():
+        callbacks.append(TQDMProgressBar(leave=False))
+    if destinations:
+        callbacks.append(LearningRateMonitor(logging_interval="step"))
+    if config.trainer.log_gradients_every is not None:
+        callbacks.append(GradientNorms(config.trainer.log_gradients_every, run_dir))
+    stopping = config.early_stopping
+    if stopping.patience is not None:
+        callbacks.append(
+            EarlyStopping(metric, stopping.min_delta, stopping.patience, mode=mode, strict=False)
+        )
+    return callbacks
+
+
+@contextmanager
+def ending_others(trainer: pl.Trainer, data: SequenceDataModule) -> Iterator[None]:
+    """End the processes that this one has started: if it fails, also those of the run, which wait for it."""
+    try:
+        yield
+    except BaseException:
+        launcher = trainer.strategy.launcher
+        if isinstance(launcher, _SubprocessScriptLauncher):
+            launcher.kill(signal.SIGKILL)
+            launcher.procs.clear()  # Lightning watches them, and kills this process after one of them
+        raise
+    finally:
+        data.stop_workers()
+
+
+def _profiler(profiler: Profiler, run_dir: Path) -> LightningProfiler | None:
+    match profiler:
+        case Profiler.none:
+            return None
+        case Profiler.simple:
+            return SimpleProfiler(run_dir, "profile")
+        case Profiler.pytorch:
+            return PyTorchProfiler(run_dir, "profile")
