@@ -4,7 +4,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from hydra import compose, initialize_config_dir
 from torch import nn
 
 from unroll import config
@@ -15,15 +14,11 @@ from unroll.models.base import SequenceModel, build_model
 from unroll.spec import PAD
 
 ROOT = Path(__file__).parent.parent
-CONF = ROOT / "conf"
 
 
 def load_config(*overrides: str) -> TrainConfig:
     """What `python train.py OVERRIDES` would run."""
-    config.register()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        composed = compose("train", ["run_dir=unused", *overrides])
-    return config.load(config.check(composed, CONF))
+    return config.load(config.check(config.compose(overrides), config.CONF))
 
 
 def make_model(settings: TrainConfig) -> SequenceModel:

@@ -12,7 +12,6 @@ import lightning.pytorch as pl
 import torch
 from _setup import adam, bare_step, load_config, make_batches, make_model
 from _timing import Spread, in_turns, ratio, table
-from lightning.pytorch.callbacks import LearningRateMonitor
 from torch.utils.data import DataLoader
 
 from unroll.batch import SequenceBatch
@@ -20,10 +19,11 @@ from unroll.config import TrainConfig
 from unroll.models.base import SequenceModel
 from unroll.registry import to_dict
 from unroll.training import loggers
-from unroll.training.callbacks import EpochLines, StepSeeds, Throughput
+from unroll.training.callbacks import Throughput
 from unroll.training.quiet import quiet
 from unroll.training.saving import Saving
 from unroll.training.signals import Signals
+from unroll.training.trainer import build_trainer, own_callbacks
 
 AIMS = {64: 1.25, 256: 1.05}  # hidden size: the most that a step may take, in bare steps
 WARMUP = 10  # steps at the start of an epoch that are not timed
@@ -65,7 +65,10 @@ def run(quick: bool) -> str:
 def measure(hidden_size: int, steps: int, repeats: int) -> dict[str, list[float]]:
     """Seconds of `steps` steps of a run, and of as many bare ones, twice: how far chance alone reaches."""
     count = WARMUP + steps + 1
-    settings = load_config(f"model.hidden_size={hidden_size}", f"data.train_size={64 * count}")
+    settings = load_config(
+        *("trainer.accelerator=cpu", "trainer.max_epochs=1", "trainer.gradient_clip=1.0"),
+        *(f"model.hidden_size={hidden_size}", f"data.train_size={64 * count}"),
+    )
     batches = make_batches(settings)
     assert len(batches) == count
     first = make_model(settings)
@@ -105,30 +108,9 @@ def lightning_epoch(model: SequenceModel, batches: Sequence[SequenceBatch], sett
     clock = Clock(last=len(batches) - 1)
     destinations, _ = loggers.build_loggers(settings.logger, run_dir, to_dict(settings.model))
     saving = Saving(run_dir, model, settings.trainer, Signals(), destinations)
+    callbacks = [clock, saving, Throughput(), *own_callbacks(settings, run_dir, model, destinations)]
     with quiet():
-        trainer = pl.Trainer(
-            accelerator="cpu",
-            devices=1,
-            max_epochs=1,
-            gradient_clip_val=1.0,
-            log_every_n_steps=50,
-            default_root_dir=run_dir,
-            logger=destinations,
-            callbacks=[
-                clock,
-                Throughput(),
-                saving,
-                StepSeeds(settings.seed),
-                EpochLines(),
-                LearningRateMonitor(logging_interval="step"),
-            ],
-            plugins=[saving.files],
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-        )
+        trainer = build_trainer(settings.trainer, run_dir, destinations, callbacks, saving.files)
         # Checkpoints need a validation; it comes after the last step.
         trainer.fit(model, as_loader(batches), as_loader(batches[:1]))
     loggers.finish()

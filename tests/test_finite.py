@@ -9,7 +9,7 @@ from test_config import train
 from unroll.errors import NumericError
 from unroll.registry import from_dict
 from unroll.spec import Alignment, Kind
-from unroll.training.quiet import quiet
+from unroll.training.quiet import bare_trainer, quiet
 
 LARGE = 3e18
 SPEC = any_spec(Kind.CONTINUOUS, Kind.CONTINUOUS, Alignment.SEQUENCE)
@@ -46,16 +46,8 @@ def fit(batches, skip=False, **trainer):
     loader = torch.utils.data.DataLoader(batches, batch_size=None)
     try:
         with quiet():
-            loop = pl.Trainer(
-                accelerator="cpu",
-                max_epochs=1,
-                limit_val_batches=0,
-                logger=False,
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                callbacks=[weights],
-                **trainer,
+            loop = bare_trainer(
+                accelerator="cpu", max_epochs=1, limit_val_batches=0, callbacks=[weights], **trainer
             )
             loop.fit(model, loader, loader)
     except NumericError as raised:

@@ -2,7 +2,6 @@
 
 import math
 
-import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
@@ -16,7 +15,7 @@ from unroll.batch import SequenceBatch
 from unroll.data.collate import Sample, collate
 from unroll.nn.search import allowed_scores
 from unroll.spec import END, START, Alignment, Kind
-from unroll.training.quiet import quiet
+from unroll.training.quiet import bare_trainer, quiet
 
 cells = pytest.mark.parametrize("cell", CELLS, ids=label)
 
@@ -138,10 +137,8 @@ def test_every_cell_has_a_second_way():
 def validated(model, batches):
     """The metrics of a validation over batches, as a run logs them."""
     with quiet():
-        trainer = pl.Trainer(
-            accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False
-        )
-        return trainer.validate(model, DataLoader(batches, batch_size=None), verbose=False)[0]
+        loader = DataLoader(batches, batch_size=None)
+        return bare_trainer(accelerator="cpu").validate(model, loader, verbose=False)[0]
 
 
 def test_metrics_of_written_tokens_by_hand():

@@ -7,6 +7,7 @@ import sys
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from unroll import sockets
 from unroll.errors import InputError, MissingEnvironmentError, UnrollError
 from unroll.inspect.cost_profile import MEGABYTE
 from unroll.inspect.estimate import Choice, Estimate
@@ -79,6 +80,7 @@ def _duration(seconds: float) -> str:
 
 
 def _measured(values: dict[str, Any]) -> "Measured":
+    sockets.keep_paths_short()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["unroll.training.measure"])  # imported once, not by each
     receiver, sender = context.Pipe(duplex=False)

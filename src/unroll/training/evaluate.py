@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import lightning.pytorch as pl
-
 from unroll.data.base import SequenceDataModule, build_data
 from unroll.errors import InputError
 from unroll.models.base import SequenceModel
 from unroll.registry import from_dict
 from unroll.training import checkpoints
-from unroll.training.quiet import quiet
+from unroll.training.quiet import bare_trainer, quiet
 
 
 def data_of(run: Path) -> SequenceDataModule:
@@ -43,6 +41,5 @@ def evaluate(model: SequenceModel, run: Path, split: str = "test") -> tuple[str,
             f"{run}: learned from data of other tokens or sizes than {data.hparams['data']} has now"
         )
     with quiet():
-        trainer = pl.Trainer(logger=False, enable_progress_bar=False, enable_model_summary=False, devices=1)
-        metrics = trainer.test(model, data.loader(split), verbose=False)[0]
+        metrics = bare_trainer().test(model, data.loader(split), verbose=False)[0]
     return data.description, {name.replace("test/", f"{split}/"): value for name, value in metrics.items()}

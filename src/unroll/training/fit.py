@@ -1,11 +1,10 @@
 """Training in a notebook or a script."""
 
-import lightning.pytorch as pl
 import torch
 
 from unroll.data.base import SequenceDataModule
 from unroll.models.base import SequenceModel
-from unroll.training.quiet import quiet
+from unroll.training.quiet import bare_trainer, quiet
 
 
 def fit(model: SequenceModel, data: SequenceDataModule, epochs: int) -> None:
@@ -16,16 +15,8 @@ def fit(model: SequenceModel, data: SequenceDataModule, epochs: int) -> None:
     torch.manual_seed(data.seed)
     model.train()
     with quiet():
-        trainer = pl.Trainer(
-            accelerator="cpu",
-            devices=1,
-            max_epochs=epochs,
-            gradient_clip_val=1.0,
-            limit_val_batches=0,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
+        trainer = bare_trainer(
+            accelerator="cpu", max_epochs=epochs, gradient_clip_val=1.0, limit_val_batches=0
         )
         trainer.fit(model, data)
     model.eval()

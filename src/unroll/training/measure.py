@@ -21,7 +21,7 @@ from unroll.models.base import SequenceModel, build_model
 from unroll.registry import build, from_dict
 from unroll.training.callbacks import StepSeeds
 from unroll.training.few_batches import LARGEST, FewBatches
-from unroll.training.quiet import quiet
+from unroll.training.quiet import bare_trainer, quiet
 
 PATIENCE_S = 20.0
 """After so many seconds no batch is timed once more."""
@@ -91,19 +91,14 @@ def measure(values: dict[str, Any]) -> Measured:
 
 def _train(config: root.TrainConfig, model: SequenceModel, few: FewBatches, watch: pl.Callback) -> None:
     with quiet():
-        trainer = pl.Trainer(
+        trainer = bare_trainer(
             accelerator=config.trainer.accelerator.value,
-            devices=1,
-            precision=config.trainer.precision,  # type: ignore[arg-type]  # TrainerConfig checks it
+            precision=config.trainer.precision,
             max_epochs=1,
             gradient_clip_val=config.trainer.gradient_clip or None,
             accumulate_grad_batches=config.trainer.accumulate,
             limit_val_batches=0,
-            logger=False,
             callbacks=[StepSeeds(config.seed), watch],
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
         )
         trainer.fit(model, few, few)  # Lightning would warn of lacking the second, which it does not read
 

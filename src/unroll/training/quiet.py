@@ -4,6 +4,9 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import lightning.pytorch as pl
 
 MESSAGES = (
     ".*does not have many workers.*",  # data.workers says how many
@@ -26,3 +29,15 @@ def quiet() -> Iterator[None]:
         for message in MESSAGES:
             warnings.filterwarnings("ignore", message)
         yield
+
+
+def bare_trainer(**options: Any) -> pl.Trainer:
+    """A trainer in one process that shows nothing and leaves nothing, with Lightning's `options`."""
+    return pl.Trainer(
+        devices=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **options,
+    )

@@ -86,7 +86,7 @@ class Saving(pl.Callback):
         if signal_number or is_late or epoch_ended or (self._every_steps and steps >= self._every_steps):
             self.save(trainer)
         if signal_number:
-            self._end(trainer, stopped(signal_number, self._run_dir, trainer.global_step))
+            self._end_by(trainer, signal_number)
 
     def on_validation_batch_start(
         self,
@@ -96,10 +96,7 @@ class Saving(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        signal_number, *_ = agree(trainer, self._signals.received)
-        if signal_number:
-            self.save(trainer)
-            self._end(trainer, stopped(signal_number, self._run_dir, trainer.global_step))
+        self._end_if_asked(trainer, save=True)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         value = trainer.callback_metrics.get(self._metric)
@@ -120,9 +117,7 @@ class Saving(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        signal_number, *_ = agree(trainer, self._signals.received)
-        if signal_number:
-            self._end(trainer, stopped(signal_number, self._run_dir, trainer.global_step))
+        self._end_if_asked(trainer, save=False)
 
     def save(self, trainer: pl.Trainer) -> None:
         """Write last.ckpt, and best.ckpt if the last validation was the best.
@@ -186,6 +181,16 @@ class Saving(pl.Callback):
             for part in ("total", "current"):
                 for count in ("processed", "completed"):
                     epochs[part][count] -= 1
+
+    def _end_if_asked(self, trainer: pl.Trainer, *, save: bool) -> None:
+        signal_number, *_ = agree(trainer, self._signals.received)
+        if signal_number:
+            if save:
+                self.save(trainer)
+            self._end_by(trainer, signal_number)
+
+    def _end_by(self, trainer: pl.Trainer, signal_number: int) -> None:
+        self._end(trainer, stopped(signal_number, self._run_dir, trainer.global_step))
 
     def _end(self, trainer: pl.Trainer, error: UnrollError) -> None:
         """End all processes together; the first says why. (If another fails, Lightning kills the first.)"""
