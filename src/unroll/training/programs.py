@@ -37,7 +37,9 @@ def require_packages(kind: str) -> None:
     """Raise a `MissingEnvironmentError` unless there is what makes programs of this kind, and runs them."""
     lacking = [name for name in ONNX_PACKAGES if kind == "onnx" and importlib.util.find_spec(name) is None]
     if lacking:
-        raise MissingEnvironmentError(f"--format onnx needs {', '.join(lacking)}: pip install 'unroll[onnx]'")
+        raise MissingEnvironmentError(
+            f"--format onnx needs {', '.join(lacking)}: pip install -e '.[onnx]' in Unroll's folder"
+        )
 
 
 def write_programs(folder: Path, model: SequenceModel, kind: str) -> dict[Path, float]:
