@@ -1,13 +1,17 @@
 """`unroll dashboard`, in the terminal and on the server."""
 
+import json
 import os
 import pty
 import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseRequestHandler
 
 import pytest
 from conftest import ROOT
@@ -82,6 +86,82 @@ def test_publishing_to_a_server_that_cannot_be_reached(tmp_path, monkeypatch):
     done = unroll("dashboard", "--publish", cwd=tmp_path)
     assert done.returncode == 3
     assert "cannot be reached" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_a_key_nothing_heavy_is_imported(tmp_path, monkeypatch):
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    code = "import sys; from unroll.cli import main; sys.argv[1:] = ['dashboard', '--publish']\n"
+    code += "try: main()\nfinally: print({'torch', 'lightning', 'wandb'} & {*sys.modules})"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == "set()\n"
+
+
+class Silent(BaseRequestHandler):
+    """Accepts, and never answers."""
+
+    def handle(self):
+        self.server.over.wait()
+
+
+class Slow(BaseHTTPRequestHandler):
+    """Answers what is asked first, and nothing else."""
+
+    def do_POST(self):
+        asked = self.rfile.read(int(self.headers["Content-Length"]))
+        if b"__typename" not in asked:
+            self.server.over.wait()
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+class Refusing(Slow):
+    """Answers that it has nothing of the kind."""
+
+    def do_POST(self):
+        self.send_error(404)
+
+
+@pytest.mark.parametrize(
+    ("handler", "reason"),
+    [
+        (Silent, "the server 127.0.0.1 cannot be reached (no answer)"),
+        (Slow, "its server did not take the run (Timed out"),
+        (Refusing, "its server did not take the run"),
+    ],
+)
+def test_a_run_does_not_wait_for_a_server_that_is_none(handler, reason, tmp_path, monkeypatch):
+    """W&B itself would wait for a minute and a half."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        server.over = threading.Event()
+        threading.Thread(target=server.serve_forever).start()
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
+        options = ["debug=fast", "logger=wandb", "logger.mode=online", "run_dir=run"]
+        try:
+            done = train("model=simple_rnn", *options, cwd=tmp_path)
+        finally:
+            server.over.set()
+            server.shutdown()
+    assert done.returncode == 0, done.stderr
+    assert f"W&B: offline, since {reason}" in done.stdout
+    assert json.loads((tmp_path / "run" / "results.json").read_text())["seconds"] < 45
+    folders = [path.name for path in (tmp_path / "outputs" / "wandb").glob("*run-*")]
+    assert [name for name in folders if not name.startswith("offline-run-")] == []
+    assert len(folders) == 1
+
+
+def test_a_variable_that_is_wrong_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_BASE_URL", "nonsense")
+    done = train("model=simple_rnn", "debug=fast", "logger=wandb", cwd=tmp_path)
+    assert done.returncode == 3
+    assert done.stderr.startswith("error: a WANDB_… variable is not as W&B wants it: base_url ")
     assert done.stderr.count("\n") == 1
 
 

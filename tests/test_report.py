@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -23,9 +24,13 @@ from unroll.cli import cli
 from unroll.errors import InputError
 from unroll.report import tables
 from unroll.report.comparison import Comparison
+from unroll.report.curves import curves, window
+from unroll.report.figures import trade_off
 from unroll.report.importance import importances
+from unroll.report.parallel import parallel
 from unroll.report.runs import read_runs
 from unroll.report.sections import sections
+from unroll.report.values import show, show_spread
 
 EVIL = "<script>window.broken = true</script><img src=x onerror='window.broken = true'>"
 
@@ -120,10 +125,34 @@ def test_mean_and_spread_over_seeds(sweep):
             json.loads((sweep / f"{number:04d}" / "results.json").read_text())["test"]["test/loss"]
             for number in numbers
         ]
-        mean, spread = map(float, rows[cell]["test/loss"].split(" ± "))
-        assert mean == pytest.approx(np.mean(losses), rel=1e-3)
-        assert spread == pytest.approx(np.std(losses, ddof=1), rel=0.05)
+        mean, spread = map(Decimal, rows[cell]["test/loss"].split(" ± "))
+        assert mean.as_tuple().exponent == spread.as_tuple().exponent
+        half_a_digit = 0.501 * 10.0 ** mean.as_tuple().exponent
+        assert float(mean) == pytest.approx(np.mean(losses), abs=half_a_digit)
+        assert float(spread) == pytest.approx(np.std(losses, ddof=1), abs=half_a_digit)
         assert rows[cell]["seeds"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("mean", "spread", "text"),
+    [
+        (1.40005, 0.01476, "1.400 ± 0.015"),
+        (0.25, 0.0996, "0.250 ± 0.100"),
+        (12345.6, 123.4, "12,346 ± 123"),
+        (2e-9, 1e-9, "2.000e-09 ± 1e-09"),
+        (0.5, 0.0, "0.5000 ± 0"),
+    ],
+)
+def test_a_mean_ends_where_its_spread_ends(mean, spread, text):
+    assert show_spread(mean, spread) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(1.4, "1.400"), (3.0, "3"), (12345.6, "12,346"), (999.96, "1000"), (1.2e-5, "1.200e-05"), (None, "–")],
+)
+def test_numbers_of_a_column_have_as_many_digits(number, text):
+    assert show(number) == text
 
 
 def test_one_lucky_seed_does_not_put_a_group_first(tmp_path):
@@ -143,6 +172,41 @@ def test_curves_are_those_of_metrics_csv(sweep):
     assert run.curves["valid/loss"].steps == [int(row["step"]) for row in rows]
     assert run.curves["valid/loss"].values == [float(row["valid/loss"]) for row in rows]
     assert len(rows) == 3
+
+
+def test_a_run_that_has_diverged_does_not_flatten_the_others(tmp_path):
+    last = {"seed=1": 0.5, "seed=2": 0.7, "seed=3": 1e26, "seed=4": math.nan}
+    for number, (override, loss) in enumerate(last.items()):
+        run = made_up(tmp_path, number, [override], {"valid/loss": loss} if loss < 1 else None)
+        lines = ["epoch,step,valid/loss,valid/mae", "0,1,2.0,1.0", f"1,2,{loss},1.0"]
+        (run / "metrics.csv").write_text("\n".join(lines))
+    comparison = compared(tmp_path)
+    low, high = window(comparison, "valid/loss")
+    assert 0 < low < 0.5
+    assert 2 < high < 3
+    assert window(comparison, "valid/mae") is None
+    figure = curves(comparison, ["valid/loss", "valid/mae"])
+    assert figure.layout.yaxis.range == (low, high)
+    assert figure.layout.updatemenus[0].buttons[1].args[1]["yaxis.autorange"]
+    assert "is cut off" in section(comparison, "curves").text
+
+
+def test_long_words_have_room_beside_the_first_axis(tmp_path):
+    words = ["time_distributed_" * 2, "none", "x" * 500]
+    for number, word in enumerate(words):
+        made_up(tmp_path, number, [f"model/front_end={word}"], {"valid/loss": float(number)})
+    comparison = compared(tmp_path)
+    assert parallel(comparison, comparison.objectives[0]).layout.margin.l == 300
+    (tmp_path / "0002" / "trial.json").unlink()
+    (tmp_path / "0002" / "results.json").unlink()
+    comparison = compared(tmp_path)
+    assert 5 * len(words[0]) < parallel(comparison, comparison.objectives[0]).layout.margin.l < 300
+
+
+def test_columns_of_samples_without_a_word_are_left_out(tmp_path):
+    run = made_up(tmp_path, 0, ["seed=1"], {"valid/loss": 1.0})
+    (run / "examples.csv").write_text("input,predicted,right\n1 2,0.5,\n3\n")
+    assert section(compared(tmp_path), "best").examples == [["input", "predicted"], ["1 2", "0.5"], ["3"]]
 
 
 def test_one_run(sweep, tmp_path):
@@ -189,8 +253,29 @@ def test_several_objectives_and_their_front(tmp_path):
         for number, mine in enumerate(points)
         if not any(other[0] > mine[0] and other[1] < mine[1] for other in points)
     }
-    assert {run.name for run in comparison.front()} == obvious
+    assert {run.name for run in comparison.front(comparison.objectives)} == obvious
     assert section(comparison, "trade-off").figures
+
+
+def test_the_line_of_a_trade_off_is_that_of_what_it_shows(tmp_path):
+    """The second run is only on the front of all three."""
+    for number, values in enumerate([(1, 1, 9), (2, 2, 1), (3, 0.5, 9)]):
+        made_up(
+            tmp_path, number, [f"seed={number}"], dict(zip(("a", "b", "c"), map(float, values), strict=True))
+        )
+    comparison = compared(tmp_path)
+    (front,) = (trace for trace in trade_off(comparison).data if trace.name == "front")
+    assert list(zip(front.x, front.y, strict=True)) == [(1, 1), (3, 0.5)]
+    assert "better than 0000, 0001, 0002." in section(comparison, "trade-off").text
+
+
+def test_many_trials_that_ended_in_one_way_are_one_line(tmp_path):
+    for number in range(30):
+        state = "pruned" if number < 10 else "failed"
+        made_up(tmp_path, number, [f"seed={number}"], state=state, reason=f"{state} it was")
+    ((names, words),) = section(compared(tmp_path), "runs").notes
+    assert names == ", ".join(f"{number:04d}" for number in range(10, 20)) + " and 10 more"
+    assert words == "failed; failed it was"
 
 
 def test_models_that_measure_different_things(tmp_path):
@@ -201,6 +286,9 @@ def test_models_that_measure_different_things(tmp_path):
     rows = texts(tables.trials(comparison))
     assert [row["valid/loss"] for row in rows] == ["0", "1", "–"]
     assert {each.anchor for each in sections(comparison)}.isdisjoint({"trade-off"})
+    made_up(tmp_path, 3, ["model=m3"], {"parameters": 7.0})
+    rows = texts(tables.trials(compared(tmp_path)))
+    assert sorted(row["parameters"] for row in rows) == ["100", "101", "102", "7"]
 
 
 @pytest.mark.parametrize("maximize", [False, True])
@@ -223,18 +311,19 @@ def test_the_setting_that_matters_is_the_important_one(tmp_path, maximize):
 @pytest.mark.parametrize(
     ("overrides", "values", "told"),
     [
-        ([f"optimizer.lr={lr}" for lr in range(9)], range(9), "it takes 10"),
+        ([f"optimizer.lr={lr} model/cell=c{lr}" for lr in range(9)], range(9), "this takes 10"),
         ([f"seed={seed}" for seed in range(20)], range(20), "nothing varies but the seed"),
-        ([f"optimizer.lr={lr}" for lr in range(20)], [1.0] * 20, "All runs have the same valid/loss"),
+        ([f"seed={lr} optimizer.lr={lr}" for lr in range(20)], range(20), "only optimizer.lr varies"),
+        ([f"optimizer.lr={lr} model/cell=c{lr}" for lr in range(20)], [1.0] * 20, "the same valid/loss"),
     ],
-    ids=["too few", "seeds", "all alike"],
+    ids=["too few", "seeds", "one", "all alike"],
 )
 def test_why_there_is_no_importance(tmp_path, overrides, values, told):
     for number, (override, value) in enumerate(zip(overrides, values, strict=True)):
-        made_up(tmp_path, number, [override], {"valid/loss": float(value)})
+        made_up(tmp_path, number, override.split(), {"valid/loss": float(value)})
     shown = section(compared(tmp_path), "importance")
     assert not shown.figures
-    assert told.replace("it takes", "this takes") in shown.text
+    assert told in shown.text
 
 
 @pytest.mark.parametrize(

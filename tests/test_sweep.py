@@ -11,10 +11,11 @@ from pathlib import Path
 
 import optuna
 import pytest
-from sweeps import Calls, ran, run_sweep, table, the_sweep, trials, write_results
+from sweeps import Calls, commands_of, ran, run_sweep, table, the_sweep, trials, write_results
 
 from unroll.errors import InputError, MissingEnvironmentError
 from unroll.sweep.sweeper import SweepError
+from unroll.sweep.trials import read_record
 
 LR = "optimizer.lr=tag(log,interval(1e-4,1e-1))"
 
@@ -55,6 +56,22 @@ def test_a_grid_is_every_combination_and_its_table_is_best_first(capsys):
     printed = capsys.readouterr().out
     assert "6/6  0005  finished   hidden_size=8 lr=0.1  valid/loss 0.09  2 s" in printed
     assert printed.index("│ 0004") < printed.index("│ 0002")
+
+
+def test_in_a_file_the_table_is_as_wide_as_it_has_to_be(capsys):
+    objectives = "sweep.objectives=[valid/accuracy,valid/loss,parameters,seconds]"
+    run_sweep("model.hidden_size=2,8", "optimizer.lr=1e-3,1e-2", "seed=1", objectives)
+    head = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("┃ trial"))
+    assert len(head) > 80
+    names = [name.strip() for name in head.strip("┃").split("┃")]
+    assert names[1:7] == [
+        "hidden_size",
+        "lr",
+        "valid/accuracy ↑",
+        "valid/loss ↓",
+        "parameters ↓",
+        "seconds ↓",
+    ]
 
 
 def test_the_same_command_runs_nothing_twice(capsys):
@@ -136,6 +153,30 @@ def test_results_are_those_of_their_config(monkeypatch):
     run_sweep("sweep.name=mine", "seed=1,2", "optimizer.lr=0.5")
     assert ran() == ["0000", "0001", "0002", "0003"]
     assert [row["number"] for row in table()] == ["0002", "0003"]
+
+
+def test_what_has_finished_is_not_run_again_by_an_unroll_with_more_keys():
+    """A config of before has no such key; with another value than its default it would be another trial."""
+
+    def write_config(options):
+        folder = folder_of(options)
+        _, commands = commands_of()
+        values = commands.values([f"{key}={value}" for key, value in options.items()])
+        del values["trainer"]["nonfinite"]
+        if options["seed"] == "2":
+            values["trainer"]["renamed"] = 1
+        (folder / "config.yaml").write_text(json.dumps(values))
+        record = read_record(folder)
+        record.identity = "of before"
+        record.write(folder)
+        write_results(options)
+
+    for _ in range(2):
+        run_sweep("seed=1,2,3", train=write_config)
+    assert ran() == ["0000", "0001", "0002", "0003"]
+    assert [trial["varied"]["seed"] for trial in trials()] == ["1", "2", "3", "2"]
+    run_sweep("seed=1,2,3", "trainer.nonfinite=skip", "sweep.name=" + the_sweep().name)
+    assert len(ran()) == 7
 
 
 def test_the_order_of_words_and_the_number_of_jobs_make_no_other_sweep():

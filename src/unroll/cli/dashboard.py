@@ -40,7 +40,7 @@ def _nearest() -> Path:
 
 
 def _publish(project: str, entity: str | None) -> None:
-    from unroll.training.loggers import why_not_online
+    from unroll.training.wandb_server import why_not_online
 
     reason = why_not_online()
     if reason:

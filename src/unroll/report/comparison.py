@@ -64,9 +64,9 @@ class Comparison:
         """The runs that have a value of an objective, best first."""
         return sorted((run for run in self.runs if objective.name in run.objectives), key=objective.loss)
 
-    def front(self) -> list[Run]:
-        """The runs with all objectives that no other run equals or beats in every one of them."""
-        losses = {run.name: [each.loss(run) for each in self.objectives] for run in self.runs}
+    def front(self, objectives: list[Objective]) -> list[Run]:
+        """The runs with all these objectives that no other run equals or beats in every one of them."""
+        losses = {run.name: [each.loss(run) for each in objectives] for run in self.runs}
         able = [run for run in self.runs if float("inf") not in losses[run.name]]
 
         def beaten(run: Run) -> bool:

@@ -14,7 +14,6 @@ from unroll.report.values import is_wide
 
 MOST_COLOURS = 10
 MOST_NAMES = 30
-MOST_CURVES = 100
 LONG_NAME = 45
 GOOD_TO_BAD = ["#0b3c7d", "#2f9aa8", "#d08c2a"]
 COSTS = ("seconds", "parameters")
@@ -26,50 +25,6 @@ def colours(groups: list[Group]) -> dict[str, str]:
         return {group.label: colour for group, colour in zip(groups, qualitative.D3, strict=False)}
     shades = sample_colorscale(GOOD_TO_BAD, [index / len(groups) for index in range(len(groups))])
     return {group.label: shade for group, shade in zip(groups, shades, strict=True)}
-
-
-def curves(comparison: Comparison, metrics: list[str]) -> go.Figure:
-    """The metrics of the (best 100) runs over the steps, one metric at a time, chosen from a list."""
-    chosen = {run.name for run in comparison.runs[:MOST_CURVES]}
-    colour = colours(comparison.groups)
-    figure = go.Figure()
-    shown: list[str] = []
-    for metric in metrics:
-        for group in comparison.groups:
-            first = True
-            for run in group.runs:
-                if metric not in run.curves or run.name not in chosen:
-                    continue
-                curve = run.curves[metric]
-                figure.add_scatter(
-                    x=curve.steps,
-                    y=curve.values,
-                    customdata=curve.epochs,
-                    mode="lines+markers" if len(curve.steps) < 40 else "lines",
-                    marker={"size": 4},
-                    line={"color": colour[group.label], "width": 1.6},
-                    name=escape(group.label),
-                    legendgroup=escape(group.label),
-                    showlegend=first,
-                    visible=metric == metrics[0],
-                    hovertemplate=f"<b>{escape(run.name)}</b>  {escape(group.label)}<br>"
-                    f"step %{{x}}, epoch %{{customdata}}: %{{y:.4g}}<extra></extra>",
-                )
-                shown.append(metric)
-                first = False
-    buttons = [
-        {
-            "label": escape(metric),
-            "method": "update",
-            "args": [{"visible": [each == metric for each in shown]}, {"yaxis.title.text": escape(metric)}],
-        }
-        for metric in metrics
-    ]
-    menu = {"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom", "bgcolor": "white"}
-    figure.update_layout(updatemenus=[menu], hovermode="closest")
-    figure.update_xaxes(title_text="step")
-    figure.update_yaxes(title_text=escape(metrics[0]))
-    return finish(figure, 480, comparison.groups)
 
 
 def importance(shares: dict[str, dict[str, float]]) -> go.Figure:
@@ -111,7 +66,7 @@ def costs(comparison: Comparison, objectives: list[Objective]) -> go.Figure:
                 named.add(group.label)
             figure.update_xaxes(title_text=cost, row=row, col=column)
             if all_x and is_wide(all_x):
-                figure.update_xaxes(type="log", dtick="D2", row=row, col=column)
+                figure.update_xaxes(type="log", dtick="D2", tickformat="~s", row=row, col=column)
         figure.update_yaxes(title_text=escape(objective.name), row=row, col=1)
     return finish(figure, 60 + 340 * rows, comparison.groups)
 
@@ -149,7 +104,7 @@ def trade_off(comparison: Comparison) -> go.Figure:
         x = [run.objectives[first.name] for run in runs]
         y = [run.objectives[second.name] for run in runs]
         figure.add_scatter(**_points(group, runs, colour), x=x, y=y)
-    front = sorted(comparison.front(), key=first.loss)
+    front = sorted(comparison.front([first, second]), key=first.loss)
     figure.add_scatter(
         x=[run.objectives[first.name] for run in front],
         y=[run.objectives[second.name] for run in front],

@@ -121,7 +121,9 @@ def _add_to_curves(curves: dict[str, Curve], row: dict[str | Any, str | Any]) ->
 
 def _read_examples(run: Run, path: Path) -> None:
     with path.open(newline="", encoding="utf-8") as file:
-        run.examples = list(csv.reader(file))
+        rows = list(csv.reader(file))
+    told = {at for row in rows[1:] for at, text in enumerate(row) if text}  # not `right` of numbers
+    run.examples = [[text for at, text in enumerate(row) if at in told] for row in rows if told]
 
 
 READERS: dict[str, Callable[[Run, Path], None]] = {

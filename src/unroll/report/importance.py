@@ -24,9 +24,11 @@ def importances(comparison: Comparison, objective: Objective) -> dict[str, float
     columns = {key: [setting(run, key) for run in runs] for key in keys}
     columns = {key: column for key, column in columns.items() if len(set(column)) > 1}
     if not columns:
-        return f"Of the runs with a {objective.name} nothing varies but the seed."
+        return f"Of the runs with {objective.name} nothing varies but the seed."
+    if len(columns) == 1:
+        return f"Of the runs with {objective.name} only {next(iter(columns))} varies, the seed aside."
     if len(runs) < FEWEST:
-        return f"Too few runs: this takes {FEWEST} with a {objective.name}, and there are {len(runs)}."
+        return f"Too few runs with a result: this takes {FEWEST}, and there are {len(runs)}."
     if len({run.objectives[objective.name] for run in runs}) == 1:
         return f"All runs have the same {objective.name}."
     import optuna

@@ -35,7 +35,8 @@ def parallel(comparison: Comparison, objective: Objective) -> go.Figure:
         "showscale": True,
     }
     figure = go.Figure(go.Parcoords(dimensions=axes, line=line, unselected={"line": {"opacity": 0.1}}))
-    return finish(figure, 430)
+    longest = max(map(len, axes[0].get("ticktext", [""])))
+    return finish(figure, 430).update_layout(margin_l=min(max(90, 8 * longest), 300))
 
 
 def _axis(texts: list[str]) -> dict[str, Any]:

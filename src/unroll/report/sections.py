@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from unroll.report import figures, tables
 from unroll.report.comparison import Comparison, Objective
+from unroll.report.curves import MOST_CURVES, curves, window
 from unroll.report.importance import importances
 from unroll.report.parallel import parallel
 from unroll.report.settings import SEED, counted, setting
@@ -16,6 +17,9 @@ from unroll.report.tables import Table
 from unroll.report.values import show
 
 Pairs = list[tuple[str, str]]
+
+MOST_NAMED = 10
+"""Of more runs that ended in one way so many are named."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -62,9 +66,18 @@ def _trials(comparison: Comparison) -> Section:
     names = [each.name for each in comparison.objectives]
     text = "Every run, best first" + (f" by {names[0]}" if names else "")
     text += ". A click on a column's head sorts by it."
-    told = {run.name: [run.state, *filter(None, [run.reason, *run.faults])] for run in comparison.runs}
-    notes = [(name, "; ".join(words)) for name, words in told.items() if len(words) > 1]
+    told: dict[str, list[str]] = {}
+    for run in comparison.runs:
+        if run.faults or (run.reason and run.state != "pruned"):
+            words = "; ".join([run.state, *filter(None, [run.reason]), *run.faults])
+            told.setdefault(words, []).append(run.name)
+    notes = [(_listed(names), words) for words, names in told.items()]
     return Section(anchor="runs", title="Runs", text=text, table=tables.trials(comparison), notes=notes)
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def _parallel(comparison: Comparison) -> Section:
@@ -92,9 +105,11 @@ def _curves(comparison: Comparison) -> Section:
             "A metric over the steps of training; choose which above the plot. Runs that differ only in "
             "their seed share a colour. A click in the legend hides some, a double click shows them alone."
         )
-        if len(comparison.runs) > figures.MOST_CURVES:
-            section.text += f" Only the best {figures.MOST_CURVES} runs are drawn."
-        section.figures = [_drawn(figures.curves(comparison, metrics), "curves-plot")]
+        if len(comparison.runs) > MOST_CURVES:
+            section.text += f" Only the best {MOST_CURVES} runs are drawn."
+        if any(window(comparison, metric) for metric in metrics):
+            section.text += " What lies far from the other runs is cut off; a double click shows it."
+        section.figures = [_drawn(curves(comparison, metrics), "curves-plot")]
     return section
 
 
@@ -139,7 +154,7 @@ def _seeds(comparison: Comparison) -> Section:
 
 
 def _trade_off(comparison: Comparison) -> Section:
-    front = ", ".join(run.name for run in comparison.front())
+    front = ", ".join(run.name for run in comparison.front(comparison.objectives))
     return Section(
         anchor="trade-off",
         title="Trade-off",
@@ -159,7 +174,7 @@ def _best(comparison: Comparison) -> Section:
     }
     return Section(
         anchor="best",
-        title="Best run",
+        title="Best run" if len(comparison.runs) > 1 else "The run",
         text=f"{best.name}: {comparison.settings.label(best, seed=True)}"
         if comparison.settings.varied
         else best.name,

@@ -5,7 +5,7 @@ from statistics import fmean, stdev
 
 from unroll.report.comparison import Comparison
 from unroll.report.settings import SEED, setting
-from unroll.report.values import ABSENT, show, show_setting
+from unroll.report.values import ABSENT, show, show_setting, show_spread
 
 COSTS = ("parameters", "epochs", "seconds")
 
@@ -39,13 +39,13 @@ def trials(comparison: Comparison) -> Table:
     tests = list(dict.fromkeys(name for run in comparison.runs for name in run.test))
     told = {cost for run in comparison.runs for cost in run.costs} - {each.name for each in objectives}
     costs = [cost for cost in COSTS if cost in told]
-    head = ["run", "state", *map(settings.short, settings.varied)]
-    head += [each.name for each in objectives] + [f"test/{name}" for name in tests] + costs
+    head = ["run", "state", *(each.name for each in objectives), *map(settings.short, settings.varied)]
+    head += [f"test/{name}" for name in tests] + costs
     rows = []
     for run in comparison.runs:
         row = [_word(run.name), Cell(text=run.state, order=run.state, kind=f"state {run.state}")]
+        row += [_number(run.objectives.get(each.name, run.costs.get(each.name))) for each in objectives]
         row += [_setting(setting(run, key)) for key in settings.varied]
-        row += [_number(run.objectives.get(each.name)) for each in objectives]
         row += [_number(run.test.get(name)) for name in tests]
         row += [_number(run.costs.get(cost)) for cost in costs]
         rows.append(row)
@@ -88,6 +88,7 @@ def _spread(values: list[float | None]) -> Cell:
     known = [value for value in values if value is not None]
     if not known:
         return _number(None)
-    spread = f" ± {stdev(known):.2g}" if len(known) > 1 else ""
+    mean = fmean(known)
+    text = show_spread(mean, stdev(known)) if len(known) > 1 else show(mean)
     hint = f"{show(min(known))} to {show(max(known))} over {len(known)}"
-    return Cell(text=show(fmean(known)) + spread, order=repr(fmean(known)), kind="number", hint=hint)
+    return Cell(text=text, order=repr(mean), kind="number", hint=hint)

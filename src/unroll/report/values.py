@@ -60,10 +60,21 @@ def measured(values: Any) -> dict[str, float]:
 
 
 def show(number: float | None) -> str:
-    """A number with four digits that count; whole ones whole."""
+    """A number with four digits that count; large and whole ones whole."""
     if number is None:
         return ABSENT
-    return f"{number:,.0f}" if float(number).is_integer() and abs(number) < 1e9 else f"{number:.4g}"
+    if abs(number) < 1e9 and (abs(number) >= 1000 or float(number).is_integer()):
+        return f"{number:,.0f}"
+    return f"{number:#.4g}".rstrip(".")
+
+
+def show_spread(mean: float, spread: float) -> str:
+    """A mean ± its spread, which has two digits that count; the mean ends with the same one."""
+    places = 1 - math.floor(math.log10(spread)) if spread > 0 else 0
+    if not spread or places > 6:
+        return f"{show(mean)} ± {spread:.2g}"
+    places = max(0, places)
+    return f"{mean:,.{places}f} ± {spread:,.{places}f}"
 
 
 def show_setting(text: str) -> str:

@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from unroll.config import load
+from unroll.errors import InputError
+from unroll.foreign import read_yaml
+from unroll.registry import to_dict
 from unroll.sweep.commands import Commands
 from unroll.sweep.objectives import Objectives
 from unroll.sweep.source import Source
@@ -16,7 +20,7 @@ class Grid(Source):
     """The trials of a grid.
 
     A trial is known by its config: where combinations are added they get the next numbers, and none that has
-    finished is run again.
+    finished is run again, neither by a later Unroll whose configs have more keys.
 
     Raises:
         InputError: any of the combinations is wrong. None has been started then.
@@ -64,9 +68,11 @@ class Grid(Source):
 
     def _prepare(self) -> None:
         """Number the trials: those that are there as they are, the others behind them."""
-        found = (read_record(file.parent) for file in self._folder.glob(f"*/{RECORD}"))
-        known = {record.identity: record.number for record in found if record is not None}
-        following = max(known.values(), default=-1) + 1
+        found = [read_record(file.parent) for file in self._folder.glob(f"*/{RECORD}")]
+        records = [record for record in found if record is not None]
+        records.sort(key=lambda record: (record.identity in self._varied, record.number))
+        known = {self._name(record): record.number for record in records}
+        following = max((record.number for record in records), default=-1) + 1
         for name, varied in self._varied.items():
             if name not in known:
                 known[name], following = following, following + 1
@@ -74,3 +80,13 @@ class Grid(Source):
                 record = Record(number=known[name], identity=name, varied=dict(varied), overrides=overrides)
                 record.write(self._commands.folder(known[name]))
         self._names = {known[name]: name for name in self._varied}
+
+    def _name(self, record: Record) -> str:
+        """The identity of a trial as it is today: to the config that its run has written come new keys."""
+        if record.identity in self._varied:
+            return record.identity
+        try:
+            written = read_yaml(self._commands.folder(record.number) / "config.yaml")
+            return identity(to_dict(load(written, light=True)))
+        except InputError:  # no run has been begun, or the key has another name since
+            return record.identity

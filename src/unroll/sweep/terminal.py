@@ -1,6 +1,7 @@
 """What a sweep says on the terminal, and the table that is left of it."""
 
 import csv
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from unroll.sweep.space import Space, rounded
 from unroll.sweep.trials import OUTPUT, Record, State, read_results
 
 ARROWS = {"minimize": "↓", "maximize": "↑"}
+
+WIDTH_OF_FILES = 400
+"""Of what is written to a file or a pipe the lines are not broken."""
 
 
 class Terminal:
@@ -69,7 +73,9 @@ class Terminal:
                 "" if record.seconds is None else f"{record.seconds:.0f}",
                 record.state.value,
             )
-        Console().print(table)
+        for column in table.columns:
+            column.overflow = "fold"  # in a narrow terminal: no name ends in …
+        Console(width=None if sys.stdout.isatty() else WIDTH_OF_FILES).print(table)
         self._write(ordered, keys)
 
     def _write(self, ordered: Sequence[Record], keys: list[str]) -> None:

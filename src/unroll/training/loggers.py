@@ -1,24 +1,28 @@
 """Where metrics go: metrics.csv in the run's folder, and Weights & Biases in one folder for all runs."""
 
 import os
-import socket
+import secrets
+import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlparse
 
 import wandb
 from lightning.pytorch.loggers import Logger, WandbLogger
-from requests.utils import get_netrc_auth
 
 from unroll.config import LoggerConfig, LoggerKind, LoggerMode
+from unroll.errors import MissingEnvironmentError
 from unroll.redact import redact
 from unroll.training.metrics_file import MetricsFile
+from unroll.training.wandb_server import why_not_online
 
 METRICS_FILE = "metrics.csv"
 WANDB_FOLDER = Path("outputs")
 """W&B makes its folder `wandb` in it: one for all runs, so that its terminal dashboard shows them all."""
+
+INIT_SECONDS = 4.0
+"""How long a server that answers may take to begin a run, before the run goes on offline."""
 
 
 def build_loggers(
@@ -37,22 +41,20 @@ def build_loggers(
     loggers: list[Logger] = [metrics]
     if config.kind is LoggerKind.csv:
         return loggers, None
-    run_id = None if place is None else place["wandb"]
-    reason = why_not_online() if config.mode is LoggerMode.online else None
+    run_id = (place or {}).get("wandb") or secrets.token_hex(4)
     _keep_to_one_folder()
     WANDB_FOLDER.mkdir(exist_ok=True)
-    if config.mode is LoggerMode.online and reason is None:
-        try:
-            run = _start(config, run_dir, values, "online", run_id)
-        except wandb.errors.Error as error:  # a key that is none, a server that does not answer as one
-            reason = str(error).splitlines()[0]
-            run = _start(config, run_dir, values, "offline", run_id)
-    else:
-        run = _start(config, run_dir, values, "offline", run_id)
+    run, reason = None, None
+    if config.mode is LoggerMode.online:
+        reason = why_not_online()
+        if reason is None:
+            run, reason = _start_online(config, run_dir, values, run_id)
+    run = run or _start(config, run_dir, values, "offline", run_id)
     loggers.append(WandbLogger(experiment=run))
     for row in metrics.read():  # a run that goes on has all of its curves under its old id
         logged = {name: float(value) for name, value in row.items() if value and name != "step"}
         loggers[-1].log_metrics(logged, int(row["step"]))
+    _remove_earlier(run_id, Path(run.dir).parent)
     note = (
         f"W&B: offline, since {reason}; `wandb sync {run.dir.removesuffix('/files')}` sends it later"
         if reason
@@ -61,12 +63,30 @@ def build_loggers(
     return loggers, note
 
 
+def _start_online(
+    config: LoggerConfig, run_dir: Path, values: dict[str, Any], run_id: str
+) -> tuple[wandb.Run | None, str | None]:
+    """The run, or why there is none: a key that is refused, a server that does not answer as W&B's does."""
+    before = set(_folders(run_id))
+    try:
+        return _start(config, run_dir, values, "online", run_id), None
+    except wandb.errors.Error as error:
+        tear_down()  # W&B's process would hold the run's id
+        for folder in set(_folders(run_id)) - before:  # the dashboard would show it as a run
+            shutil.rmtree(folder, ignore_errors=True)
+        return None, f"its server did not take the run ({str(error).splitlines()[0]})"
+
+
+def _folders(run_id: str) -> Iterable[Path]:
+    return (WANDB_FOLDER / "wandb").glob(f"run-*-{run_id}")
+
+
 def _start(
     config: LoggerConfig,
     run_dir: Path,
     values: dict[str, Any],
     mode: Literal["online", "offline"],
-    run_id: str | None,
+    run_id: str,
 ) -> wandb.Run:
     arguments = sys.argv
     sys.argv = redact("\0".join(arguments)).split("\0")  # W&B records them
@@ -81,11 +101,27 @@ def _start(
             config=values,
             mode=mode,
             settings=wandb.Settings(
-                console="off", silent=True, disable_git=True, disable_code=True, save_code=False
+                console="off",
+                silent=True,
+                disable_git=True,
+                disable_code=True,
+                save_code=False,
+                init_timeout=INIT_SECONDS if mode == "online" else 90.0,
             ),
         )
+    except ValueError as error:  # W&B reads its variables itself
+        fault = " ".join(" ".join(str(error).splitlines()[1:3]).split())
+        raise MissingEnvironmentError(f"a WANDB_… variable is not as W&B wants it: {fault}") from error
     finally:
         sys.argv = arguments
+
+
+def _remove_earlier(run_id: str, folder: Path) -> None:
+    """All that a run has logged is in the folder in which it goes on: its earlier ones would be further runs
+    on the dashboard, and `wandb sync` could put one of them in the place of the whole."""
+    for earlier in (WANDB_FOLDER / "wandb").glob(f"offline-run-*-{run_id}"):
+        if not earlier.samefile(folder):
+            shutil.rmtree(earlier, ignore_errors=True)
 
 
 def place(loggers: list[Logger]) -> dict[str, Any] | None:
@@ -106,20 +142,6 @@ def finish(exit_code: int = 0) -> None:
 def tear_down() -> None:
     """End W&B's own process, in a process whose end W&B does not notice, as in multiprocessing."""
     wandb.teardown()
-
-
-def why_not_online(timeout_s: float = 2.0) -> str | None:
-    """What keeps W&B from its server, or None: no key, or no connection within the time."""
-    address = os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai"
-    if not os.environ.get("WANDB_API_KEY") and get_netrc_auth(address) is None:
-        return "no API key is set (`wandb login`, or WANDB_API_KEY)"
-    url = urlparse(address)
-    try:
-        port = url.port or (80 if url.scheme == "http" else 443)
-        socket.create_connection((url.hostname or "", port), timeout=timeout_s).close()
-    except OSError as error:
-        return f"the server {url.hostname} cannot be reached ({error})"
-    return None
 
 
 def _keep_to_one_folder() -> None:

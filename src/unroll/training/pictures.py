@@ -47,6 +47,7 @@ def draw_curves(curves: dict[str, Curve], title: str, path: Path) -> None:
             steps, values = curves[name]
             axes.plot(steps, values, marker="." if len(steps) < 40 else "", label=name)
         axes.set(xlabel="step", ylabel=label)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend(frameon=False, fontsize=8)
@@ -70,7 +71,7 @@ def draw_forecasts(forecasts: list[Forecast], path: Path) -> None:
         axes.plot(ahead, forecast.true, color="black", marker=".", label="true")
         axes.plot(ahead, forecast.predicted, color="tab:blue", ls="--", marker=".", label="predicted")
         axes.grid(alpha=0.3)
-    figure.axes[0].legend(frameon=False, fontsize=8, ncols=4)
+    panels[0].legend(frameon=False, fontsize=8, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1))
     figure.supxlabel("step")
     figure.savefig(path, dpi=120)
 
