@@ -42,14 +42,16 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 MpiDefault=none
 ReturnToService=2
+SlurmdParameters=config_overrides
 SchedulerParameters=requeue_delay=0
 MinJobAge=300
 KillWait=30
+OverTimeLimit=1
 StateSaveLocation=$folder/state
 SlurmdSpoolDir=$folder/spool
 SlurmctldPidFile=$folder/slurmctld.pid
 SlurmdPidFile=$folder/slurmd.pid
-NodeName=localhost NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 CPUs=$(nproc) State=UNKNOWN
+NodeName=localhost NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
 PartitionName=main Nodes=localhost Default=YES MaxTime=INFINITE State=UP
 CONF
     export SLURM_CONF="$folder/slurm.conf"
@@ -77,8 +79,13 @@ launch() {
 
 stop() {
     [ -f "$folder/daemons" ] || return 0
-    # The last started first. Jobs end with slurmd's job steps, which are told before.
-    SLURM_CONF="$folder/slurm.conf" scancel --quiet --user=root 2>/dev/null || true
+    # Jobs first: without slurmctld their steps would wait for it, and slurmd for them. Then the last started.
+    export SLURM_CONF="$folder/slurm.conf"
+    scancel --quiet --user=root 2>/dev/null || true
+    for _ in $(seq 80); do
+        [ -n "$(squeue --noheader 2>/dev/null)" ] || break
+        sleep 0.5
+    done
     for pid in $(sed '1!G;h;$!d' "$folder/daemons"); do
         kill "$pid" 2>/dev/null || true
     done

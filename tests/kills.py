@@ -96,17 +96,21 @@ def start(
     return process
 
 
+def of_two() -> dict[str, str]:
+    """What Lightning tells both of two processes that belong together by their environment."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    return {"NODE_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+
+
 def start_two(
     values: dict[str, Any], folder: Path, act: tuple[At, *tuple[int, ...]] | None = None, ranks: str = "01"
 ) -> list[BaseProcess]:
     """The two processes of a run that goes on, or begins; `act` is for some of them."""
     run_dir = folder / values["run_dir"]
     run_dir.mkdir(exist_ok=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    environment = {"NODE_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    environment["UNROLL_RUN_DIR"] = str(run_dir)
+    environment = {**of_two(), "UNROLL_RUN_DIR": str(run_dir)}
     return [
         start(
             values,

@@ -236,6 +236,15 @@ def test_a_folder_for_temporary_files_may_have_a_long_name(monkeypatch):
     assert_nothing_is_left_running()
 
 
+def test_trials_at_once_have_loader_workers_of_their_own():
+    """Forked by the trials, whatever started those: a fork server could not be handed a large data set."""
+    data = ["data.workers=2", "data.train_size=2000", "trainer.max_epochs=2"]
+    done = sweep("seed=1,2,3", "sweep.n_jobs=2", *data)
+    assert done.returncode == 0, done.stderr
+    assert [trial["state"] for trial in trials()] == ["finished"] * 3
+    assert_nothing_is_left_running()
+
+
 def test_several_processes_a_trial_need_a_launcher_that_can_start_them():
     done = sweep("seed=1,2", "trainer.devices=2", "hydra/launcher=basic")
     assert done.returncode == 2

@@ -1,1 +1,3 @@
 """Unroll: experiments with recurrent sequence models."""
+
+__version__ = "0.1.0"

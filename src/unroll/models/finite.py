@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from unroll.batch import SequenceBatch
@@ -51,7 +51,12 @@ class FiniteSteps:
         if bool(torch.isfinite(losses).all()) and (self.scaled or math.isfinite(norm)):
             return None
         message = _message(losses, norm, samples, step)
+        together = distributed.is_available() and distributed.is_initialized() and not math.isfinite(norm)
+        if together and not self.scaled:  # all processes are here, with the mean of their gradients
+            message = _message_of_all(message, bool(torch.isfinite(losses).all()))
         if not self.skip:
+            if together and distributed.get_rank() > 0:
+                raise SystemExit(0)  # the first says it
             raise NumericError(
                 f"{message}; nothing of it was applied. Try a smaller optimizer.lr or trainer.gradient_clip, "
                 "trainer.nonfinite=skip to leave such out, trainer.detect_anomaly=true to find the cause"
@@ -60,6 +65,13 @@ class FiniteSteps:
             parameter.grad = None  # optimizers pass over what has none
         self.skipped += 1
         return message
+
+
+def _message_of_all(message: str, finite: bool) -> str:
+    """The message of the first process whose own losses are to blame; if none is, of the first of all."""
+    messages: list[tuple[bool, str]] = [(finite, message)] * distributed.get_world_size()
+    distributed.all_gather_object(messages, (finite, message))
+    return min(messages, key=lambda each: each[0])[1]
 
 
 def _message(losses: Tensor, norm: Tensor, samples: list[Tensor], step: int) -> str:

@@ -77,7 +77,7 @@ class KeepMetrics(pl.Callback):
 class Throughput(pl.Callback):
     """Counts sequences and tokens (input and target steps, without padding) and the seconds of training.
 
-    Neither validation nor the writing of checkpoints is in the seconds.
+    Neither validation nor the writing of checkpoints is in the seconds. Each process counts its own.
     """
 
     def __init__(self) -> None:
@@ -85,6 +85,10 @@ class Throughput(pl.Callback):
         self.tokens = torch.tensor(0)
         self.seconds = 0.0
         self._since: float | None = None
+        self._trainer: pl.Trainer | None = None
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._trainer = trainer
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -111,20 +115,33 @@ class Throughput(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         self._stop()
-        return {"sequences": self.sequences, "tokens": int(self.tokens), "seconds": self.seconds}
+        sequences, tokens = self._of_all()
+        return {"sequences": sequences, "tokens": tokens, "seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.sequences, self.seconds = state_dict["sequences"], state_dict["seconds"]
-        self.tokens = torch.tensor(state_dict["tokens"])
+        self.seconds = state_dict["seconds"]
+        if self._trainer is None or self._trainer.is_global_zero:  # which has counted for all
+            self.sequences, self.tokens = state_dict["sequences"], torch.tensor(state_dict["tokens"])
 
     def results(self) -> dict[str, float]:
-        """Seconds, and sequences and tokens a second."""
+        """Seconds, and sequences and tokens a second; all processes have to ask at once."""
         seconds = max(self.seconds, 1e-9)
+        sequences, tokens = self._of_all()
         return {
             "train_seconds": round(self.seconds, 2),
-            "sequences_per_second": round(self.sequences / seconds, 1),
-            "tokens_per_second": round(int(self.tokens) / seconds, 1),
+            "sequences_per_second": round(sequences / seconds, 1),
+            "tokens_per_second": round(tokens / seconds, 1),
         }
+
+    def _of_all(self) -> list[int]:
+        """The sequences and the tokens of all processes."""
+        mine = [self.sequences, int(self.tokens)]
+        if self._trainer is None or self._trainer.world_size == 1:
+            return mine
+        strategy = self._trainer.strategy
+        counts = torch.tensor(mine, device=strategy.root_device)
+        summed: list[int] = strategy.reduce(counts, reduce_op="sum").tolist()
+        return summed
 
     def _stop(self) -> None:
         if self._since is not None:

@@ -4,14 +4,17 @@ import hashlib
 import io
 import logging
 import pickle
+import re
 import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch.plugins.io import CheckpointIO
 
-from unroll.errors import InputError
+from unroll.errors import InputError, UnrollError
 from unroll.foreign import require_plain
 from unroll.models.base import SequenceModel, load_model
 from unroll.training import archive, exports, safe_files
@@ -152,11 +155,13 @@ def require_fit(
     checkpoint = read(path)
     try:
         model.load_state_dict(checkpoint["state_dict"])
-        checkpoint["callbacks"]["Saving"]["logged"]
+        _require_place(checkpoint["callbacks"]["Saving"]["logged"])
         old, new = checkpoint["hyper_parameters"], model.hparams
         same = {part: old[part]["name"] == new[part]["name"] for part in ("optimizer", "scheduler")}
         same["data"] = old["spec"] == new["spec"]
         epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+        if not (type(epochs) is type(checkpoint["global_step"]) is int):
+            raise TypeError("counts that are none")
     except (KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise InputError(
             f"{key}{path}: is not of a run with this model; give the model and data options of its run"
@@ -169,6 +174,34 @@ def require_fit(
             f"trainer.max_epochs={max_epochs}: {path} has had {epochs} epochs; give more to go on"
         )
     return checkpoint
+
+
+def _require_place(logged: dict[str, Any] | None) -> None:
+    """Raise a TypeError if this is not where the loggers of a run were; W&B's id becomes part of a path."""
+    if logged is None:
+        return
+    named = logged["wandb"] is None or re.fullmatch(r"[\w-]{1,64}", logged["wandb"])
+    columns = all(type(column) is str for column in logged["columns"])
+    if not (type(logged["rows"]) is int and logged["rows"] >= 0 and columns and named):
+        raise TypeError("not where the loggers of a run were")
+
+
+@contextmanager
+def going_on_from(path: str | Path | None, has_begun: Callable[[], bool]) -> Iterator[None]:
+    """Around training that goes on from a checkpoint: Lightning restores what it finds, whatever that is.
+
+    Raises:
+        InputError: that has failed, before the training `has_begun`.
+    """
+    try:
+        yield
+    except Exception as error:
+        if path is None or has_begun() or isinstance(error, UnrollError | OSError):
+            raise
+        what = f"{type(error).__name__}: {str(error)[:200]}"
+        raise InputError(
+            f"{path}: nothing can go on from what it says of its run ({what}); give another checkpoint"
+        ) from error
 
 
 def load(run: Path) -> SequenceModel:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from unroll import __version__
 from unroll.config import Accelerator, TrainerConfig
 from unroll.errors import MissingEnvironmentError
 
@@ -33,13 +34,13 @@ def environment(config: TrainerConfig) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {package: version(package) for package in PACKAGES},
+        "packages": {"unroll": __version__, **{package: version(package) for package in PACKAGES}},
         "cpu": _cpu(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "mkl": torch.backends.mkl.is_available(),  # type: ignore[no-untyped-call]
         "onednn": torch.backends.mkldnn.is_available(),  # type: ignore[no-untyped-call]
         "threads": torch.get_num_threads(),
-        "processes": _processes(config),
+        "processes": processes(config),
         "strategy": config.strategy,
         "precision": config.precision,
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
@@ -87,7 +88,8 @@ def deterministic(wanted: bool) -> Iterator[None]:
         torch.backends.cudnn.deterministic = before[1]
 
 
-def _processes(config: TrainerConfig) -> int:
+def processes(config: TrainerConfig) -> int:
+    """How many processes compute."""
     if config.devices != "auto":
         return int(config.devices)
     return 1 if config.accelerator is Accelerator.cpu else max(1, torch.cuda.device_count())

@@ -8,6 +8,7 @@ from typing import Any
 
 from safetensors.torch import load_file, save
 
+from unroll import __version__
 from unroll.errors import InputError
 from unroll.foreign import read_json
 from unroll.models.base import SequenceModel
@@ -35,7 +36,7 @@ def write(folder: Path, model: SequenceModel, checkpoint: dict[str, Any]) -> tup
         **{part: checkpoint["hyper_parameters"][part] for part in MODEL},
         "data": redacted(data.get("data")),
         "seed": data.get("seed"),
-        "versions": {package: version(package) for package in ("unroll", "torch", "safetensors")},
+        "versions": {"unroll": __version__, **{name: version(name) for name in ("torch", "safetensors")}},
     }
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     safe_files.write(folder / WEIGHTS, save(weights, {"format": "pt"}))

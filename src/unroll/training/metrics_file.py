@@ -10,6 +10,7 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
+from unroll.errors import InputError
 from unroll.training import safe_files
 
 
@@ -63,7 +64,13 @@ class MetricsFile(Logger):
         return {"rows": self.rows, "columns": list(self.columns)}
 
     def take_back(self, place: Mapping[str, Any]) -> None:
-        """Forget what was logged after a place."""
+        """Forget what was logged after a place.
+
+        Raises:
+            InputError: what was logged before it is not there.
+        """
+        if place["rows"] and not self.path.is_file():
+            raise InputError(f"{self.path}: no such file, and the run had written it; put it back to go on")
         self.rows, self.columns = place["rows"], list(place["columns"])
         if self.rows:
             self._write(self.read())

@@ -6,7 +6,7 @@ import json
 import logging
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,36 +27,29 @@ log = logging.getLogger("unroll")
 
 def make_run_dir(wanted: Path) -> Path:
     """Make a run's folder; if there is one of that name already, another with -2, -3 … behind it."""
-    number = 1
-    while True:
-        run_dir = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+    for run_dir in numbered(wanted):
         try:
             run_dir.mkdir(parents=True)
         except FileExistsError:
-            number += 1
+            continue
         except (OSError, ValueError) as error:
             raise InputError(f"run_dir={wanted}: cannot be made ({reason(error)}); name another") from error
-        else:
-            return run_dir
+        return run_dir
+    raise AssertionError  # numbers do not end
 
 
-def find_run_dir(wanted: Path, values: dict[str, Any]) -> Path | None:
-    """The folder of that name, or with -2, -3 … behind it, of a run with these redacted values, if any."""
-    for number in itertools.count(1):
-        run_dir = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
-        if not run_dir.is_dir():
-            return None
-        record = run_dir / "config.yaml"
-        if record.is_file() and record.read_text(encoding="utf-8") == _yaml(values):
-            return run_dir
-    return None
+def numbered(wanted: Path) -> Iterator[Path]:
+    """The folder of that name, then with -2, -3 … behind it."""
+    yield wanted
+    for number in itertools.count(2):
+        yield wanted.with_name(f"{wanted.name}-{number}")
 
 
 def write_record(run_dir: Path, values: dict[str, Any], config: TrainerConfig) -> None:
     """config.yaml, command.txt and environment.json: what was run, and on what. `values` are redacted."""
     safe_files.write(run_dir / "command.txt", redact(shlex.join(["python", *sys.argv])) + "\n")
     _write_json(run_dir / "environment.json", environment(config))
-    safe_files.write(run_dir / "config.yaml", _yaml(values))
+    safe_files.write(run_dir / "config.yaml", as_yaml(values))
 
 
 def changes(run_dir: Path, config: TrainerConfig) -> list[str]:
@@ -69,7 +62,8 @@ def changes(run_dir: Path, config: TrainerConfig) -> list[str]:
     ]
 
 
-def _yaml(values: dict[str, Any]) -> str:
+def as_yaml(values: dict[str, Any]) -> str:
+    """What config.yaml holds of a run with these redacted values."""
     return OmegaConf.to_yaml(OmegaConf.create(values))
 
 

@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,14 @@ from unroll.data.base import SequenceDataModule, build_data
 from unroll.errors import MissingEnvironmentError, Stopped
 from unroll.models.base import SequenceModel, build_model
 from unroll.redact import redacted
-from unroll.training import checkpoints, lock, loggers, results, run_log, safe_files
+from unroll.training import checkpoints, lock, loggers, results, run_log, safe_files, slurm
 from unroll.training.callbacks import METRICS, Throughput
 from unroll.training.environment import deterministic
+from unroll.training.others import others
 from unroll.training.quiet import quiet
 from unroll.training.saving import Saving
-from unroll.training.signals import Signals, requeue, restarted_by_slurm
-from unroll.training.trainer import build_trainer, ending_others, own_callbacks, require_device
+from unroll.training.signals import Signals
+from unroll.training.trainer import build_trainer, own_callbacks, require_device
 
 log = logging.getLogger("unroll")
 
@@ -74,9 +76,9 @@ def run(
     if config.trainer.truncate_steps is not None:
         model.require_truncatable(config.trainer.truncate_steps)
         data.truncate_steps = config.trainer.truncate_steps
-    if run_dir is None and restarted_by_slurm():
-        run_dir = results.find_run_dir(Path(config.run_dir), shown)
-        resume = run_dir is not None
+    if run_dir is None and slurm.restarted():
+        run_dir = slurm.find_run_dir(Path(config.run_dir), shown) if first else None
+        resume = not first or run_dir is not None
     if config.ckpt_path is not None and not resume:
         checkpoints.require_fit(Path(config.ckpt_path), model, "ckpt_path=", config.trainer.max_epochs)
 
@@ -92,6 +94,8 @@ def run(
         quiet(),
         run_log.logging_to(run_dir, first),
     ):
+        if first:
+            slurm.mark(run_dir)
         if resume and (done := results.read_results(run_dir)):
             log.info("run    %s has finished before", run_dir)
             return done
@@ -124,7 +128,7 @@ def run(
                 results.draw_pictures(run_dir, model, batch, _examples(model, data, 1))
         except BaseException as error:
             loggers.finish(exit_code=getattr(error, "exit_code", 1))
-            if isinstance(error, Stopped) and (line := requeue(error.signal_number)):
+            if isinstance(error, Stopped) and (line := slurm.requeue(error.signal_number)):
                 log.info(line)
             raise
         outcome["seconds"] = round(time.perf_counter() - start, 2)
@@ -149,13 +153,18 @@ def _fit_and_test(
     throughput = Throughput()
     callbacks = [saving, throughput, *own_callbacks(config, run_dir, model, destinations), *more]
     trainer = build_trainer(config.trainer, run_dir, destinations, callbacks, saving.files)
-    with ending_others(trainer, data):
-        trainer.fit(model, data, ckpt_path=saving.resumed_from or config.ckpt_path, weights_only=True)
+    with ExitStack() as stack:
+        stack.callback(data.stop_workers)
+        stack.enter_context(others(trainer.strategy.launcher, run_dir))
+        start = saving.resumed_from or config.ckpt_path
+        with checkpoints.going_on_from(start, lambda: saving.has_begun):
+            trainer.fit(model, data, ckpt_path=start, weights_only=True)
         saving.finish(trainer)
         chosen = checkpoints.read(saving.best_file)
         model.load_state_dict(chosen["state_dict"])
         test = trainer.test(model, data, verbose=False)[0]
-    model.eval()
+        speed = throughput.results()  # of all processes: after this there is but the first
+    model.float().eval()  # whatever the precision, as it will be when it is loaded again
     metric, mode = model.monitor
     return {
         "test": dict(test),
@@ -166,7 +175,7 @@ def _fit_and_test(
         "steps": trainer.global_step,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "sizes": {split: len(samples) for split, samples in data.splits.items()},
-        **throughput.results(),
+        **speed,
         "seed": config.seed,
     }
 
@@ -194,8 +203,8 @@ def _is_first() -> bool:
 def _run_dir_of_the_first(wanted: Path) -> Path:
     if RUN_DIR in os.environ:
         return Path(os.environ[RUN_DIR])
-    if "SLURM_PROCID" in os.environ:
-        return wanted
+    if slurm.tasks() > 1:
+        return slurm.run_dir_of_the_first(wanted)
     raise MissingEnvironmentError(
         "LOCAL_RANK: this process was started beside others; start one: trainer.devices starts the rest"
     )

@@ -17,6 +17,7 @@ from unroll.models.base import SequenceModel
 from unroll.models.token_generator import TokenGenerator
 from unroll.redact import redact
 from unroll.spec import Kind
+from unroll.text import for_terminal
 from unroll.training import lock
 
 log = logging.getLogger("unroll")
@@ -89,7 +90,7 @@ def say_what_is_next(
 
 class _Redacting(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        return for_terminal(redact(super().format(record)))
 
 
 class _LogFile(logging.FileHandler):

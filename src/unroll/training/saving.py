@@ -30,6 +30,7 @@ class Saving(pl.Callback):
     Attributes:
         best: the best of the model's own measure, None before the first validation.
         files: what Lightning has to write checkpoints with.
+        has_begun: whether the training has; until then what is loaded is restored.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Saving(pl.Callback):
         self.resumed_from = resumed_from
         self.best: float | None = None
         self.finished = False
+        self.has_begun = False
         self._run_dir = run_dir
         self._metric, self._mode = model.monitor
         self._every_steps = config.checkpoint_every_steps
@@ -66,6 +68,7 @@ class Saving(pl.Callback):
         return self.last_file if self.best is None else self._run_dir / FOLDER / BEST
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.has_begun = True
         self._signals.install()
         # To Lightning a run that goes on is "restarting" until its first epoch has ended, and of that it does
         # not tell ReduceLROnPlateau; with max_steps also at an epoch's start, and counts that epoch twice.

@@ -1,8 +1,6 @@
 """Signals that ask a run to end: noted when they come, acted on between two batches."""
 
-import os
 import signal
-import subprocess
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -12,8 +10,6 @@ import torch
 from unroll.errors import Stopped
 
 STOPPING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGINT)
-REQUEUE = (signal.SIGUSR1, signal.SIGUSR2)
-"""What SLURM and submitit send ahead of a job's time limit. A TERM may be `scancel`: that is to end it."""
 
 
 class Signals:
@@ -74,21 +70,3 @@ def stopped(number: int, run_dir: Any, step: int) -> Stopped:
         f"`unroll resume {run_dir}` goes on from there",
         signal_number=number,
     )
-
-
-def requeue(number: int) -> str | None:
-    """Have SLURM start this job again, if it sent the signal; a line that says what came of it, or None."""
-    job = os.environ.get("SLURM_JOB_ID")
-    if job is None or number not in REQUEUE:
-        return None
-    try:
-        subprocess.run(["scontrol", "requeue", job], check=True, capture_output=True, text=True, timeout=60)
-    except (OSError, subprocess.SubprocessError) as error:
-        reason = getattr(error, "stderr", None) or error
-        return f"SLURM job {job} could not be requeued ({' '.join(str(reason).split())})"
-    return f"SLURM job {job} is requeued, and will go on from there"
-
-
-def restarted_by_slurm() -> bool:
-    """Whether this job has been requeued: it goes on in the folder of its first start."""
-    return int(os.environ.get("SLURM_RESTART_COUNT") or 0) > 0

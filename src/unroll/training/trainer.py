@@ -1,33 +1,32 @@
-"""Lightning's trainer for a run: its devices, its callbacks, and the end of the processes that it starts."""
+"""Lightning's trainer for a run: its devices and its callbacks."""
 
-import signal
+import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor, TQDMProgressBar
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import Profiler as LightningProfiler
 from lightning.pytorch.profilers import PyTorchProfiler, SimpleProfiler
-from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
 from unroll.config import Accelerator, Profiler, TrainConfig, TrainerConfig
-from unroll.data.base import SequenceDataModule
 from unroll.errors import MissingEnvironmentError
 from unroll.models.base import SequenceModel
-from unroll.training import checkpoints
+from unroll.training import checkpoints, slurm
 from unroll.training.callbacks import EpochLines, KeepMetrics, StepSeeds
+from unroll.training.environment import processes
 from unroll.training.gradient_norms import GradientNorms
+
+MOST_PROCESSES_A_CORE = 4
+"""Of a run on the CPU. More would take the machine's memory, not only longer."""
 
 
 def require_device(config: TrainerConfig) -> None:
-    """Raise a `MissingEnvironmentError` if the machine has not the devices that a config asks for."""
+    """Raise a `MissingEnvironmentError` if the machine lacks the devices or tasks that a config asks for."""
+    slurm.require_tasks(processes(config))
     gpus = torch.cuda.device_count()
     if config.accelerator is Accelerator.gpu and gpus == 0:
         raise MissingEnvironmentError(
@@ -37,6 +36,14 @@ def require_device(config: TrainerConfig) -> None:
     wanted = 1 if config.devices == "auto" else int(config.devices)
     if config.accelerator is not Accelerator.cpu and 0 < gpus < wanted:
         raise MissingEnvironmentError(f"trainer.devices={wanted}: this machine has only {gpus} GPUs")
+    if config.accelerator is Accelerator.cpu or gpus == 0:
+        cores = os.cpu_count() or 1
+        if wanted > MOST_PROCESSES_A_CORE * cores:
+            raise MissingEnvironmentError(f"trainer.devices={wanted}: this machine has only {cores} cores")
+        if config.precision == "16-mixed":
+            raise MissingEnvironmentError(
+                "trainer.precision=16-mixed: a CPU cannot compute so; take bf16-mixed, or a GPU"
+            )
 
 
 def build_trainer(
@@ -47,9 +54,6 @@ def build_trainer(
     files: checkpoints.CheckpointFiles,
 ) -> pl.Trainer:
     """A trainer that does what the config says and writes below `run_dir` alone."""
-    plugins: list[Any] = [files]
-    if SLURMEnvironment.detect():
-        plugins.append(SLURMEnvironment(auto_requeue=False))  # Lightning would save in the signal's handler
     return pl.Trainer(
         accelerator=config.accelerator.value,
         devices=config.devices if config.devices == "auto" else int(config.devices),
@@ -72,7 +76,7 @@ def build_trainer(
         default_root_dir=run_dir,
         logger=destinations,
         callbacks=callbacks,
-        plugins=plugins,
+        plugins=[files, *slurm.cluster()],
         enable_checkpointing=False,  # `Saving` does it
         enable_progress_bar=any(isinstance(callback, TQDMProgressBar) for callback in callbacks),
         enable_model_summary=False,
@@ -99,21 +103,6 @@ def own_callbacks(
             EarlyStopping(metric, stopping.min_delta, stopping.patience, mode=mode, strict=False)
         )
     return callbacks
-
-
-@contextmanager
-def ending_others(trainer: pl.Trainer, data: SequenceDataModule) -> Iterator[None]:
-    """End the processes that this one has started: if it fails, also those of the run, which wait for it."""
-    try:
-        yield
-    except BaseException:
-        launcher = trainer.strategy.launcher
-        if isinstance(launcher, _SubprocessScriptLauncher):
-            launcher.kill(signal.SIGKILL)
-            launcher.procs.clear()  # Lightning watches them, and kills this process after one of them
-        raise
-    finally:
-        data.stop_workers()
 
 
 def _profiler(profiler: Profiler, run_dir: Path) -> LightningProfiler | None:
