@@ -3,6 +3,7 @@
 Nothing heavy is imported before the config is known to be right, so that a typo is told at once.
 """
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -12,8 +13,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from unroll import config
-from unroll.errors import boundary
+from unroll import command_line, config
+from unroll.errors import boundary, take_debug_flag
 from unroll.registry import typed
 from unroll.sweep_config import TRIAL, SweepConfig
 
@@ -45,12 +46,16 @@ def main(composed: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    take_debug_flag()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # no run is to end over a letter that a terminal lacks
+        sys.stdout.reconfigure(errors="backslashreplace")
     if {"-h", "--help"} & set(sys.argv):
         print(
             config.help_text(CONF), end=""
         )  # Hydra takes a second to list groups that this text does not use
     else:
         with boundary(), config.composition_errors(CONF):
-            config.require_harmless(CONF, sys.argv[1:])
+            config.require_names(command_line.overrides(sys.argv[1:], CONF), CONF)
+            config.require_harmless(CONF)
             config.register()
             main()

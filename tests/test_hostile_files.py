@@ -9,10 +9,7 @@ import io
 import json
 import os
 import pickle
-import resource
-import signal
 import struct
-import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -20,25 +17,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jaxtyping
 import numpy as np
+import programs
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import ROOT
+from commands import command as unroll_command  # noqa: F401  # a fixture
 from file_data import write
 from helpers import small_model, token_spec
+from test_config import train
 
 import unroll.data.describe
 import unroll.training.evaluate
 import unroll.training.predict
 import unroll.training.programs  # noqa: F401  # here, not once in every process
 from unroll import config
-from unroll.cli import main
 from unroll.errors import InputError
 
-SECONDS = 15
 MEMORY = 2**30  # bytes above what the tests themselves take
 CANARY = "executed"
 
@@ -303,6 +299,14 @@ changed(
     "input_vocabulary",
 )
 changed(
+    "a token that is half a letter",
+    "holds what is no text",
+    [*token_spec().input_vocabulary[:-1], "\ud800"],
+    "hyper_parameters",
+    "spec",
+    "input_vocabulary",
+)
+changed(
     "a vocabulary of numbers",
     "is no value that a data set has",
     list(range(10)),
@@ -535,54 +539,19 @@ def test_there_are_enough_and_they_differ():
 def test_it_is_told_in_one_line_and_nothing_is_executed(hostile, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     hostile.make(tmp_path)
-    before = everything(tmp_path)
-    stdout, stderr = tmp_path.with_suffix(".out"), tmp_path.with_suffix(".err")
+    before = programs.everything(tmp_path)
     arguments = [argument.replace("FILE", hostile.file) for argument in hostile.command]
-    child = os.fork()
-    if child == 0:
-        run_in_bounds(arguments, stdout, stderr)
-    _, status = os.waitpid(child, 0)
-    line = stderr.read_text()
-    assert os.waitstatus_to_exitcode(status) == 2, line[-3000:]
+    ended = programs.run("unroll", arguments, tmp_path, memory=MEMORY)
+    line = ended.stderr
+    assert ended.code == 2, line[-3000:]
     assert line.startswith("error: ")
     assert line.endswith("\n")
     assert line[:-1].isprintable()
     assert len(line) < 2100
     assert hostile.says in line, line
-    assert stdout.read_text() == ""
+    assert ended.stdout == ""
     assert not (tmp_path / CANARY).exists()
-    assert everything(tmp_path) == before
-
-
-def everything(folder):
-    return sorted(str(path) for path in folder.rglob("*"))
-
-
-def run_in_bounds(arguments, stdout, stderr):
-    """The command, in a process that ends with it."""
-    code = 70
-    try:
-        jaxtyping.config.update("jaxtyping_disable", True)  # the program itself has no such checks
-        for descriptor, path in ((1, stdout), (2, stderr)):
-            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
-        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY,) * 2)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(SECONDS)
-        sys.argv = ["unroll", *arguments]
-        main()
-        code = 0
-    except SystemExit as error:
-        code = error.code
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    assert programs.everything(tmp_path) == before
 
 
 EXPERIMENT = """# @package _global_
@@ -598,8 +567,8 @@ hydra:
     ("arguments", "says"),
     [
         (["--config-dir=.", "experiment=evil"], "--config-dir: config files are read from"),
-        (["-cd", ".", "experiment=evil"], "-cd: config files are read from"),
-        (["--config-di=.", "experiment=evil"], "--config-di: config files are read from"),
+        (["-cd", ".", "experiment=evil"], "--config-dir: config files are read from"),
+        (["--config-di=.", "experiment=evil"], "--config-di: no such option, did you mean '--config-dir'?"),
         (["hydra.searchpath=[file://.]", "experiment=evil"], "hydra.searchpath: config files are read from"),
         (["-m", "sweep.name=../../evil", "seed=1,2"], "sweep.name=../../evil: must be letters, digits"),
         (["logger.project=../evil"], "logger.project=../evil: must be 1 to 128 letters"),
@@ -612,19 +581,12 @@ def test_config_files_of_other_people_are_not_composed(arguments, says, tmp_path
     (tmp_path / "experiment").mkdir()
     write(tmp_path / "experiment", "evil.yaml", EXPERIMENT)
     write(tmp_path, "evil.yaml", EXPERIMENT)
-    before = everything(tmp_path)
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *arguments],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    before = programs.everything(tmp_path)
+    done = train(*arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith(f"error: {says}")
     assert done.stderr.count("\n") == 1
-    assert everything(tmp_path) == before
+    assert programs.everything(tmp_path) == before
 
 
 @pytest.mark.parametrize(
@@ -645,12 +607,37 @@ def test_a_config_file_put_beside_ours_is_looked_at_before_hydra_reads_it(text, 
         config.require_harmless(tmp_path)
 
 
-def test_the_content_that_is_changed_would_be_right(tmp_path, monkeypatch):
+def test_the_content_that_is_changed_would_be_right(tmp_path):
     torch.save(content(), tmp_path / "bad.ckpt")
-    child = os.fork()
-    if child == 0:
-        os.chdir(tmp_path)
-        run_in_bounds(["predict", "bad.ckpt", "--text", "t1"], tmp_path / "out", tmp_path / "err")
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0, (tmp_path / "err").read_text()
-    assert (tmp_path / "out").read_text().startswith("t1\t")
+    ended = programs.run("unroll", ["predict", "bad.ckpt", "--text", "t1"], tmp_path)
+    assert ended.code == 0, ended.stderr
+    assert ended.stdout.startswith("t1\t")
+
+
+OWNED = "\x1b]0;owned\x07\x9b2J\u202e"
+"""Names the window, clears it, and turns the direction of writing."""
+
+
+@pytest.fixture
+def owned(tmp_path):
+    """A checkpoint whose model knows no other token but such ones."""
+    saved = content()
+    spec = saved["hyper_parameters"]["spec"]
+    for vocabulary in ("input_vocabulary", "target_vocabulary"):
+        spec[vocabulary][4:] = [f"{OWNED}{number}" for number in range(6)]
+    torch.save(saved, tmp_path / "bad.ckpt")
+    return "bad.ckpt"
+
+
+def test_a_foreign_vocabulary_does_not_rule_the_terminal(owned, unroll_command, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+    traced = unroll_command("trace", owned, "--text", f"{OWNED}1 {OWNED}2")
+    assert traced.returncode == 0, traced.stderr
+    shown = r"\x1b]0;owned\x07\x9b2J\u202e1"
+    assert shown in traced.stdout
+    written = unroll_command("predict", owned, "--text", f"{OWNED}1").stdout
+    assert written.startswith(f"{OWNED}1\t")  # what another program reads is exact
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    for text in (traced.stdout, unroll_command("predict", owned, "--text", f"{OWNED}1").stdout):
+        assert not set(OWNED[:1] + "\x07\x9b\u202e") & set(text)
+    assert unroll_command("predict", owned, "--text", f"{OWNED}1").stdout.startswith(f"{shown}\t")

@@ -30,6 +30,8 @@ def test_names_of_ordinary_keys(name):
     [
         ("a +logger.api_key=abc b", "a +logger.api_key=REDACTED b"),
         ("password: abc, x", "password: REDACTED, x"),
+        ("/etc/passwd: no such file", "/etc/passwd: no such file"),
+        ("/my/password=abc", "/my/password=REDACTED"),
         ("https://me:pw@host/x", "https://me:REDACTED@host/x"),
         ("12:30 model=gru https://host:80/", "12:30 model=gru https://host:80/"),
     ],

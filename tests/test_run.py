@@ -117,44 +117,6 @@ def test_evaluate_repeats_the_runs_own_results(tmp_path):
         assert unroll("evaluate", str(tmp_path / "run"), *options).stdout.splitlines()[1:] == lines
 
 
-BAD = {
-    ("predict",): "Missing argument 'RUN'",
-    ("predict", "nowhere", "--text", "a"): "nowhere: no such run",
-    (
-        "predict",
-        "{run}",
-        "--text",
-        "4",
-    ): "--text: '4': not in the training data, and the model knows nothing of unknown",
-    ("predict", "{run}", "--text", ""): "--text: has no tokens; write at least one",
-    (
-        "predict",
-        "{run}",
-        "--input",
-        "none.txt",
-    ): "none.txt: cannot be read (No such file or directory)",
-    ("predict", "{run}", "--text", "a", "--input", "x"): "--text and --input: give one of them",
-    ("predict", "{run}", "--text", "a", "--output", "no/such/x"): "--output no/such/x: no such folder",
-    ("predict", "{run}", "--text", "a", "--beam-size", "0"): "beam_size=0: must be 1 or more",
-    ("predict", "{run}", "--text", "a", "--search", "beem"): "Invalid value for '--search'",
-    ("predict", "{run}/config.yaml", "--text", "a"): "{run}/config.yaml: not a checkpoint",
-    ("predict", "{run}/checkpoints", "--text", "a"): "{run}/checkpoints: holds no checkpoint",
-    ("evaluate", "nowhere"): "nowhere: no such run",
-    ("dashboard", "nowhere"): "nowhere: no such folder",
-    ("evalute", "x"): "No such command 'evalute'",
-}
-
-
-@pytest.mark.parametrize(("arguments", "message"), BAD.items(), ids=[" ".join(key) for key in BAD])
-def test_mistakes_with_a_run_end_in_one_line(folder, tmp_path, arguments, message):
-    run = str(folder[0] / "run")
-    done = unroll(*(argument.format(run=run) for argument in arguments), cwd=tmp_path)
-    assert done.stderr.startswith(f"error: {message.format(run=run)}"), done.stderr
-    assert done.stderr.count("\n") == 1
-    assert done.returncode == 2
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_bad_lines_of_a_file_are_told_by_number(folder, tmp_path):
     path = tmp_path / "words.txt"
     path.write_text("lightning\n\nunroll 7\n")
@@ -163,23 +125,6 @@ def test_bad_lines_of_a_file_are_told_by_number(folder, tmp_path):
     path.write_bytes(b"caf\xe9\n")
     done = unroll("predict", str(folder[0] / "run"), "--input", str(path))
     assert done.stderr == f"error: {path}:1: is not UTF-8 text (byte 0xe9); save it as UTF-8\n"
-
-
-def test_a_pickle_is_not_executed(tmp_path):
-    import pickle
-
-    class Evil:
-        def __reduce__(self):
-            return (open, (str(tmp_path / "executed"), "w"))
-
-    for name, content in (("plain.ckpt", pickle.dumps(Evil())), ("empty.ckpt", b"")):
-        (tmp_path / name).write_bytes(content)
-        done = unroll("predict", str(tmp_path / name), "--text", "a")
-        assert done.returncode == 2
-        assert done.stderr.count("\n") == 1
-    torch.save({"hyper_parameters": Evil()}, tmp_path / "zip.ckpt")
-    assert unroll("predict", str(tmp_path / "zip.ckpt"), "--text", "a").returncode == 2
-    assert not (tmp_path / "executed").exists()
 
 
 @pytest.mark.parametrize(
@@ -244,23 +189,6 @@ def test_last_is_the_last_and_best_the_best(tmp_path):
     assert last_weights(tmp_path / "run")[1] == 6
     best = torch.load(tmp_path / "run" / "checkpoints" / "best.ckpt", weights_only=True)
     assert best["global_step"] == 2
-
-
-def test_what_a_checkpoint_cannot_go_on_with_is_told(tmp_path):
-    done = train(*FAST, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    for argument, message in {
-        "optimizer=sgd": "is of a run with another optimizer",
-        "scheduler=plateau": "is of a run with another scheduler",
-        "data.max_length=30": "is of a run with another data",
-        "model.hidden_size=8": "is not of a run with this model",
-        "trainer.max_epochs=1": "has had 1 epochs; give more to go on",
-    }.items():
-        done = train(*FAST, "ckpt_path=run/checkpoints/last.ckpt", argument, "run_dir=more", cwd=tmp_path)
-        assert done.returncode == 2
-        assert message in done.stderr
-        assert done.stderr.count("\n") == 1
-        assert not (tmp_path / "more").exists()
 
 
 def test_an_interrupted_run_says_so(tmp_path):

@@ -20,11 +20,13 @@ class TrialSweeper(Sweeper):
         self._config = config
 
     def sweep(self, arguments: list[str]) -> None:
+        from unroll.errors import boundary
         from unroll.sweep.sweeper import run_sweep
 
         own = self._config.hydra.runtime.choices["hydra/launcher"] == "unroll"
         loader = self._context.config_loader
-        run_sweep(self._config, loader, arguments, None if own else self._instantiate_launcher)
+        with boundary():  # what a sweep raises is no matter of composition
+            run_sweep(self._config, loader, arguments, None if own else self._instantiate_launcher)
 
     def _instantiate_launcher(self) -> Launcher:
         return Plugins.instance().instantiate_launcher(

@@ -13,6 +13,8 @@ from typing import Any
 import hydra
 from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Glob, QuotedString, Sweep
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -20,7 +22,12 @@ from hydra.errors import (
     OverrideParseException,
 )
 from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
 from unroll import registry
 from unroll.components import DataConfig, ModelConfig, OptimizerConfig, SchedulerConfig
@@ -75,6 +82,10 @@ OF_SEVERAL_PROCESSES = ("unroll", "submitit_slurm")
 """Launchers under which a trial's further processes run that trial, not the whole sweep."""
 
 HELP_WIDTH = 100
+
+MOST_MINUTES = 365 * 24 * 60
+MOST_THREADS = 1024
+"""More is a slip."""
 
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true")
 
@@ -132,7 +143,9 @@ class TrainerConfig:
         require(self, "strategy", self.strategy in ("auto", "ddp"), "auto or ddp")
         require(self, "max_epochs", self.max_epochs >= 1, "1 or more")
         require(self, "max_steps", self.max_steps >= -1, "-1 (no limit) or more")
-        require(self, "max_minutes", self.max_minutes is None or self.max_minutes > 0, "a positive number")
+        minutes = self.max_minutes
+        in_time = minutes is None or 0 < minutes <= MOST_MINUTES
+        require(self, "max_minutes", in_time, f"a positive number up to {MOST_MINUTES:,} (a year)")
         require(self, "gradient_clip", self.gradient_clip >= 0, "0 (off) or more")
         for key in ("accumulate", "validate_every", "log_every"):
             require(self, key, getattr(self, key) >= 1, "1 or more")
@@ -143,6 +156,7 @@ class TrainerConfig:
         limits = ("limit_train_batches", "limit_valid_batches", "limit_test_batches")
         for key in ("threads", "truncate_steps", "checkpoint_every_steps", "log_gradients_every", *limits):
             require(self, key, getattr(self, key) is None or getattr(self, key) >= 1, "1 or more, or null")
+        require(self, "threads", (self.threads or 1) <= MOST_THREADS, f"{MOST_THREADS} or less")
         # Batches of several processes would differ in their number of segments.
         alone = self.truncate_steps is None or self.devices == "1"
         require(self, "truncate_steps", alone, f"null with trainer.devices={self.devices}; set that to 1")
@@ -200,6 +214,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         require(self, "seed", 0 <= self.seed < 2**32, "in [0, 2^32)")
+        require(self, "run_dir", Path(self.run_dir).name != "", "the name of a folder")
 
 
 def register() -> None:
@@ -239,22 +254,34 @@ def compose(overrides: Sequence[str]) -> DictConfig:
         raise MissingEnvironmentError(f"{CONF}: no such folder; install from a clone, with `make setup`")
     require_harmless(CONF)
     with composition_errors(CONF):
+        require_names(overrides, CONF)
         register()
         with initialize_config_dir(str(CONF), version_base="1.3"):
             return hydra.compose("train", [*overrides, "run_dir=none"])
 
 
-def require_harmless(conf: Path, arguments: Sequence[str] = ()) -> None:
+def require_harmless(conf: Path) -> None:
     """Raise an `InputError` where a config file names code to run, which Hydra would do before any check.
 
-    A file may come from somebody else. Those of `conf` are read, and no others: `arguments` must name none.
+    A file may come from somebody else.
     """
-    for argument in arguments:
-        elsewhere = re.match(r"--config-[dp]\w*|-c[dp]\b|\+*hydra\.searchpath\b", argument)
-        if elsewhere:
-            raise InputError(f"{elsewhere[0]}: config files are read from {conf} alone; put yours there")
     for file in sorted(conf.rglob("*.yaml")):
         require_plain_yaml(file)
+
+
+def require_names(overrides: Sequence[str], conf: Path) -> None:
+    """Raise an `InputError` where a group is set to what is no name: Hydra's own words say of what kind
+    it is, but not of which group."""
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        group = override.key_or_group
+        if override.is_delete() or not ("/" in group or (conf / group).is_dir()):
+            continue
+        value = override.value()
+        for name in value.list if isinstance(value, ChoiceSweep) else [value]:
+            if not isinstance(name, str | list | Sweep | Glob | QuotedString):
+                known = choices(conf, group)
+                fix = f"choose from: {', '.join(known)}" if known else "give a name"
+                raise InputError(f"{override.input_line}: no such choice, {fix}")
 
 
 def choices(conf: Path, group: str) -> list[str]:
@@ -273,7 +300,7 @@ def check(composed: DictConfig, conf: Path, *, launcher: str | None = None) -> d
     try:
         values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True, enum_to_str=True)
     except OmegaConfBaseException as error:
-        raise InputError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
+        raise InputError(_of_a_value(error)) from error
     assert isinstance(values, dict)
     plain = {str(key): value for key, value in values.items()}
     config = load(plain, light=True)
@@ -314,7 +341,10 @@ def _signature(conf: Path, data: str) -> Any:
 
 @contextmanager
 def composition_errors(conf: Path) -> Iterator[None]:
-    """Turn what Hydra and OmegaConf say of a bad command line into one line that names key, value and fix."""
+    """Turn what Hydra and OmegaConf say of a bad command line into one line that names key, value and fix.
+
+    What a run or a sweep raises does not come here: a `boundary` of its own is around it.
+    """
     # Hydra prints its own errors and exits with 1, unless this asks for the exception itself.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
@@ -323,7 +353,7 @@ def composition_errors(conf: Path) -> Iterator[None]:
         raise InputError(_missing_choice(error)) from error
     except ConfigCompositionException as error:
         raise InputError(_composition(error, conf)) from error
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise InputError(_first_lines(error)) from error
 
 
@@ -341,6 +371,8 @@ def _composition(error: ConfigCompositionException, conf: Path) -> str:
         keys = {str(key) for key in parent} - {"hydra"} if isinstance(parent, DictConfig) else set()
         if "/" in str(cause.key):  # a group was meant, and is named with slashes
             keys = {str(folder.relative_to(conf)) for folder in conf.rglob("*") if folder.is_dir()}
+        if not keys:
+            return f"{cause.full_key}: no such key; to add it, write +{cause.full_key}=VALUE"
         return f"{cause.full_key}: no such key, {_one_of(str(cause.key), keys)}"
     if isinstance(cause, OmegaConfBaseException):
         group = str(cause.full_key).replace(".", "/")
@@ -350,14 +382,27 @@ def _composition(error: ConfigCompositionException, conf: Path) -> str:
             )
         if "Invalid type assigned" in str(cause):
             return f"{cause.full_key}: holds keys of its own; set one of them, as {cause.full_key}.KEY=VALUE"
-        return f"{cause.full_key}: {str(cause).splitlines()[0]}"
+        return _of_a_value(cause)
     return _first_lines(error)
 
 
+def _of_a_value(error: OmegaConfBaseException) -> str:
+    reason = str(error).splitlines()[0]
+    if isinstance(error, MissingMandatoryValue):
+        reason = "not given; give it a value"
+    elif reason.endswith("is not Optional"):
+        reason = "is null, and must have a value; give it one"
+    return f"{error.full_key}: {reason}"
+
+
 def _first_lines(error: Exception) -> str:
+    if sign := re.match(r"LexerNoViableAltException: (.*)\n", str(error)):
+        return f"{sign[1]}: cannot be read; put a value in quotes that has other signs than a-z, A-Z, 0-9, _"
     if ambiguous := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.*?)'", str(error)):
         return f"{ambiguous[1]}: several values make a sweep; add -m"
-    lines = [line.rstrip(":") for line in str(error).splitlines()[:2]]
+    if isinstance(error, OverrideParseException) and "missing EQUAL" in str(error):
+        return f"{error.override}: has no value; write KEY=VALUE"
+    lines = [line.rstrip(":.") for line in str(error).splitlines()[:2]]
     if isinstance(error, OverrideParseException) and error.override not in lines[0]:
         return f"{error.override}: cannot be read ({lines[0]})"
     return ": ".join(lines)

@@ -4,6 +4,7 @@ Code raises one of the errors below where it knows the key or the file, the valu
 `boundary` stands once around each program and turns it into a line on stderr.
 """
 
+import errno
 import os
 import re
 import signal
@@ -17,6 +18,9 @@ from unroll.redact import redact
 
 MOST_SHOWN = 2000
 """Characters of a message. Names that stand in it may come from a file that somebody made up."""
+
+DEBUG = "UNROLL_DEBUG"
+"""The environment variable by which errors show their traceback, too; `--debug` sets it."""
 
 _NO_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory|size calculation overflowed")
 """How torch says it, in a RuntimeError."""
@@ -69,6 +73,13 @@ def reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
+def take_debug_flag() -> None:
+    """Let `--debug`, wherever it stands on the command line, set UNROLL_DEBUG, also for other processes."""
+    if "--debug" in sys.argv[1:]:
+        sys.argv = [word for word in sys.argv if word != "--debug"]
+        os.environ[DEBUG] = "1"
+
+
 @contextmanager
 def boundary() -> Iterator[None]:
     """End the program with one line and the right exit code; UNROLL_DEBUG=1 shows the traceback too.
@@ -78,24 +89,39 @@ def boundary() -> Iterator[None]:
     try:
         yield
     except UnrollError as error:
-        if os.environ.get("UNROLL_DEBUG"):
+        if os.environ.get(DEBUG):
             traceback.print_exc()
         line = _one_line(error)
         _say(line if isinstance(error, Stopped) else f"error: {line}")
         sys.exit(error.exit_code)
-    except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not _NO_MEMORY.search(str(error)):
-            raise
-        if os.environ.get("UNROLL_DEBUG"):
-            traceback.print_exc()
-        _say(f"error: out of memory ({_one_line(error)}); take a smaller model, batch or file")
-        sys.exit(MissingEnvironmentError.exit_code)
     except BrokenPipeError:  # `unroll predict … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:
+        lack = _lack(error)
+        if lack is None or os.environ.get(DEBUG):
+            traceback.print_exc()
+        if lack is None:
+            sys.exit(UnrollError.exit_code)
+        _say(f"error: {lack}")
+        sys.exit(MissingEnvironmentError.exit_code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _lack(error: Exception) -> str | None:
+    """What to say of an error that tells of too little memory or room, or of a letter that is lacking."""
+    by_torch = isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))
+    if by_torch or isinstance(error, MemoryError):
+        what = f" ({line})" if (line := _one_line(error)) else ""
+        return f"out of memory{what}; take a smaller model, batch or file"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{error.filename or 'standard output'}: cannot be written ({reason(error)}); make room"
+    if isinstance(error, UnicodeEncodeError) and error.encoding != "utf-8":
+        letter = ascii(error.object[error.start])
+        return f"standard output: {error.encoding} has no {letter}; set PYTHONIOENCODING=utf-8"
+    return None
 
 
 def _one_line(error: Exception) -> str:

@@ -14,7 +14,8 @@ _NAME = (
     r"\w*"
 )
 _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
-_ASSIGNED = re.compile(rf"({_NAME}\s*[=:]\s*)([^\s,;&]+)", re.IGNORECASE)
+# `/etc/passwd: no such file` tells of a file. Where it is not clear, rather too much is hidden.
+_ASSIGNED = re.compile(rf"({_NAME}\s*=\s*|(?<!/){_NAME}\s*:\s*)([^\s,;&]+)", re.IGNORECASE)
 _IN_ADDRESS = re.compile(r"(\b\w+://[^\s/:@]*):[^\s/@]+@")
 
 

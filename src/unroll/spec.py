@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, get_args, get_type_hints
@@ -159,6 +160,8 @@ def _require(holds: bool, message: str) -> None:
 def _require_names(key: str, kind: Kind, names: tuple[str, ...], size: int) -> None:
     if kind in (Kind.TOKENS, Kind.CLASSES, Kind.LABELS):
         _require(len(names) == size, f"{key}: holds {len(names)} names for a size of {size}")
+    # A lone half of a pair, as JSON can hold, could be written nowhere.
+    _require(not any(re.search("[\ud800-\udfff]", name) for name in names), f"{key}: holds what is no text")
     if kind is Kind.TOKENS:
         _require(
             names[: len(SPECIAL_TOKENS)] == SPECIAL_TOKENS, f"{key}: does not begin with {SPECIAL_TOKENS}"

@@ -16,12 +16,13 @@ from unroll.cli.profile import profile
 from unroll.cli.report import report
 from unroll.cli.resume import resume
 from unroll.cli.trace import trace
-from unroll.errors import InputError, boundary
+from unroll.errors import InputError, boundary, take_debug_flag
 
 
 def main() -> None:
     """The program: every error ends in one line."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in train.py
+    take_debug_flag()
     with boundary():
         try:
             cli(standalone_mode=False)
@@ -37,6 +38,8 @@ def cli(context: click.Context) -> None:
     """Use, test and look into what `python train.py` has trained.
 
     RUN is a run's folder, as outputs/seq2seq/cmudict/…, or a checkpoint file.
+
+    With --debug, every command shows the traceback of an error, too.
     """
     if context.invoked_subcommand is None:
         print(context.get_help())

@@ -23,9 +23,7 @@ def describe(overrides: tuple[str, ...]) -> None:
     from unroll.data.base import build_data
     from unroll.data.describe import describe as look
     from unroll.data.describe import describe_text
+    from unroll.text import for_terminal
 
-    print(
-        describe_text(
-            look(build_data(registry.from_dict("data", registry.to_dict(data_config)), composed.seed))
-        )
-    )
+    data = build_data(registry.from_dict("data", registry.to_dict(data_config)), composed.seed)
+    print(for_terminal(describe_text(look(data))))

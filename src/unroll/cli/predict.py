@@ -41,7 +41,10 @@ def predict(
         lines = (("--text", line) for line in text) if text else _standard_input()
         predictions = write(model, run, lines=lines)
     if output_file is None:
-        print(predictions, end="", flush=True)
+        from unroll.text import for_terminal
+
+        # What goes into a file or another program is exact.
+        print(for_terminal(predictions) if sys.stdout.isatty() else predictions, end="", flush=True)
         return
     try:
         output_file.write_text(predictions, encoding="utf-8")

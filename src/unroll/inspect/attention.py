@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from unroll.nn.attention import AttentionMap
+from unroll.text import for_terminal
 
 MOST_SOURCES, LEAST = 3, 0.01
 """So many of the input tokens that an output attended to most the table names, with this weight or more."""
@@ -30,7 +31,7 @@ def attention_table(attention: AttentionMap, steps: int | None = None) -> Table:
         order = sorted(range(len(weights)), key=lambda source: -weights[source])[:MOST_SOURCES]
         seen = [source for source in order if weights[source] >= LEAST]
         most = ", ".join(f"{weights[i]:.2f} {attention.inputs[i]} (t={i + 1})" for i in seen)
-        table.add_row(str(t), escape(output), escape(most))
+        table.add_row(str(t), *(escape(for_terminal(text)) for text in (output, most)))
     return table
 
 

@@ -14,6 +14,9 @@ from rich.table import Table
 
 from unroll.errors import InputError
 
+LONGEST = 10_000
+"""More is a slip."""
+
 MOST_STEPS = 20
 """Of longer sequences the terminal shows no more, and the picture leaves out the numbers."""
 
@@ -122,12 +125,12 @@ def packing(lengths: Sequence[int]) -> Packing:
     """How sequences of these lengths are padded and packed; of equal lengths the first stays first.
 
     Raises:
-        InputError: no lengths, or one below 1.
+        InputError: no lengths, or one below 1 or beyond `LONGEST`.
     """
     if not lengths:
         raise InputError("lengths: give one or more, as in 5 3 7 2")
     for length in lengths:
-        if length < 1:
-            raise InputError(f"length {length}: must be 1 or more; torch cannot pack an empty sequence")
+        if not 1 <= length <= LONGEST:
+            raise InputError(f"length {length}: must be in [1, {LONGEST:,}]; torch packs no empty sequence")
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
     return Packing(tuple(lengths), tuple(order))

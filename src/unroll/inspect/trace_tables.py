@@ -9,6 +9,7 @@ from rich.table import Table
 from torch import Tensor
 
 from unroll.inspect.cell_trace import CellTrace
+from unroll.text import for_terminal
 
 
 def cell_table(title: str, cell: CellTrace, steps: int | None, names: Sequence[str]) -> Table:
@@ -24,7 +25,7 @@ def cell_table(title: str, cell: CellTrace, steps: int | None, names: Sequence[s
     for t, row in enumerate(frame.to_dict("records")):
         table.add_row(
             str(row["step"]),
-            escape(names[t]) if names else shortened(cell.x[t]),
+            escape(for_terminal(names[t])) if names else shortened(cell.x[t]),
             *(f"{row[column]:.3f}" for column in norms.values()),
             *(f"{row[f'{column}_min']:.2f} {row[f'{column}_max']:.2f}" for column in ranges),
         )
@@ -41,7 +42,8 @@ def outputs_table(
     for heading in ("t", *(["x"] if names else []), "y"):
         table.add_column(heading, justify="right")
     for t, values in enumerate(shown):
-        table.add_row(str(t + 1), *map(escape, names[t : t + 1]), shortened(values, most=8))
+        name = [escape(for_terminal(name)) for name in names[t : t + 1]]
+        table.add_row(str(t + 1), *name, shortened(values, most=8))
     return table
 
 

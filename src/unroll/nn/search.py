@@ -54,7 +54,7 @@ class SearchConfig:
         require(self, "top_k", self.top_k >= 0, "0 (all tokens) or more")
         require(self, "beam_size", self.beam_size >= 1, "1 or more")
         require(self, "beam_size", self.beam_size <= 1000, "1000 or less")
-        require(self, "length_penalty", self.length_penalty >= 0, "zero or a positive number")
+        require(self, "length_penalty", 0 <= self.length_penalty <= 1e3, "in [0, 1000]")
 
 
 @dataclass(frozen=True, slots=True)
