@@ -6,19 +6,18 @@ Nothing heavy is imported before the config is known to be right, so that a typo
 import io
 import os
 import sys
-from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from unroll import command_line, config
+from unroll import command_line, composition
+from unroll.composition import CONF
+from unroll.composition_errors import composition_errors
 from unroll.errors import boundary, take_debug_flag
 from unroll.registry import typed
 from unroll.sweep_config import TRIAL, SweepConfig
-
-CONF = Path(__file__).parent / "conf"
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
@@ -28,7 +27,7 @@ def main(composed: DictConfig) -> None:
         hydra_config = HydraConfig.get()
         choices = hydra_config.runtime.choices
         in_sweep = hydra_config.mode is RunMode.MULTIRUN  # and under a launcher that is not Unroll's
-        values = config.check(composed, CONF, launcher=choices["hydra/launcher"] if in_sweep else None)
+        values = composition.check(composed, CONF, launcher=choices["hydra/launcher"] if in_sweep else None)
         sweep = values.pop("sweep")
         # Threads that spin while they wait are many times slower where another program wants the cores too.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -50,12 +49,9 @@ if __name__ == "__main__":
     if isinstance(sys.stdout, io.TextIOWrapper):  # no run is to end over a letter that a terminal lacks
         sys.stdout.reconfigure(errors="backslashreplace")
     if {"-h", "--help"} & set(sys.argv):
-        print(
-            config.help_text(CONF), end=""
-        )  # Hydra takes a second to list groups that this text does not use
+        # Hydra takes a second to list groups that this text does not use.
+        print(composition.help_text(CONF), end="")
     else:
-        with boundary(), config.composition_errors(CONF):
-            config.require_names(command_line.overrides(sys.argv[1:], CONF), CONF)
-            config.require_harmless(CONF)
-            config.register()
+        with boundary(), composition_errors(CONF):
+            composition.prepare(command_line.overrides(sys.argv[1:], CONF), CONF)
             main()

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unroll import config
 from unroll.batch import SequenceBatch
-from unroll.config import TrainConfig
+from unroll.composition import CONF, check, compose
+from unroll.config import TrainConfig, load
 from unroll.data.base import build_data
 from unroll.models.base import SequenceModel, build_model
 from unroll.spec import PAD
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 
 def load_config(*overrides: str) -> TrainConfig:
     """What `python train.py OVERRIDES` would run."""
-    return config.load(config.check(config.compose(overrides), config.CONF))
+    return load(check(compose(overrides), CONF))
 
 
 def make_model(settings: TrainConfig) -> SequenceModel:

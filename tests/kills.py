@@ -15,7 +15,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
-from unroll import config
+from unroll.composition import CONF, check, compose
 
 ROOT = Path(__file__).parent.parent
 TIMES = {"seconds", "train_seconds", "sequences_per_second", "tokens_per_second"}
@@ -26,7 +26,7 @@ processes.set_forkserver_preload(["unroll.training.run", "torch._dynamo"])  # im
 
 def values_of(*overrides: str) -> dict[str, Any]:
     """What train.py would hand to `run`."""
-    return config.check(config.compose(overrides), ROOT / "conf")
+    return check(compose(overrides), CONF)
 
 
 @dataclass(frozen=True)

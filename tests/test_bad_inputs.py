@@ -26,7 +26,7 @@ import unroll.sweep.sweeper
 import unroll.training.evaluate
 import unroll.training.predict
 import unroll.training.run  # here, not once in every process
-from unroll import config
+from unroll import composition
 from unroll.training.checkpoints import seal
 
 TINY = (
@@ -305,6 +305,20 @@ MACHINE = [
         "trainer.precision=16-mixed: a CPU cannot compute so; take bf16-mixed, or a GPU",
         code=ENVIRONMENT,
     ),
+    Bad(
+        "train",
+        "LOCAL_RANK=x: is no number; it is a launcher's to set: unset it",
+        code=ENVIRONMENT,
+        name="LOCAL_RANK",
+        environment={"LOCAL_RANK": "x"},
+    ),
+    Bad(
+        "train",
+        "SLURM_RESTART_COUNT=-1: is no number",
+        code=ENVIRONMENT,
+        name="SLURM_RESTART_COUNT",
+        environment={"SLURM_RESTART_COUNT": "-1"},
+    ),
     Bad("train run_dir=/proc/no/such", "run_dir=/proc/no/such: cannot be made"),
     Bad(
         "train run_dir=taken/run",
@@ -379,7 +393,7 @@ CHECKPOINTS = [
         Bad(
             "unroll resume run",
             "run/checkpoints/last.ckpt: ",
-            name=f"{' '.join(keys)} = {value}",
+            name=f"{' '.join(map(str, keys))} = {value}",
             make=forged(value, *keys),
         )
         for value, *keys in (
@@ -392,6 +406,7 @@ CHECKPOINTS = [
             ({"rows": 1, "columns": [], "wandb": "../../x"}, "callbacks", "Saving", "logged"),
             ([1], "callbacks", "Throughput"),
             ("x", "optimizer_states"),
+            ({0: {"exp_avg": torch.zeros(3, 5, 7)}}, "optimizer_states", 0, "state"),
             ("x", "global_step"),
         )
     ),
@@ -469,7 +484,7 @@ def run(tmp_path_factory):
     """A run that has finished; and Hydra has read what it reads once."""
     folder = tmp_path_factory.mktemp("here") / "folder"
     folder.mkdir()
-    config.compose([])
+    composition.compose([])
     ended = programs.run("train", [*TINY.split(), "run_dir=run"], folder, seconds=300)
     assert ended.code == 0, ended.stderr
     return folder / "run"

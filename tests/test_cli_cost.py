@@ -4,11 +4,10 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
-from conftest import ROOT
 
-from unroll import config
 from unroll.cli import cli
 from unroll.cli.profile import _config
+from unroll.composition import CONF, check, compose
 from unroll.errors import InputError, MissingEnvironmentError
 from unroll.inspect.memory import kept_bytes, size_of
 from unroll.workbench import open_model
@@ -78,7 +77,7 @@ def test_profile_of_a_model_says_what_an_epoch_takes_and_what_would_save(tmp_pat
 
 
 def test_profile_of_a_run_reads_how_it_was_trained(tmp_path):
-    values = config.check(config.compose(["model=simple_rnn", "data.batch_size=7"]), ROOT / "conf")
+    values = check(compose(["model=simple_rnn", "data.batch_size=7"]), CONF)
     run = tmp_path / "run"
     (run / "checkpoints").mkdir(parents=True)
     (run / "config.yaml").write_text(yaml.safe_dump({**values, "ckpt_path": "gone.ckpt"}))

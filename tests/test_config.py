@@ -63,7 +63,7 @@ def test_hydras_own_options_work():
 def test_a_model_and_data_that_do_not_fit_are_refused_by_name(monkeypatch):
     from hydra import compose, initialize_config_dir
 
-    from unroll import config as root
+    from unroll import composition as root
     from unroll import registry
     from unroll.errors import InputError
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from unroll.batch import mask_from_lengths
-from unroll.config import choices
+from unroll.composition_errors import choices
 from unroll.data.base import build_data
 from unroll.data.batching import BucketedBatches
 from unroll.data.collate import Sample, collate

@@ -16,7 +16,7 @@ from conftest import ROOT
 from kills import At
 from troubled_rank import Trouble
 
-from unroll import config as root
+from unroll import composition as root
 from unroll.data.base import build_data
 from unroll.errors import MissingEnvironmentError, boundary
 from unroll.models.base import build_model

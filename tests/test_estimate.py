@@ -8,7 +8,7 @@ from pathlib import Path
 import lightning.pytorch as pl
 import pytest
 
-from unroll import config
+from unroll.composition import CONF, check, compose
 from unroll.data.base import build_data
 from unroll.data.segmented import segments
 from unroll.errors import InputError, MissingEnvironmentError
@@ -24,7 +24,7 @@ processes = multiprocessing.get_context("forkserver")
 
 
 def checked(*overrides):
-    return config.check(config.compose([*SMALL, *overrides]), config.CONF)
+    return check(compose([*SMALL, *overrides]), CONF)
 
 
 def data_of(*overrides):

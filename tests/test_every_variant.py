@@ -11,7 +11,7 @@ from helpers import fitting_model
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from unroll import config as root
+from unroll import composition as root
 from unroll.training import checkpoints
 from unroll.training.evaluate import evaluate
 from unroll.training.predict import predict

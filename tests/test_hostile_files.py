@@ -32,7 +32,7 @@ import unroll.data.describe
 import unroll.training.evaluate
 import unroll.training.predict
 import unroll.training.programs  # noqa: F401  # here, not once in every process
-from unroll import config
+from unroll import composition
 from unroll.errors import InputError
 
 MEMORY = 2**30  # bytes above what the tests themselves take
@@ -601,10 +601,10 @@ def test_config_files_of_other_people_are_not_composed(arguments, says, tmp_path
 def test_a_config_file_put_beside_ours_is_looked_at_before_hydra_reads_it(text, says, tmp_path):
     (tmp_path / "experiment").mkdir()
     write(tmp_path / "experiment", "good.yaml", "# @package _global_\nmodel:\n  hidden_size: 3\n")
-    config.require_harmless(tmp_path)
+    composition.require_harmless(tmp_path)
     write(tmp_path / "experiment", "evil.yaml", text)
     with pytest.raises(InputError, match=says):
-        config.require_harmless(tmp_path)
+        composition.require_harmless(tmp_path)
 
 
 def test_the_content_that_is_changed_would_be_right(tmp_path):

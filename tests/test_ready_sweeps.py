@@ -7,7 +7,7 @@ from hydra import initialize_config_dir
 from sweeps import commands_of
 from test_every_variant import finite
 
-from unroll import config as root
+from unroll import composition as root
 from unroll.training.run import RUN_DIR, run
 
 READY = sorted(set(root.choices(root.CONF, "sweep")) - {"grid", "optuna"})

@@ -9,7 +9,7 @@ from helpers import NESTED, fitting_model
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from unroll import config as root
+from unroll import composition as root
 from unroll import registry
 from unroll.errors import InputError
 from unroll.registry import build, from_dict, to_dict

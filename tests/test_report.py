@@ -19,7 +19,7 @@ from hydra import compose, initialize_config_dir
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unroll import config as root
+from unroll import composition as root
 from unroll.cli import cli
 from unroll.errors import InputError
 from unroll.report import tables

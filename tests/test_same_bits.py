@@ -9,7 +9,7 @@ import torch
 from conftest import ROOT
 from hydra import compose, initialize_config_dir
 
-from unroll import config as root
+from unroll import composition as root
 from unroll.errors import MissingEnvironmentError
 from unroll.training.environment import ONE_BUFFER, WORKSPACE, deterministic
 from unroll.training.run import RUN_DIR, run

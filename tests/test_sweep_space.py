@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from sweeps import TINY, commands_of
 
-from unroll import config as root
+from unroll import composition as root
 from unroll.errors import InputError
 from unroll.sweep.jobs import share_of
 from unroll.sweep.space import Space, bounds

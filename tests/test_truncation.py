@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from test_cells import CELLS, close, label
 from test_config import train
 
-from unroll import config
+from unroll.composition import CONF, check, compose
+from unroll.config import load
 from unroll.data.base import build_data
 from unroll.data.segmented import segments
 from unroll.errors import InputError
@@ -32,7 +33,7 @@ SMALL = [
 
 
 def values_of(*overrides):
-    return config.check(config.compose([*SMALL, *overrides]), config.CONF)
+    return check(compose([*SMALL, *overrides]), CONF)
 
 
 def trained(folder, *overrides):
@@ -46,7 +47,7 @@ def trained(folder, *overrides):
 
 def fresh(*overrides):
     """The config, data and model that a run begins with."""
-    loaded = config.load(values_of(*overrides))
+    loaded = load(values_of(*overrides))
     data = build_data(loaded.data, loaded.seed)
     torch.manual_seed(loaded.seed)
     return loaded, data, build_model(loaded.model, data.spec, loaded.optimizer, loaded.scheduler)

@@ -49,6 +49,6 @@ if __name__ == "__main__":
 
     own = run.own_callbacks
     run.own_callbacks = lambda *arguments: [*own(*arguments), Trouble()]
-    with train.boundary(), train.config.composition_errors(train.CONF):
-        train.config.register()
+    with train.boundary(), train.composition_errors(train.CONF):
+        train.composition.register()
         train.main()

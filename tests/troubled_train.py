@@ -44,6 +44,6 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
     import train
 
-    with train.boundary(), train.config.composition_errors(train.CONF):
-        train.config.register()
+    with train.boundary(), train.composition_errors(train.CONF):
+        train.composition.register()
         train.main()

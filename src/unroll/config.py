@@ -1,38 +1,15 @@
-"""The root config: what it holds, and how a composed one is checked before anything heavy is imported."""
+"""The root config: what it holds."""
 
-import os
 import re
-import textwrap
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import hydra
-from hydra import initialize_config_dir
-from hydra.core.config_store import ConfigStore
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Glob, QuotedString, Sweep
-from hydra.errors import (
-    ConfigCompositionException,
-    HydraException,
-    MissingConfigException,
-    OverrideParseException,
-)
-from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf.errors import (
-    ConfigAttributeError,
-    ConfigKeyError,
-    MissingMandatoryValue,
-    OmegaConfBaseException,
-)
+from omegaconf import MISSING
 
 from unroll import registry
 from unroll.components import DataConfig, ModelConfig, OptimizerConfig, SchedulerConfig
-from unroll.errors import InputError, MissingEnvironmentError, nearest
-from unroll.foreign import require_plain_yaml
 from unroll.registry import require
 from unroll.sweep_config import SweepConfig
 
@@ -217,198 +194,8 @@ class TrainConfig:
         require(self, "run_dir", Path(self.run_dir).name != "", "the name of a folder")
 
 
-def register() -> None:
-    """Give Hydra the dataclasses, under `schema/`."""
-    store = ConfigStore.instance()
-    for name, schema in (("train", TrainConfig), ("trainer", TrainerConfig), ("logger", LoggerConfig)):
-        store.store(name, schema, group="schema")
-    store.store("sweep", SweepConfig, group="schema")
-    for group in registry.GROUPS:
-        for name in registry.names(group):
-            store.store(name, registry.config_class(group, name, light=True), group=f"schema/{group}")
-
-
-def help_text(conf: Path) -> str:
-    """What `--help` prints: conf/help.txt with the choices of each group it names."""
-    text = (conf / "help.txt").read_text(encoding="utf-8")
-    return re.sub(
-        r"^( +\S+ +)\{([\w/]+)\}", lambda line: _listed(line[1], choices(conf, line[2])), text, flags=re.M
-    )
-
-
-def _listed(start: str, names: list[str]) -> str:
-    """Names after the start of a line, wrapped under one another."""
-    return textwrap.fill(
-        ", ".join(names), HELP_WIDTH, initial_indent=start, subsequent_indent=" " * len(start)
-    )
-
-
-def compose(overrides: Sequence[str]) -> DictConfig:
-    """What train.py would compose of these overrides.
-
-    Raises:
-        InputError: one of them is wrong.
-        MissingEnvironmentError: Unroll was installed without conf/.
-    """
-    if not CONF.is_dir():
-        raise MissingEnvironmentError(f"{CONF}: no such folder; install from a clone, with `make setup`")
-    require_harmless(CONF)
-    with composition_errors(CONF):
-        require_names(overrides, CONF)
-        register()
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            return hydra.compose("train", [*overrides, "run_dir=none"])
-
-
-def require_harmless(conf: Path) -> None:
-    """Raise an `InputError` where a config file names code to run, which Hydra would do before any check.
-
-    A file may come from somebody else.
-    """
-    for file in sorted(conf.rglob("*.yaml")):
-        require_plain_yaml(file)
-
-
-def require_names(overrides: Sequence[str], conf: Path) -> None:
-    """Raise an `InputError` where a group is set to what is no name: Hydra's own words say of what kind
-    it is, but not of which group."""
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
-        group = override.key_or_group
-        if override.is_delete() or not ("/" in group or (conf / group).is_dir()):
-            continue
-        value = override.value()
-        for name in value.list if isinstance(value, ChoiceSweep) else [value]:
-            if not isinstance(name, str | list | Sweep | Glob | QuotedString):
-                known = choices(conf, group)
-                fix = f"choose from: {', '.join(known)}" if known else "give a name"
-                raise InputError(f"{override.input_line}: no such choice, {fix}")
-
-
-def choices(conf: Path, group: str) -> list[str]:
-    """The names that a group can take on the command line."""
-    return sorted(file.stem for file in (conf / group).glob("*.yaml"))
-
-
-def check(composed: DictConfig, conf: Path, *, launcher: str | None = None) -> dict[str, Any]:
-    """The plain values of a composed config, once they are known to be right. Imports nothing heavy.
-
-    `launcher` is that of a sweep, if the config is one of its trials.
-
-    Raises:
-        InputError: a wrong key, type, range or combination; no such `ckpt_path`.
-    """
-    try:
-        values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True, enum_to_str=True)
-    except OmegaConfBaseException as error:
-        raise InputError(_of_a_value(error)) from error
-    assert isinstance(values, dict)
-    plain = {str(key): value for key, value in values.items()}
-    config = load(plain, light=True)
-    if config.trainer.devices != "1" and launcher not in (None, *OF_SEVERAL_PROCESSES):
-        raise InputError(
-            f"trainer.devices={config.trainer.devices}: with hydra/launcher={launcher} the further processes "
-            f"would run the whole sweep again; use {' or '.join(OF_SEVERAL_PROCESSES)}"
-        )
-    signature = config.data.signature()
-    if signature not in config.model.accepts:
-        fitting = [name for name in choices(conf, "data") if _signature(conf, name) in config.model.accepts]
-        raise InputError(
-            f"data.name={config.data.name}: model {config.model.name} cannot learn from {signature}; "
-            f"data that fit it: {', '.join(fitting)}"
-        )
-    config.data.require_ready()
-    if config.ckpt_path is not None and not Path(config.ckpt_path).is_file():
-        raise InputError(
-            f"ckpt_path={config.ckpt_path}: no such file; give a checkpoint, as in a run's checkpoints/"
-        )
-    return plain
-
-
 def load(values: dict[str, Any], *, light: bool = False) -> TrainConfig:
     """The typed root config from plain values; with `light`, without importing torch."""
     config = registry.typed(TrainConfig, values, light=light)
     assert isinstance(config, TrainConfig)
     return config
-
-
-def _signature(conf: Path, data: str) -> Any:
-    """The signature of a data set that stands in a file of `conf/data`."""
-    values = OmegaConf.to_container(OmegaConf.load(conf / "data" / f"{data}.yaml"))
-    assert isinstance(values, dict)
-    del values["defaults"]
-    return registry.from_dict("data", {str(k): v for k, v in values.items()}, light=True).signature()
-
-
-@contextmanager
-def composition_errors(conf: Path) -> Iterator[None]:
-    """Turn what Hydra and OmegaConf say of a bad command line into one line that names key, value and fix.
-
-    What a run or a sweep raises does not come here: a `boundary` of its own is around it.
-    """
-    # Hydra prints its own errors and exits with 1, unless this asks for the exception itself.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    try:
-        yield
-    except MissingConfigException as error:
-        raise InputError(_missing_choice(error)) from error
-    except ConfigCompositionException as error:
-        raise InputError(_composition(error, conf)) from error
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise InputError(_first_lines(error)) from error
-
-
-def _missing_choice(error: MissingConfigException) -> str:
-    group, _, name = (error.missing_cfg_file or "").rpartition("/")
-    if not group or error.options is None:
-        return str(error).splitlines()[0]
-    return f"{group}={name}: no such choice, {_one_of(name, error.options)}"
-
-
-def _composition(error: ConfigCompositionException, conf: Path) -> str:
-    cause = error.__cause__
-    if isinstance(cause, ConfigKeyError | ConfigAttributeError):
-        parent = cause.parent_node
-        keys = {str(key) for key in parent} - {"hydra"} if isinstance(parent, DictConfig) else set()
-        if "/" in str(cause.key):  # a group was meant, and is named with slashes
-            keys = {str(folder.relative_to(conf)) for folder in conf.rglob("*") if folder.is_dir()}
-        if not keys:
-            return f"{cause.full_key}: no such key; to add it, write +{cause.full_key}=VALUE"
-        return f"{cause.full_key}: no such key, {_one_of(str(cause.key), keys)}"
-    if isinstance(cause, OmegaConfBaseException):
-        group = str(cause.full_key).replace(".", "/")
-        if group in registry.GROUPS:
-            return (
-                f"{cause.full_key}: is a group; choose with a slash: {group}={'|'.join(choices(conf, group))}"
-            )
-        if "Invalid type assigned" in str(cause):
-            return f"{cause.full_key}: holds keys of its own; set one of them, as {cause.full_key}.KEY=VALUE"
-        return _of_a_value(cause)
-    return _first_lines(error)
-
-
-def _of_a_value(error: OmegaConfBaseException) -> str:
-    reason = str(error).splitlines()[0]
-    if isinstance(error, MissingMandatoryValue):
-        reason = "not given; give it a value"
-    elif reason.endswith("is not Optional"):
-        reason = "is null, and must have a value; give it one"
-    return f"{error.full_key}: {reason}"
-
-
-def _first_lines(error: Exception) -> str:
-    if sign := re.match(r"LexerNoViableAltException: (.*)\n", str(error)):
-        return f"{sign[1]}: cannot be read; put a value in quotes that has other signs than a-z, A-Z, 0-9, _"
-    if ambiguous := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.*?)'", str(error)):
-        return f"{ambiguous[1]}: several values make a sweep; add -m"
-    if isinstance(error, OverrideParseException) and "missing EQUAL" in str(error):
-        return f"{error.override}: has no value; write KEY=VALUE"
-    lines = [line.rstrip(":.") for line in str(error).splitlines()[:2]]
-    if isinstance(error, OverrideParseException) and error.override not in lines[0]:
-        return f"{error.override}: cannot be read ({lines[0]})"
-    return ": ".join(lines)
-
-
-def _one_of(word: str, known: Iterable[str]) -> str:
-    hint = nearest(word, known)
-    everything = f"there are: {', '.join(sorted(known))}"
-    return f"{hint} ({everything})" if hint.startswith("did you mean") else hint

@@ -91,7 +91,7 @@ def boundary() -> Iterator[None]:
     except UnrollError as error:
         if os.environ.get(DEBUG):
             traceback.print_exc()
-        line = _one_line(error)
+        line = one_line(error)
         _say(line if isinstance(error, Stopped) else f"error: {line}")
         sys.exit(error.exit_code)
     except BrokenPipeError:  # `unroll predict … | head`
@@ -114,7 +114,7 @@ def _lack(error: Exception) -> str | None:
     """What to say of an error that tells of too little memory or room, or of a letter that is lacking."""
     by_torch = isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))
     if by_torch or isinstance(error, MemoryError):
-        what = f" ({line})" if (line := _one_line(error)) else ""
+        what = f" ({line})" if (line := one_line(error)) else ""
         return f"out of memory{what}; take a smaller model, batch or file"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{error.filename or 'standard output'}: cannot be written ({reason(error)}); make room"
@@ -124,7 +124,7 @@ def _lack(error: Exception) -> str | None:
     return None
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """The message without what moves a terminal's cursor; of one that fills the screen its two ends."""
     text = str(error)
     if len(text) > MOST_SHOWN:

@@ -21,9 +21,10 @@ def open_model(*what: str) -> "tuple[SequenceModel, SequenceDataModule]":
         from unroll.training.evaluate import data_of
 
         return checkpoints.load(Path(what[0])), data_of(Path(what[0]))
-    from unroll import config
+    from unroll.composition import CONF, check, compose
+    from unroll.config import load
 
-    checked = config.load(config.check(config.compose(what), config.CONF))
+    checked = load(check(compose(what), CONF))
     import torch
 
     from unroll.data.base import build_data

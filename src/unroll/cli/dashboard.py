@@ -31,7 +31,7 @@ def dashboard(folder: Path | None, publish: bool, project: str, entity: str | No
 
 
 def _nearest() -> Path:
-    from unroll.config import CONF
+    from unroll.composition import CONF
 
     here = Path.cwd()
     return next(

@@ -12,9 +12,10 @@ def describe(overrides: tuple[str, ...]) -> None:
     """
     from omegaconf import OmegaConf
 
-    from unroll import config, registry
+    from unroll import registry
+    from unroll.composition import compose
 
-    composed = config.compose(overrides)
+    composed = compose(overrides)
     values = OmegaConf.to_container(composed.data, resolve=True, enum_to_str=True)
     assert isinstance(values, dict)
     data_config = registry.from_dict("data", {str(key): value for key, value in values.items()}, light=True)

@@ -88,10 +88,11 @@ def profile(
 def _config(what: tuple[str, ...]) -> "dict[str, Any]":
     """The checked config of a run, or of overrides."""
     from unroll import config
+    from unroll.composition import CONF, check, compose
     from unroll.foreign import read_yaml
 
     if len(what) > 1 or "=" in what[0]:
-        return config.check(config.compose(what), config.CONF)
+        return check(compose(what), CONF)
     run = Path(what[0])
     file = (run.absolute().parents[1] if run.is_file() else run) / "config.yaml"
     if not file.is_file():

@@ -13,7 +13,8 @@ from hydra.core.override_parser.types import Override, OverrideType, Quote, Quot
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from unroll.config import CONF, check, composition_errors
+from unroll.composition import CONF, check
+from unroll.composition_errors import composition_errors
 from unroll.sweep.space import Space
 
 LAUNCHER = "hydra/launcher"
@@ -55,7 +56,7 @@ class Commands:
         """The checked config of a trial.
 
         Raises:
-            InputError: as `config.check`, and where it cannot be composed.
+            InputError: as `composition.check`, and where it cannot be composed.
         """
         launcher = self._master.hydra.runtime.choices[LAUNCHER]
         values = check(self._compose(overrides), CONF, launcher=str(launcher))

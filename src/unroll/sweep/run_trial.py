@@ -6,8 +6,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from unroll.errors import Stopped, UnrollError
-from unroll.redact import redact
+from unroll.errors import DEBUG, Stopped, UnrollError, one_line
 from unroll.sweep.locks import Ownership
 from unroll.sweep.objectives import Objectives
 from unroll.sweep.trials import State, read_record
@@ -37,7 +36,9 @@ def run_trial(values: dict[str, Any], sweep: SweepConfig) -> int:
         print(error, file=sys.stderr)
     except UnrollError as error:
         code = error.exit_code
-        line = redact(" ".join(str(error).split()))
+        if os.environ.get(DEBUG):
+            traceback.print_exc()
+        line = one_line(error)
         print(f"error: {line}", file=sys.stderr)
         _tell(folder, State.failed, line, code)
     except SystemExit as error:

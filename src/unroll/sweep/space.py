@@ -9,7 +9,8 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 
-from unroll.config import CONF, composition_errors
+from unroll.composition import CONF
+from unroll.composition_errors import composition_errors
 from unroll.errors import InputError
 
 OWN = ("sweep", "hydra", "run_dir")

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 from lightning.pytorch.plugins.io import CheckpointIO
+from torch import Tensor
+from torch.nn import Parameter
 
 from unroll.errors import InputError, UnrollError
 from unroll.foreign import require_plain
@@ -156,6 +158,7 @@ def require_fit(
     try:
         model.load_state_dict(checkpoint["state_dict"])
         _require_place(checkpoint["callbacks"]["Saving"]["logged"])
+        _require_shapes(checkpoint["optimizer_states"][0]["state"], list(model.parameters()))
         old, new = checkpoint["hyper_parameters"], model.hparams
         same = {part: old[part]["name"] == new[part]["name"] for part in ("optimizer", "scheduler")}
         same["data"] = old["spec"] == new["spec"]
@@ -174,6 +177,16 @@ def require_fit(
             f"trainer.max_epochs={max_epochs}: {path} has had {epochs} epochs; give more to go on"
         )
     return checkpoint
+
+
+def _require_shapes(states: dict[int, dict[str, Any]], parameters: list[Parameter]) -> None:
+    """Raise a TypeError where what an optimizer keeps of a parameter has the shape of another."""
+    for index, state in states.items():
+        if not 0 <= index < len(parameters):
+            raise TypeError("of a parameter that is none")
+        for value in state.values():
+            if isinstance(value, Tensor) and value.ndim > 0 and value.shape != parameters[index].shape:
+                raise TypeError("not of this parameter's shape")
 
 
 def _require_place(logged: dict[str, Any] | None) -> None:

@@ -52,6 +52,18 @@ def environment(config: TrainerConfig) -> dict[str, Any]:
     }
 
 
+def number(variable: str) -> int:
+    """A number that a launcher of processes has put into the environment; 0 without it.
+
+    Raises:
+        MissingEnvironmentError: it is none.
+    """
+    text = os.environ.get(variable) or "0"
+    if not text.isdecimal():
+        raise MissingEnvironmentError(f"{variable}={text}: is no number; it is a launcher's to set: unset it")
+    return int(text)
+
+
 @contextmanager
 def deterministic(wanted: bool) -> Iterator[None]:
     """Let torch use only what gives the same bits every time, if that is wanted, and as before at the end.

@@ -15,6 +15,7 @@ from typing import Any
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
 from unroll.errors import UnrollError
+from unroll.training.environment import number
 
 FIRST = "UNROLL_FIRST_PROCESS"
 """The environment variable that tells the processes that the first has started who that is."""
@@ -41,8 +42,8 @@ def others(launcher: Any, run_dir: Path) -> Iterator[None]:
     Raises:
         LostProcessError: one has failed, of which it has told what there is to tell.
     """
-    if FIRST in os.environ and int(os.environ.get("LOCAL_RANK") or 0) > 0:
-        threading.Thread(target=_end_after, args=(int(os.environ[FIRST]),), daemon=True).start()
+    if FIRST in os.environ and number("LOCAL_RANK") > 0:
+        threading.Thread(target=_end_after, args=(number(FIRST),), daemon=True).start()
     watched = _Others(launcher, run_dir)
     try:
         yield

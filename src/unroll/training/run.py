@@ -23,7 +23,7 @@ from unroll.models.base import SequenceModel, build_model
 from unroll.redact import redacted
 from unroll.training import checkpoints, lock, loggers, results, run_log, safe_files, slurm
 from unroll.training.callbacks import METRICS, Throughput
-from unroll.training.environment import deterministic
+from unroll.training.environment import deterministic, number
 from unroll.training.others import others
 from unroll.training.quiet import quiet
 from unroll.training.saving import Saving
@@ -197,7 +197,7 @@ def _examples(model: SequenceModel, data: SequenceDataModule, number: int) -> Se
 
 def _is_first() -> bool:
     """Whether this is the first of a run's processes; Lightning or srun has started the others."""
-    return int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_PROCID") or 0) == 0
+    return number("LOCAL_RANK" if "LOCAL_RANK" in os.environ else "SLURM_PROCID") == 0
 
 
 def _run_dir_of_the_first(wanted: Path) -> Path:

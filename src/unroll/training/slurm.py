@@ -15,6 +15,7 @@ from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
 from unroll.errors import MissingEnvironmentError
 from unroll.training import results, safe_files
+from unroll.training.environment import number
 
 MARK = "slurm.txt"
 """A run's file that says which start of which job has come to its folder last."""
@@ -25,12 +26,12 @@ REQUEUE = (signal.SIGUSR1, signal.SIGUSR2)
 
 def tasks() -> int:
     """The processes that srun has started together, this one among them; 1 without srun."""
-    return int(os.environ.get("SLURM_STEP_NUM_TASKS") or 1)
+    return number("SLURM_STEP_NUM_TASKS") or 1
 
 
 def require_tasks(processes: int) -> None:
     """Raise a `MissingEnvironmentError` if srun has started other processes than a run is to have."""
-    nodes = int(os.environ.get("SLURM_STEP_NUM_NODES") or 1)
+    nodes = number("SLURM_STEP_NUM_NODES")
     if nodes > 1:
         raise MissingEnvironmentError(f"srun: runs on {nodes} nodes, and a run has one; add --nodes=1")
     if tasks() not in (1, processes):
@@ -58,7 +59,7 @@ def mark(run_dir: Path) -> None:
 
 def restarted() -> bool:
     """Whether this job has been requeued: it goes on in the folder of its first start."""
-    return int(os.environ.get("SLURM_RESTART_COUNT") or 0) > 0
+    return number("SLURM_RESTART_COUNT") > 0
 
 
 def find_run_dir(wanted: Path, values: dict[str, Any]) -> Path | None:
