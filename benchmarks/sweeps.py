@@ -27,7 +27,7 @@ LAUNCHERS = {
 
 def run(quick: bool) -> str:
     """Wall time of whole commands; Unroll's gives each trial a process, Hydra's basic one has one for all."""
-    trials, repeats = (4, 2) if quick else (24, 5)
+    trials, repeats = (4, 2) if quick else (24, 3)
     here = [name for name in LAUNCHERS if name != JOBLIB or find_spec("hydra_plugins.hydra_joblib_launcher")]
     rates: dict[str, list[float]] = {name: [] for name in here}
     for _ in range(repeats):
