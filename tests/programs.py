@@ -102,6 +102,9 @@ def _run(
             pages = int(Path("/proc/self/statm").read_text().split()[0])
             resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + memory,) * 2)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.signal(
+            signal.SIGINT, signal.default_int_handler
+        )  # what a shell starts in the background ignores it
         signal.alarm(seconds)
         if program == "train":
             sys.argv = [str(ROOT / "train.py"), *arguments]

@@ -499,6 +499,7 @@ def test_the_page_renders(page):
 
 def test_a_click_on_a_head_sorts(page):
     from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
 
     (head,) = (
         each
@@ -506,13 +507,19 @@ def test_a_click_on_a_head_sorts(page):
         if each.text.strip() == "parameters"
     )
     page.execute_script("arguments[0].scrollIntoView({block: 'center', inline: 'center'})", head)
+
+    def numbers():
+        shown = [text for text in column(page, "parameters") if text != "–"]
+        return [int(text.replace(",", "")) for text in shown]
+
+    assert len(set(numbers())) == 2
     for descending in (False, True):
         head.click()
-        shown = [text for text in column(page, "parameters") if text != "–"]
-        numbers = [int(text.replace(",", "")) for text in shown]
-        assert len(set(numbers)) == 2
-        assert numbers == sorted(numbers, reverse=descending)
-        assert column(page, "parameters")[len(numbers) :] == ["–"] * 5  # what is missing goes last
+        wanted = sorted(numbers(), reverse=descending)
+        WebDriverWait(page, 10).until(
+            lambda _, wanted=wanted: numbers() == wanted
+        )  # a moment after the click
+        assert column(page, "parameters")[len(wanted) :] == ["–"] * 5  # what is missing goes last
 
 
 def test_names_that_mean_harm_are_only_text(page):
