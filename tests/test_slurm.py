@@ -52,17 +52,23 @@ def submitted(slurm, folder, *options, python):
 
 
 def wait(slurm, folder, job, until=("COMPLETED", "FAILED", "TIMEOUT", "CANCELLED", "NODE_FAIL"), seconds=300):
-    """The state in which a job ends, and how often it was started again: each time at once."""
+    """The state in which a job ends, and how often it was started again: each time at once.
+
+    A job that is being requeued may look as if it had failed for a moment.
+    """
     end = time.monotonic() + seconds
-    shown = {}
+    shown: dict[str, str] = {}
+    before = None
     while time.monotonic() < end:
         words = command(slurm, folder, "scontrol", "show", "job", job).stdout.split()
         shown = dict(word.split("=", 1) for word in words if "=" in word)
-        if shown["JobState"] in until:
-            return shown["JobState"], int(shown["Restarts"])
+        seen = shown["JobState"], int(shown["Restarts"])
+        if shown["JobState"] in until and (seen == before or "FAILED" not in until):
+            return seen
+        before = seen
         if shown["JobState"] == "PENDING" and shown["Restarts"] != "0":  # SLURM would wait for two minutes
             command(slurm, folder, "scontrol", "update", f"JobId={job}", "StartTime=now")
-        time.sleep(1)
+        time.sleep(3)
     raise AssertionError(f"job {job} is still {shown} after {seconds} s\n{output(folder, job)}")
 
 
