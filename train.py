@@ -12,12 +12,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from unroll import command_line, composition
-from unroll.composition import CONF
-from unroll.composition_errors import composition_errors
-from unroll.errors import boundary, take_debug_flag
-from unroll.registry import typed
-from unroll.sweep_config import TRIAL, SweepConfig
+from unroll.config import command_line
+from unroll.config import compose as composition
+from unroll.config.compose import CONF
+from unroll.config.mistakes import composition_errors
+from unroll.config.registry import typed
+from unroll.config.sweep import TRIAL, SweepConfig
+from unroll.terminal import boundary, take_debug_flag
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")

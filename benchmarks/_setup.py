@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from unroll.batch import SequenceBatch
-from unroll.composition import CONF, check, compose
-from unroll.config import TrainConfig, load
-from unroll.data.base import build_data
+from unroll.config.compose import CONF, check, compose
+from unroll.config.root import TrainConfig, load
+from unroll.data.module import build_data
 from unroll.models.base import SequenceModel, build_model
 from unroll.spec import PAD
 

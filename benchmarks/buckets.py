@@ -7,7 +7,7 @@ import torch
 from _setup import adam, bare_step, load_config, make_model
 from _timing import in_turns, ratio, table, timed
 
-from unroll.data.batching import BucketedBatches
+from unroll.data.buckets import BucketedBatches
 from unroll.data.collate import Sample, collate
 from unroll.models.base import SequenceModel
 

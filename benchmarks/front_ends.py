@@ -5,8 +5,8 @@ from _timing import Spread, in_turns, ratio, table, timed
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from unroll.config.registry import build, from_dict
 from unroll.nn.front_ends.base import FrontEnd
-from unroll.registry import build, from_dict
 
 BATCH_SIZE, FEATURES, HIDDEN, OUTPUTS = 64, 32, 64, 64
 STRATEGIES = ("fused", "loop", "vmap")

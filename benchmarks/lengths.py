@@ -7,10 +7,10 @@ from _timing import Spread, in_turns, ratio, table, timed
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from unroll.components import Padding
-from unroll.data.batching import BucketedBatches
+from unroll.config.components import Padding
+from unroll.config.registry import from_dict
+from unroll.data.buckets import BucketedBatches
 from unroll.nn.recurrence import Recurrence
-from unroll.registry import from_dict
 
 CELLS = ("rnn", "gru", "lstm")
 WAYS = (Padding.frozen, Padding.packed, Padding.masked)

@@ -15,12 +15,12 @@ from _timing import Spread, in_turns, ratio, table
 from torch.utils.data import DataLoader
 
 from unroll.batch import SequenceBatch
-from unroll.config import TrainConfig
+from unroll.config.registry import to_dict
+from unroll.config.root import TrainConfig
 from unroll.models.base import SequenceModel
-from unroll.registry import to_dict
-from unroll.training import loggers
+from unroll.training.bare_trainer import quiet
 from unroll.training.callbacks import Throughput
-from unroll.training.quiet import quiet
+from unroll.training.logging import loggers
 from unroll.training.saving import Saving
 from unroll.training.signals import Signals
 from unroll.training.trainer import build_trainer, own_callbacks

@@ -7,9 +7,9 @@ from _timing import in_turns, ratio, table, timed
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from unroll.components import Execution
+from unroll.config.components import Execution
+from unroll.config.registry import from_dict
 from unroll.nn.recurrence import Recurrence
-from unroll.registry import from_dict
 
 BATCH_SIZE = 16
 FAST = {

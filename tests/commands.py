@@ -1,11 +1,36 @@
-"""`unroll …` in the process of the tests: a process of its own takes seconds to import torch."""
+"""`python train.py …` and `unroll …` as processes; `unroll …` in the process of the tests too, which is quick."""
 
+import subprocess
 import sys
 from dataclasses import dataclass
 
 import pytest
+from conftest import ROOT
 
 from unroll.cli import main
+
+
+def train(*arguments, cwd=ROOT):
+    """Run train.py; one that hangs fails."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=3600,
+    )
+
+
+def unroll(*arguments, stdin=None, cwd=None):
+    return subprocess.run(
+        [sys.executable, "-c", "from unroll.cli import main; main()", *arguments],
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @dataclass(frozen=True, slots=True)

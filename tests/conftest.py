@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jaxtyping import install_import_hook
 
-from unroll import registry
+from unroll.config import registry
 
 with install_import_hook(["unroll.batch", "unroll.nn", "unroll.models", "unroll.data"], "beartype.beartype"):
     for group in registry.GROUPS:

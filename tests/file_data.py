@@ -8,8 +8,8 @@ import pandas as pd
 from conftest import ROOT
 from omegaconf import OmegaConf
 
-from unroll.data.base import SequenceDataModule, build_data
-from unroll.registry import from_dict
+from unroll.config.registry import from_dict
+from unroll.data.module import SequenceDataModule, build_data
 
 
 def write(folder: Path, name: str, content: str | bytes) -> Path:

@@ -5,13 +5,14 @@ from typing import Any
 import torch
 from conftest import ROOT
 from omegaconf import OmegaConf
+from rich.console import Console
 
-from unroll import registry
 from unroll.batch import SequenceBatch
+from unroll.config import registry
+from unroll.config.registry import from_dict
 from unroll.data.collate import Sample, collate
 from unroll.models.base import SequenceModel, build_model
 from unroll.models.seq2seq import Seq2Seq
-from unroll.registry import from_dict
 from unroll.spec import SPECIAL_TOKENS, Alignment, DataSpec, Kind, Signature
 
 
@@ -118,3 +119,24 @@ def fitting_model(data: str) -> str:
     signature = from_dict("data", {str(key): value for key, value in values.items()}).signature()
     models = [registry.config_class("model", name) for name in registry.names("model")]
     return next(config().name for config in models if signature in config.accepts)
+
+
+def distance(a, b):
+    """Edit distance as its definition says: slow, and obviously right."""
+    if not a or not b:
+        return len(a) + len(b)
+    if a[0] == b[0]:
+        return distance(a[1:], b[1:])
+    return 1 + min(distance(a[1:], b), distance(a, b[1:]), distance(a[1:], b[1:]))
+
+
+def finite(metrics):
+    return all(value == value and abs(value) != float("inf") for value in metrics.values())
+
+
+def text_of(tables):
+    console = Console(width=120)
+    with console.capture() as capture:
+        for table in tables:
+            console.print(table)
+    return capture.get()

@@ -15,7 +15,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
-from unroll.composition import CONF, check, compose
+from unroll.config.compose import CONF, check, compose
 
 ROOT = Path(__file__).parent.parent
 TIMES = {"seconds", "train_seconds", "sequences_per_second", "tokens_per_second"}
@@ -168,7 +168,7 @@ def _run(
     environment: dict[str, str],
     out: str,
 ) -> None:
-    from unroll.errors import boundary
+    from unroll.terminal import boundary
     from unroll.training import results
     from unroll.training.run import run as real_run
 

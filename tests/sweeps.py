@@ -12,7 +12,7 @@ from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import RunMode
 
-from unroll import composition as root
+from unroll.config import compose as root
 from unroll.sweep import sweeper
 from unroll.sweep.commands import Commands
 from unroll.sweep.space import Space

@@ -7,32 +7,29 @@ from conftest import ROOT
 
 SOURCE = ROOT / "src" / "unroll"
 
+COMMON = {"errors", "redact", "terminal", "spec", "batch", "vocabulary", "text", "foreign"}
 ALLOWED = {
     "redact": set(),
-    "errors": {"redact"},
+    "errors": set(),
+    "terminal": {"errors", "redact"},
     "spec": set(),
-    "foreign": {"errors"},
-    "command_line": {"errors"},
-    "sockets": {"errors"},
-    "registry": {"errors", "spec"},
-    "components": {"registry", "spec"},
-    "vocabulary": {"spec"},
-    "text": {"errors", "spec", "vocabulary"},
     "batch": {"spec"},
-    "sweep_config": {"registry"},
-    "config": {"registry", "components", "sweep_config"},
-    "composition_errors": {"errors", "registry"},
-    "composition": {"composition_errors", "config", "errors", "foreign", "registry", "sweep_config"},
-    "nn": {"components", "errors", "spec", "registry", "batch", "nn"},
-    "models": {"components", "errors", "spec", "registry", "vocabulary", "text", "batch", "nn", "models"},
-    "inspect": {"components", "errors", "spec", "registry", "vocabulary", "text", "batch", "nn", "inspect"},
-    "data": {"components", "errors", "spec", "registry", "vocabulary", "text", "batch", "data"},
+    "vocabulary": {"spec"},
+    "text": {"spec", "vocabulary"},
+    "foreign": {"errors"},
+    "config": COMMON,
+    "runs": COMMON,
+    "nn": COMMON | {"config"},
+    "models": COMMON | {"config", "nn"},
+    "inspect": COMMON | {"config", "nn"},
+    "data": COMMON | {"config"},
+    "export": COMMON | {"config", "runs", "nn", "models"},
 }
-ALLOWED["training"] = set(ALLOWED) | {"training"}
-ALLOWED["sweep"] = set(ALLOWED) | {"sweep"}
-ALLOWED["report"] = {"errors", "foreign", "redact", "sweep", "report"}
-ALLOWED["workbench"] = set(ALLOWED)
-ALLOWED["cli"] = set(ALLOWED) | {"cli"}
+ALLOWED["training"] = COMMON | {"config", "runs", "nn", "models", "inspect", "data", "export"}
+ALLOWED["cost"] = ALLOWED["trained"] = ALLOWED["training"] | {"training"}
+ALLOWED["sweep"] = ALLOWED["training"] | {"training"}
+ALLOWED["report"] = COMMON | {"runs", "sweep"}
+ALLOWED["cli"] = ALLOWED["training"] | {"training", "cost", "trained", "sweep", "report"}
 
 FILES = sorted(file for file in SOURCE.rglob("*.py") if file != SOURCE / "__init__.py")
 
@@ -56,10 +53,19 @@ def test_layers(file):
     for module in imports(file):
         top, _, rest = module.partition(".")
         if top == "unroll":
-            assert rest.split(".")[0] in ALLOWED[layer], f"{layer} must not import {module}"
+            assert rest.split(".")[0] in ALLOWED[layer] | {layer}, f"{layer} must not import {module}"
         if top in ("lightning", "pytorch_lightning"):
-            assert layer in ("models", "data", "training")
+            assert layer in ("models", "data", "training", "cost")
         if top == "wandb":
-            assert layer == "training"
+            assert file.parent == SOURCE / "training" / "logging"
         if top == "torch":
-            assert layer not in ("errors", "spec", "registry", "components", "vocabulary", "text", "config")
+            assert layer not in (
+                "errors",
+                "terminal",
+                "spec",
+                "vocabulary",
+                "text",
+                "foreign",
+                "config",
+                "runs",
+            )

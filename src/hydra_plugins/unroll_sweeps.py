@@ -20,8 +20,8 @@ class TrialSweeper(Sweeper):
         self._config = config
 
     def sweep(self, arguments: list[str]) -> None:
-        from unroll.errors import boundary
         from unroll.sweep.sweeper import run_sweep
+        from unroll.terminal import boundary
 
         own = self._config.hydra.runtime.choices["hydra/launcher"] == "unroll"
         loader = self._context.config_loader

@@ -1,19 +1,10 @@
 """Token ids as a person reads them, by a DataSpec."""
 
-import re
 from collections.abc import Sequence
 from functools import cached_property
 
 from unroll.spec import PAD, UNKNOWN, DataSpec
 from unroll.vocabulary import Vocabulary
-
-_OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Control characters, and those that turn the direction of writing; but no tab, and no end of a line."""
-
-
-def for_terminal(text: str) -> str:
-    """`text`, which may be of a foreign file, with escapes for what a terminal does not show but obey."""
-    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 class Text:

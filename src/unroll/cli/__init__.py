@@ -16,7 +16,8 @@ from unroll.cli.profile import profile
 from unroll.cli.report import report
 from unroll.cli.resume import resume
 from unroll.cli.trace import trace
-from unroll.errors import InputError, boundary, take_debug_flag
+from unroll.errors import InputError
+from unroll.terminal import boundary, take_debug_flag
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ def dashboard(folder: Path | None, publish: bool, project: str, entity: str | No
 
 
 def _nearest() -> Path:
-    from unroll.composition import CONF
+    from unroll.config.compose import CONF
 
     here = Path.cwd()
     return next(
@@ -40,13 +40,13 @@ def _nearest() -> Path:
 
 
 def _publish(project: str, entity: str | None) -> None:
-    from unroll.training.wandb_server import why_not_online
+    from unroll.training.logging.wandb_server import why_not_online
 
     reason = why_not_online()
     if reason:
         raise MissingEnvironmentError(f"--publish: {reason}")
     try:
-        from unroll.training.workspace import publish
+        from unroll.training.logging.wandb_workspace import publish
     except ImportError as error:
         raise MissingEnvironmentError(
             "--publish: needs the package wandb-workspaces; pip install wandb-workspaces"

@@ -12,8 +12,8 @@ def describe(overrides: tuple[str, ...]) -> None:
     """
     from omegaconf import OmegaConf
 
-    from unroll import registry
-    from unroll.composition import compose
+    from unroll.config import registry
+    from unroll.config.compose import compose
 
     composed = compose(overrides)
     values = OmegaConf.to_container(composed.data, resolve=True, enum_to_str=True)
@@ -21,10 +21,10 @@ def describe(overrides: tuple[str, ...]) -> None:
     data_config = registry.from_dict("data", {str(key): value for key, value in values.items()}, light=True)
     data_config.require_ready()
 
-    from unroll.data.base import build_data
     from unroll.data.describe import describe as look
     from unroll.data.describe import describe_text
-    from unroll.text import for_terminal
+    from unroll.data.module import build_data
+    from unroll.terminal import for_terminal
 
     data = build_data(registry.from_dict("data", registry.to_dict(data_config)), composed.seed)
     print(for_terminal(describe_text(look(data))))

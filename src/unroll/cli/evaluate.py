@@ -17,7 +17,7 @@ def evaluate(run: Path, split: str, **decoding: Any) -> None:
     """Print the metrics of a run on its own test (or validation) data, however decoded."""
     model = load(run, decoding)
     from unroll.models.token_generator import TokenGenerator
-    from unroll.training.evaluate import evaluate as measure
+    from unroll.trained.evaluate import evaluate as measure
 
     description, metrics = measure(model, run, split)
     how = f", {model.config.search.method.value} search" if isinstance(model, TokenGenerator) else ""

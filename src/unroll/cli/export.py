@@ -26,8 +26,10 @@ def export(run: Path, output: Path | None, kind: str | None) -> None:
     """
     require_run(run)
     folder = output or (run / "export" if run.is_dir() else run.with_name(f"{run.stem}-export"))
+    from unroll.export import programs
+    from unroll.export import safetensors as exports
     from unroll.models.base import load_model
-    from unroll.training import checkpoints, exports, programs
+    from unroll.training import checkpoints
 
     if kind is not None:
         programs.require_packages(kind)

@@ -70,7 +70,7 @@ def _gradients_of_cells(cells: Cells, hidden_size: int, length: int, seed: int) 
 
 
 def _gradients_of_model(what: tuple[str, ...]) -> "GradientFlow":
-    from unroll.workbench import open_model
+    from unroll.trained.open import open_model
 
     model, data = open_model(*what)
     import torch

@@ -6,7 +6,7 @@ import click
 
 from unroll.cli.options import WHAT
 from unroll.cli.output import PICTURES, require_target, show, writing
-from unroll.workbench import open_model
+from unroll.trained.open import open_model
 
 
 @click.command()

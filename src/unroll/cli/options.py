@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from unroll import registry
+from unroll.config import registry
 from unroll.errors import InputError, nearest
 
 if TYPE_CHECKING:
-    from unroll.components import CellConfig
+    from unroll.config.components import CellConfig
 
 RUN = click.argument("run", type=click.Path(path_type=Path))
 WHAT = click.argument("what", nargs=-1, required=True)

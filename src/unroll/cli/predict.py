@@ -33,7 +33,7 @@ def predict(
     if output_file and not output_file.parent.is_dir():
         raise InputError(f"--output {output_file}: no such folder; make it first")
     model = load(run, decoding)
-    from unroll.training.predict import predict as write
+    from unroll.trained.predict import predict as write
 
     if input_file:
         predictions = write(model, run, file=input_file)
@@ -41,7 +41,7 @@ def predict(
         lines = (("--text", line) for line in text) if text else _standard_input()
         predictions = write(model, run, lines=lines)
     if output_file is None:
-        from unroll.text import for_terminal
+        from unroll.terminal import for_terminal
 
         # What goes into a file or another program is exact.
         print(for_terminal(predictions) if sys.stdout.isatty() else predictions, end="", flush=True)
@@ -54,7 +54,7 @@ def predict(
 
 def _standard_input() -> Iterator[tuple[str, str]]:
     """Its lines, each with its place; nothing is read before they are asked for."""
-    from unroll.data.text_file import MOST_BYTES, read_most
+    from unroll.data.readers.text_file import MOST_BYTES, read_most
 
     try:
         content = read_most(sys.stdin.buffer.read, MOST_BYTES)

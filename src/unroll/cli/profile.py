@@ -55,7 +55,7 @@ def profile(
     if what:
         refuse_options(context, kept=("what", "csv_file"))
         values = _config(what)
-        from unroll.training.estimate import estimate_run
+        from unroll.cost.estimate import estimate_run
 
         estimate = estimate_run(values)
         show([estimate.table()])
@@ -64,7 +64,7 @@ def profile(
         return
     import torch
 
-    from unroll.inspect.cost import profile as measure
+    from unroll.cost.cells import profile as measure
 
     if device == "cuda" and not torch.cuda.is_available():
         raise MissingEnvironmentError("--device cuda: this machine has no GPU that torch can use; take cpu")
@@ -87,8 +87,8 @@ def profile(
 
 def _config(what: tuple[str, ...]) -> "dict[str, Any]":
     """The checked config of a run, or of overrides."""
-    from unroll import config
-    from unroll.composition import CONF, check, compose
+    from unroll.config import root as config
+    from unroll.config.compose import CONF, check, compose
     from unroll.foreign import read_yaml
 
     if len(what) > 1 or "=" in what[0]:

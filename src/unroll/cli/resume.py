@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from unroll import config
 from unroll.cli.options import RUN
+from unroll.config import root as config
 from unroll.errors import InputError
 from unroll.foreign import read_yaml, require_plain_yaml
 from unroll.redact import HIDDEN
-from unroll.training import lock
+from unroll.runs import lock
 
 
 @click.command()

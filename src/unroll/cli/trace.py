@@ -8,14 +8,14 @@ import click
 from unroll.cli.options import WHAT
 from unroll.cli.output import require_target, save, show, writing
 from unroll.errors import InputError
-from unroll.workbench import open_model
+from unroll.trained.open import open_model
 
 if TYPE_CHECKING:
     from unroll.batch import SequenceBatch
-    from unroll.data.base import SequenceDataModule
+    from unroll.data.module import SequenceDataModule
     from unroll.inspect.trace import Trace
     from unroll.models.base import SequenceModel
-    from unroll.nn.attention import AttentionMap
+    from unroll.nn.attention.base import AttentionMap
 
 
 @click.command()
@@ -116,7 +116,7 @@ def _one_sequence(
 ) -> "SequenceBatch":
     """The one that is given, or the first of the test data."""
     from unroll.data.collate import collate
-    from unroll.training.predict import read_inputs
+    from unroll.trained.predict import read_inputs
 
     if text is None and file is None:
         samples = [data.splits["test"][0]]

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unroll.data.base import Samples, SequenceDataModule
-from unroll.data.batching import BucketedBatches
+from unroll.data.buckets import BucketedBatches
 from unroll.data.collate import Sample
+from unroll.data.module import Samples, SequenceDataModule
 from unroll.data.statistics import Statistics
 from unroll.spec import IGNORED, SPECIAL_TOKENS, UNKNOWN, Alignment, DataSpec, Kind
 

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from rich.markup import escape
 from rich.table import Table
 
-from unroll.nn.attention import AttentionMap
-from unroll.text import for_terminal
+from unroll.nn.attention.base import AttentionMap
+from unroll.terminal import for_terminal
 
 MOST_SOURCES, LEAST = 3, 0.01
 """So many of the input tokens that an output attended to most the table names, with this weight or more."""

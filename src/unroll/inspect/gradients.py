@@ -15,7 +15,7 @@ from rich import box
 from rich.table import Table
 from torch import Tensor, nn
 
-from unroll.components import Execution, Padding
+from unroll.config.components import Execution, Padding
 from unroll.inspect.recording import recurrences
 from unroll.nn.cells.base import Cell, State, last_valid
 from unroll.nn.recurrence import Recurrence

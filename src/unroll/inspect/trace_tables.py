@@ -9,7 +9,7 @@ from rich.table import Table
 from torch import Tensor
 
 from unroll.inspect.cell_trace import CellTrace
-from unroll.text import for_terminal
+from unroll.terminal import for_terminal
 
 
 def cell_table(title: str, cell: CellTrace, steps: int | None, names: Sequence[str]) -> Table:

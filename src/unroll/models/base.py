@@ -12,12 +12,12 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from unroll.batch import SequenceBatch
-from unroll.components import ModelConfig, OptimizerConfig, SchedulerConfig
+from unroll.config.components import ModelConfig, OptimizerConfig, SchedulerConfig
+from unroll.config.registry import build, from_dict, to_dict
 from unroll.errors import InputError, NumericError
 from unroll.models.finite import FiniteSteps
 from unroll.models.size import resolve_size
-from unroll.nn.attention import AttentionMap
-from unroll.registry import build, from_dict, to_dict
+from unroll.nn.attention.base import AttentionMap
 from unroll.spec import DataSpec
 
 log = logging.getLogger("unroll")

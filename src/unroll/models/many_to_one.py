@@ -7,12 +7,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unroll.batch import SequenceBatch
-from unroll.components import OptimizerConfig, Pooling, SchedulerConfig
+from unroll.config.components import OptimizerConfig, Pooling, SchedulerConfig
+from unroll.config.registry import builds, register
 from unroll.models.pointwise import PointwiseModel
 from unroll.nn.backbone import Backbone, BackboneConfig
 from unroll.nn.cells.base import State
 from unroll.nn.pooling import pool
-from unroll.registry import builds, register
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 

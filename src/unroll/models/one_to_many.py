@@ -7,13 +7,13 @@ import torch
 from torch import nn
 
 from unroll.batch import SequenceBatch
-from unroll.components import InitialState, OptimizerConfig, SchedulerConfig
+from unroll.config.components import InitialState, OptimizerConfig, SchedulerConfig
+from unroll.config.registry import builds, register, require
 from unroll.models.token_generator import TokenGenerator, TokenGeneratorConfig
-from unroll.nn.attention import NoAttention, NoAttentionConfig
+from unroll.nn.attention.none import NoAttention, NoAttentionConfig
 from unroll.nn.cells.base import State
 from unroll.nn.encoder import Memory
 from unroll.nn.scaling import Scaling
-from unroll.registry import builds, register, require
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 

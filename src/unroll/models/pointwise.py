@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unroll.batch import SequenceBatch, mask_from_lengths
-from unroll.components import ModelConfig, OptimizerConfig, SchedulerConfig
+from unroll.config.components import ModelConfig, OptimizerConfig, SchedulerConfig
 from unroll.models.base import Example, Forecast, SequenceModel
 from unroll.models.naive import naive_forecast
 from unroll.models.target_metrics import TargetMetrics

@@ -6,12 +6,12 @@ from typing import ClassVar
 from omegaconf import MISSING
 
 from unroll.batch import SequenceBatch
-from unroll.components import AttentionConfig, OptimizerConfig, SchedulerConfig
+from unroll.config.components import AttentionConfig, OptimizerConfig, SchedulerConfig
+from unroll.config.registry import build, builds, register
 from unroll.models.token_generator import TokenGenerator, TokenGeneratorConfig
 from unroll.nn.backbone import build_recurrence
 from unroll.nn.cells.base import State
 from unroll.nn.encoder import Bridge, Encoder, Memory
-from unroll.registry import build, builds, register
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 

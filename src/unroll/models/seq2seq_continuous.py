@@ -8,14 +8,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unroll.batch import SequenceBatch
-from unroll.components import OptimizerConfig, SchedulerConfig
+from unroll.config.components import OptimizerConfig, SchedulerConfig
+from unroll.config.registry import builds, register, require
 from unroll.models.pointwise import PointwiseModel
 from unroll.models.targets import Values
 from unroll.models.teacher_forcing import TeacherForcingConfig, teacher_forcing_ratio
 from unroll.nn.backbone import Backbone, BackboneConfig, build_recurrence
 from unroll.nn.cells.base import State
 from unroll.nn.encoder import Bridge
-from unroll.registry import builds, register, require
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 Steps = Float[Tensor, "batch time_out outputs"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from unroll.components import MOST_UNITS, ModelConfig, RecurrentConfig
+from unroll.config.components import MOST_UNITS, ModelConfig, RecurrentConfig
 from unroll.errors import InputError
 
 

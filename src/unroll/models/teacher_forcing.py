@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
-from unroll.registry import require
+from unroll.config.registry import require
 
 
 class Schedule(Enum):

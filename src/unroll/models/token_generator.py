@@ -13,17 +13,17 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from unroll.batch import SequenceBatch
-from unroll.components import OptimizerConfig, RecurrentConfig, SchedulerConfig
+from unroll.config.components import OptimizerConfig, RecurrentConfig, SchedulerConfig
+from unroll.config.registry import require
 from unroll.models.base import Example, SequenceModel
 from unroll.models.metrics import SequenceErrors
 from unroll.models.teacher_forcing import TeacherForcingConfig, teacher_forcing_ratio
-from unroll.nn.attention import Attention, AttentionMap
+from unroll.nn.attention.base import Attention, AttentionMap
 from unroll.nn.backbone import build_recurrence
 from unroll.nn.cells.base import State
 from unroll.nn.decoder import Decoder, Weights
 from unroll.nn.encoder import Memory
 from unroll.nn.search import Decoded, SearchConfig, allowed_scores, search
-from unroll.registry import require
 from unroll.spec import PAD, START, DataSpec, Kind
 from unroll.text import Text
 

@@ -8,13 +8,13 @@ from omegaconf import MISSING
 from torch import Tensor, nn
 
 from unroll.batch import SequenceBatch
-from unroll.components import EmbeddingConfig, FrontEndConfig, InitialState, RecurrentConfig
+from unroll.config.components import EmbeddingConfig, FrontEndConfig, InitialState, RecurrentConfig
+from unroll.config.registry import build
 from unroll.nn.cells.base import State
 from unroll.nn.embeddings.base import Embedding
 from unroll.nn.front_ends.base import FrontEnd
 from unroll.nn.recurrence import Recurrence
 from unroll.nn.scaling import Scaling
-from unroll.registry import build
 from unroll.spec import DataSpec, Kind
 
 

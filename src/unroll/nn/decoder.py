@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unroll.nn.attention import Attention
+from unroll.nn.attention.base import Attention
 from unroll.nn.cells.base import State
 from unroll.nn.encoder import Memory
 from unroll.nn.recurrence import Recurrence

@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from unroll.batch import mask_from_lengths
-from unroll.components import Pooling
+from unroll.config.components import Pooling
 
 
 def pool(

@@ -10,12 +10,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unroll.batch import mask_from_lengths
-from unroll.components import CellConfig, Execution, InitialState, Padding
+from unroll.config.components import CellConfig, Execution, InitialState, Padding
+from unroll.config.registry import build
 from unroll.errors import InputError
 from unroll.nn.cells.base import Cell, State
 from unroll.nn.cells.fused import FusedCell, run_packed
 from unroll.nn.segments import Inputs, Lengths, Outputs, Run, checkpointed, run_segment, segments
-from unroll.registry import build
 
 
 class Recurrence(nn.Module):

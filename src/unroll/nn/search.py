@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from unroll.config.registry import require
 from unroll.nn.cells.base import State
-from unroll.registry import require
 from unroll.spec import END, MOST_STEPS, PAD, START, UNKNOWN
 
 Step = Callable[

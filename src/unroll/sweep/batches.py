@@ -2,11 +2,11 @@
 
 from hydra.plugins.launcher import Launcher
 
+from unroll.config.sweep import Sampler, SweepConfig
 from unroll.errors import MissingEnvironmentError
 from unroll.sweep.source import Source
 from unroll.sweep.terminal import Terminal
 from unroll.sweep.trials import State, Trial, read_record
-from unroll.sweep_config import Sampler, SweepConfig
 
 
 def run_in_batches(launcher: Launcher, source: Source, config: SweepConfig, terminal: Terminal) -> None:

@@ -13,8 +13,8 @@ from hydra.core.override_parser.types import Override, OverrideType, Quote, Quot
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from unroll.composition import CONF, check
-from unroll.composition_errors import composition_errors
+from unroll.config.compose import CONF, check
+from unroll.config.mistakes import composition_errors
 from unroll.sweep.space import Space
 
 LAUNCHER = "hydra/launcher"

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from unroll.config import load
+from unroll.config.registry import to_dict
+from unroll.config.root import load
+from unroll.config.sweep import SweepConfig
 from unroll.errors import InputError
 from unroll.foreign import read_yaml
-from unroll.registry import to_dict
 from unroll.sweep.commands import Commands
 from unroll.sweep.objectives import Objectives
 from unroll.sweep.source import Source
 from unroll.sweep.space import Space
 from unroll.sweep.trials import RECORD, Record, State, Trial, identity, read_record
-from unroll.sweep_config import SweepConfig
 
 
 class Grid(Source):

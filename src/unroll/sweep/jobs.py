@@ -10,12 +10,12 @@ from multiprocessing import connection
 from types import FrameType
 from typing import Any
 
+from unroll.config.sweep import TRIAL, SweepConfig
 from unroll.sweep.commands import Commands
 from unroll.sweep.processes import Task, TrialProcess, gpus, warm_up
 from unroll.sweep.source import Source
 from unroll.sweep.terminal import Terminal
 from unroll.sweep.trials import Trial
-from unroll.sweep_config import TRIAL, SweepConfig
 
 POLL_SECONDS = 0.5
 """How often to look for trials that other processes have left."""

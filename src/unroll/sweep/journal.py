@@ -11,7 +11,7 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.storages.journal._file import BaseJournalFileLock
 
-from unroll.sweep_config import Direction, Pruner
+from unroll.config.sweep import Direction, Pruner
 
 STUDY = "sweep"
 

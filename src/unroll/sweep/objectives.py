@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from unroll.config.sweep import Direction
 from unroll.errors import InputError, nearest
 from unroll.sweep.trials import Record, State
-from unroll.sweep_config import Direction
 
 
 class Objectives:

@@ -15,9 +15,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from unroll import sockets
+from unroll.config.sweep import SweepConfig
 from unroll.sweep.trials import OUTPUT, Trial
-from unroll.sweep_config import SweepConfig
+from unroll.training.processes import sockets
 
 BEFORE_OTHERS = 500
 """Added to how readily the kernel ends a process for want of memory: rather a trial than the sweep."""

@@ -6,13 +6,14 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from unroll.errors import DEBUG, Stopped, UnrollError, one_line
+from unroll.config.sweep import Pruner, SweepConfig
+from unroll.errors import Stopped, UnrollError
 from unroll.sweep.locks import Ownership
 from unroll.sweep.objectives import Objectives
 from unroll.sweep.trials import State, read_record
-from unroll.sweep_config import Pruner, SweepConfig
-from unroll.training import loggers
-from unroll.training.reports import PrunedError, Report, Reports
+from unroll.terminal import DEBUG, one_line
+from unroll.training.logging import loggers
+from unroll.training.pruning import PrunedError, Report, Reports
 from unroll.training.run import run
 
 

@@ -9,8 +9,8 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 
-from unroll.composition import CONF
-from unroll.composition_errors import composition_errors
+from unroll.config.compose import CONF
+from unroll.config.mistakes import composition_errors
 from unroll.errors import InputError
 
 OWN = ("sweep", "hydra", "run_dir")

@@ -8,6 +8,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from optuna.samplers import BaseSampler, CmaEsSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
+from unroll.config.sweep import Sampler, SweepConfig
 from unroll.errors import InputError
 from unroll.sweep.commands import Commands
 from unroll.sweep.journal import open_study
@@ -16,7 +17,6 @@ from unroll.sweep.objectives import Objectives
 from unroll.sweep.source import Source
 from unroll.sweep.space import Space, bounds, values
 from unroll.sweep.trials import Record, State, Trial, read_record
-from unroll.sweep_config import Sampler, SweepConfig
 
 RETRY_OF = "retry_of"
 

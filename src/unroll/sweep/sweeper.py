@@ -14,9 +14,10 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
+from unroll.config.registry import typed
+from unroll.config.sweep import Pruner, Sampler, SweepConfig
 from unroll.errors import MissingEnvironmentError, UnrollError, reason
 from unroll.redact import redact
-from unroll.registry import typed
 from unroll.sweep.batches import run_in_batches
 from unroll.sweep.commands import Commands
 from unroll.sweep.grid import Grid
@@ -26,7 +27,6 @@ from unroll.sweep.source import Source
 from unroll.sweep.space import Space
 from unroll.sweep.terminal import Terminal
 from unroll.sweep.trials import State
-from unroll.sweep_config import Pruner, Sampler, SweepConfig
 
 
 class SweepError(UnrollError):

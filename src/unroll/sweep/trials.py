@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from unroll.redact import redact
+from unroll.runs import files as safe_files
 from unroll.sweep.locks import Ownership
-from unroll.training import safe_files
 
 RECORD = "trial.json"
 RESULTS = "results.json"

@@ -3,7 +3,7 @@
 import importlib
 
 import unroll.sweep.run_trial  # noqa: F401  # brings torch, Lightning, torchmetrics and W&B
-from unroll import registry
+from unroll.config import registry
 
 for group in registry.GROUPS:
     for module in registry.names(group).values():

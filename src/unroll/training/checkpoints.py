@@ -17,9 +17,11 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from unroll.errors import InputError, UnrollError
+from unroll.export import safetensors as exports
 from unroll.foreign import require_plain
 from unroll.models.base import SequenceModel, load_model
-from unroll.training import archive, exports, safe_files
+from unroll.runs import archive
+from unroll.runs import files as safe_files
 
 log = logging.getLogger("unroll")
 

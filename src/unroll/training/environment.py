@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from unroll import __version__
-from unroll.config import Accelerator, TrainerConfig
+from unroll.config.root import Accelerator, TrainerConfig
 from unroll.errors import MissingEnvironmentError
 
 PACKAGES = ("torch", "lightning", "hydra-core", "omegaconf", "wandb", "torchmetrics", "numpy")

@@ -2,9 +2,9 @@
 
 import torch
 
-from unroll.data.base import SequenceDataModule
+from unroll.data.module import SequenceDataModule
 from unroll.models.base import SequenceModel
-from unroll.training.quiet import bare_trainer, quiet
+from unroll.training.bare_trainer import bare_trainer, quiet
 
 
 def fit(model: SequenceModel, data: SequenceDataModule, epochs: int) -> None:

@@ -10,7 +10,7 @@ from unroll.errors import InputError
 from unroll.inspect.gradients import gradient_flow
 from unroll.inspect.recording import recurrences
 from unroll.models.base import SequenceModel
-from unroll.training.loggers import log_image
+from unroll.training.logging.loggers import log_image
 
 CSV, PICTURE = "gradients.csv", "gradients.png"
 

@@ -13,14 +13,15 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from unroll.batch import SequenceBatch
-from unroll.config import TrainerConfig
+from unroll.config.root import TrainerConfig
 from unroll.errors import InputError, reason
 from unroll.inspect.recording import Call, record
 from unroll.models.base import SequenceModel
 from unroll.nn.recurrence import Recurrence
 from unroll.redact import redact
-from unroll.training import loggers, pictures, safe_files
+from unroll.runs import files as safe_files
 from unroll.training.environment import environment
+from unroll.training.logging import loggers, pictures
 
 log = logging.getLogger("unroll")
 

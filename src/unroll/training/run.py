@@ -13,19 +13,22 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
-from unroll import config as root
-from unroll import sockets
 from unroll.batch import SequenceBatch
-from unroll.config import NonFinite, TrainConfig
-from unroll.data.base import SequenceDataModule, build_data
+from unroll.config import root
+from unroll.config.root import NonFinite, TrainConfig
+from unroll.data.module import SequenceDataModule, build_data
 from unroll.errors import MissingEnvironmentError, Stopped
 from unroll.models.base import SequenceModel, build_model
 from unroll.redact import redacted
-from unroll.training import checkpoints, lock, loggers, results, run_log, safe_files, slurm
+from unroll.runs import files as safe_files
+from unroll.runs import lock
+from unroll.training import checkpoints, results
+from unroll.training.bare_trainer import quiet
 from unroll.training.callbacks import METRICS, Throughput
 from unroll.training.environment import deterministic, number
-from unroll.training.others import others
-from unroll.training.quiet import quiet
+from unroll.training.logging import loggers, run_log
+from unroll.training.processes import slurm, sockets
+from unroll.training.processes.watch import others
 from unroll.training.saving import Saving
 from unroll.training.signals import Signals
 from unroll.training.trainer import build_trainer, own_callbacks, require_device

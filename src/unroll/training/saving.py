@@ -8,11 +8,12 @@ import lightning.pytorch as pl
 from lightning.pytorch.loggers import Logger
 
 from unroll.batch import SequenceBatch
-from unroll.config import TrainerConfig
+from unroll.config.root import TrainerConfig
 from unroll.errors import UnrollError
 from unroll.models.base import SequenceModel
-from unroll.training import loggers, safe_files
+from unroll.runs import files as safe_files
 from unroll.training.checkpoints import BEST, FOLDER, LAST, CheckpointFiles
+from unroll.training.logging import loggers
 from unroll.training.signals import Signals, agree, stopped
 
 

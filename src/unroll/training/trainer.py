@@ -12,13 +12,14 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import Profiler as LightningProfiler
 from lightning.pytorch.profilers import PyTorchProfiler, SimpleProfiler
 
-from unroll.config import Accelerator, Profiler, TrainConfig, TrainerConfig
+from unroll.config.root import Accelerator, Profiler, TrainConfig, TrainerConfig
 from unroll.errors import MissingEnvironmentError
 from unroll.models.base import SequenceModel
-from unroll.training import checkpoints, slurm
+from unroll.training import checkpoints
 from unroll.training.callbacks import EpochLines, KeepMetrics, StepSeeds
 from unroll.training.environment import processes
 from unroll.training.gradient_norms import GradientNorms
+from unroll.training.processes import slurm
 
 MOST_PROCESSES_A_CORE = 4
 """Of a run on the CPU. More would take the machine's memory, not only longer."""

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unroll.components import Execution, Padding
+from unroll.config.components import Execution, Padding
 
 State = tuple[Float[Tensor, "_rows hidden"], ...]
 """A cell's state: (h,) or (h, c). The first tensor is the cell's output."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from unroll.batch import mask_from_lengths
-from unroll.components import Execution, Initialization, Padding
+from unroll.config.components import Execution, Initialization, Padding
 from unroll.nn.cells.base import Cell, State, last_valid
 
 SHUT = 1e4

@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from unroll.components import CellConfig
+from unroll.config.components import CellConfig
+from unroll.config.registry import builds, register
 from unroll.nn.cells.base import State
 from unroll.nn.cells.fused import FusedCell
-from unroll.registry import builds, register
 
 
 @register("model/cell", "gru")

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unroll.components import CellConfig, Padding
+from unroll.config.components import CellConfig, Padding
+from unroll.config.registry import builds, register, require
 from unroll.nn.cells.base import State
 from unroll.nn.cells.fused import SHUT, FusedCell
-from unroll.registry import builds, register, require
 
 
 @register("model/cell", "lstm")

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from unroll.components import CellConfig
+from unroll.config.components import CellConfig
+from unroll.config.registry import builds, register
 from unroll.nn.cells.minimal import MinimalCell
-from unroll.registry import builds, register
 
 
 @register("model/cell", "min_gru")

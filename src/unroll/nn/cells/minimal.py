@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unroll.components import Execution, Initialization, Padding
+from unroll.config.components import Execution, Initialization, Padding
 from unroll.nn.cells.base import Cell, State, last_valid
-from unroll.nn.scan import linear_scan
+from unroll.nn.engines.scan import linear_scan
 
 
 class MinimalCell(Cell):

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from unroll.components import CellConfig
+from unroll.config.components import CellConfig
+from unroll.config.registry import builds, register
 from unroll.nn.cells.base import State
 from unroll.nn.cells.fused import SHUT, FusedCell
-from unroll.registry import builds, register
 
 
 class Nonlinearity(Enum):

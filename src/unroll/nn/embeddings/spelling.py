@@ -8,12 +8,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unroll.batch import mask_from_lengths
-from unroll.components import EmbeddingConfig
+from unroll.config.components import EmbeddingConfig
+from unroll.config.registry import builds, register, require
 from unroll.errors import InputError
 from unroll.nn.cells.lstm import LSTMConfig
 from unroll.nn.embeddings.base import Embedding
 from unroll.nn.recurrence import Recurrence
-from unroll.registry import builds, register, require
 from unroll.spec import PAD, UNKNOWN, DataSpec
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unroll.components import EmbeddingConfig
+from unroll.config.components import EmbeddingConfig
+from unroll.config.registry import builds, register, require
 from unroll.nn.embeddings.base import Embedding
-from unroll.registry import builds, register, require
 from unroll.spec import PAD, DataSpec
 
 

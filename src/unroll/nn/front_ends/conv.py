@@ -7,9 +7,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from unroll.batch import mask_from_lengths
-from unroll.components import FrontEndConfig
+from unroll.config.components import FrontEndConfig
+from unroll.config.registry import builds, register, require
 from unroll.nn.front_ends.base import FrontEnd
-from unroll.registry import builds, register, require
 
 
 @register("model/front_end", "conv")

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unroll.components import FrontEndConfig
+from unroll.config.components import FrontEndConfig
+from unroll.config.registry import builds, register, require
 from unroll.errors import InputError
 from unroll.nn.front_ends.base import FrontEnd
-from unroll.registry import builds, register, require
 
 
 @register("model/front_end", "feature_conv")

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unroll.components import FrontEndConfig
+from unroll.config.components import FrontEndConfig
+from unroll.config.registry import builds, register, require
 from unroll.nn.front_ends.base import FrontEnd
-from unroll.registry import builds, register, require
 
 
 class Strategy(Enum):

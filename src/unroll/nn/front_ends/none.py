@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unroll.components import FrontEndConfig
+from unroll.config.components import FrontEndConfig
+from unroll.config.registry import builds, register
 from unroll.nn.front_ends.base import FrontEnd
-from unroll.registry import builds, register
 
 
 @register("model/front_end", "none")

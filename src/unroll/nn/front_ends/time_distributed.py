@@ -9,9 +9,9 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from unroll.batch import mask_from_lengths
-from unroll.components import FrontEndConfig
+from unroll.config.components import FrontEndConfig
+from unroll.config.registry import builds, register, require
 from unroll.nn.front_ends.base import FrontEnd
-from unroll.registry import builds, register, require
 
 
 class Activation(Enum):

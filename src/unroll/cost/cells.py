@@ -1,0 +1,160 @@
+"""What recurrences cost: time and memory as measured, beside what can be counted without running them."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from unroll.config.components import CellConfig, Execution
+from unroll.cost.memory import kept_bytes, peak_bytes, size_of
+from unroll.cost.profile import Cost, CostProfile
+from unroll.nn.cells.base import Cell
+from unroll.nn.cells.lstm import LSTM
+from unroll.nn.recurrence import Recurrence
+
+SHORT = (8, 16)
+"""Two lengths so short that they are as good as free, which what is kept at any other is counted from."""
+
+
+def profile(
+    cells: Sequence[CellConfig] | Mapping[str, CellConfig],
+    hidden_sizes: Sequence[int],
+    times: Sequence[int],
+    *,
+    input_size: int = 16,
+    batch_size: int = 16,
+    every_execution: bool = False,
+    repeats: int = 5,
+    device: torch.device | None = None,
+) -> CostProfile:
+    """Measure each cell at each hidden size and length, as it runs by default or in `every_execution`.
+
+    Cells that are told apart by more than their name have other names given in a mapping.
+    """
+    device = device or torch.device("cpu")
+    costs = []
+    named = cells if isinstance(cells, Mapping) else {cell.name: cell for cell in cells}
+    for name, cell in named.items():
+        executions = _cell(Recurrence(cell, 1, 1)).executions
+        for execution in executions if every_execution else executions[:1]:
+            for hidden_size in hidden_sizes:
+                recurrence = Recurrence(cell, input_size, hidden_size, execution=execution).to(device)
+                for steps in times:
+                    x = torch.randn(batch_size, steps, input_size, device=device)
+                    costs.append(_cost(name, recurrence, x, repeats))
+    where = f"{device}, threads: {torch.get_num_threads()}" if device.type == "cpu" else str(device)
+    return CostProfile(costs, input_size, batch_size, where)
+
+
+def median_seconds(work: Callable[[], object], device: torch.device, repeats: int) -> float:
+    """The median time of `work` to its end on the device, after a first time that does not count."""
+    seconds = []
+    for _ in range(repeats + 1):
+        _synchronize(device)
+        start = time.perf_counter()
+        work()
+        _synchronize(device)
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds[1:])
+
+
+def _cost(name: str, recurrence: Recurrence, x: Tensor, repeats: int) -> Cost:
+    cell = _cell(recurrence)
+    batch_size, steps, _ = x.shape
+    # As a linear layer after it would: a gradient for every value of every output.
+    head = torch.ones(cell.hidden_size, device=x.device)
+
+    def forward() -> None:
+        with torch.no_grad():
+            recurrence(x)
+
+    def loss(x: Tensor) -> Tensor:
+        outputs, _ = recurrence(x)
+        total: Tensor = (outputs @ head).sum()
+        return total
+
+    def train() -> None:
+        recurrence.zero_grad()
+        loss(x).backward()  # type: ignore[no-untyped-call]
+
+    def kept(length: int) -> int:
+        short = x.new_zeros(batch_size, length, x.shape[2])
+        return kept_bytes(lambda: loss(short), besides=[short, head, *cell.parameters()])
+
+    forward_ms = 1e3 * median_seconds(forward, x.device, repeats)
+    training_ms = 1e3 * median_seconds(train, x.device, repeats)
+    weights, inputs = size_of(cell.parameters()), size_of([x])
+    largest = max(size_of([parameter]) for parameter in cell.parameters())
+    forward_measured = peak_bytes(forward, x.device) + weights + inputs
+    recurrence.zero_grad()
+    measured = peak_bytes(train, x.device) + weights + inputs
+    less, more = (kept(length) for length in SHORT)
+    activations = less + round((more - less) / (SHORT[1] - SHORT[0]) * (steps - SHORT[0]))
+    vector = batch_size * steps * cell.hidden_size * x.element_size()
+    return Cost(
+        cell=name,
+        execution=recurrence.execution.value,
+        hidden_size=cell.hidden_size,
+        time=steps,
+        forward_ms=forward_ms,
+        training_ms=training_ms,
+        forward_measured_bytes=forward_measured,
+        measured_bytes=measured,
+        operations=batch_size * steps * sum(p.numel() for p in cell.parameters() if p.ndim == 2),
+        parameters=sum(p.numel() for p in cell.parameters()),
+        activation_bytes=activations,
+        forward_predicted_bytes=weights * (1 + _copies(recurrence))
+        + inputs
+        + _forward_vectors(recurrence) * vector,
+        # Weights and their gradients; and of the largest one, what is being added and the new sum.
+        predicted_bytes=2 * weights
+        + 2 * largest
+        + inputs
+        + activations
+        + _working_vectors(recurrence) * vector,
+    )
+
+
+def _forward_vectors(recurrence: Recurrence) -> int:
+    """Vectors of H values a step that are alive at the peak of a pass without gradients.
+
+    Step by step, the outputs twice: one by one, and joined. What computes all steps at once also has those
+    of all gates at all steps; a scan, besides, the terms that it is about to join.
+    """
+    if recurrence.execution is Execution.loop:
+        return 2
+    return _gates(recurrence) + (2 if recurrence.execution is Execution.fused else 5)
+
+
+def _copies(recurrence: Recurrence) -> int:
+    """How often the weights are copied: oneDNN, which runs an LSTM on a CPU, has a layout of its own."""
+    return int(recurrence.execution is Execution.fused and isinstance(_cell(recurrence), LSTM))
+
+
+def _working_vectors(recurrence: Recurrence) -> int:
+    """Vectors of H values a step that are alive at the peak besides what is kept.
+
+    The outputs, and of what computes all steps at once also gradients of all steps: of the gates in fused
+    kernels, and in a scan the shifted, flipped and scanned ones. Step by step, they come and go.
+    """
+    if recurrence.execution is Execution.loop:
+        return 1
+    return 1 + _gates(recurrence) if recurrence.execution is Execution.fused else 7
+
+
+def _gates(recurrence: Recurrence) -> int:
+    cell = _cell(recurrence)
+    return max(len(weight) for weight in cell.parameters() if weight.ndim == 2) // cell.hidden_size
+
+
+def _cell(recurrence: Recurrence) -> Cell:
+    cell = recurrence.cells[0]
+    assert isinstance(cell, Cell)
+    return cell
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

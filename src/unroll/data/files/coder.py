@@ -1,0 +1,140 @@
+"""Turns lines of tokens into samples of ids."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unroll.data.collate import Sample
+from unroll.data.files.classes import Classes
+from unroll.data.files.scale import scale_of
+from unroll.errors import InputError
+from unroll.spec import SPECIAL_TOKENS, Alignment, DataSpec, Kind, Signature
+from unroll.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a file, which stands at `place`.
+
+    `inputs` are tokens, or the numbers of a context; `targets` are tokens or tags, or a label alone.
+    """
+
+    place: str
+    inputs: tuple[Any, ...]
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Coder:
+    """The vocabularies of the training lines. `inputs` is None for contexts, `letters` for unspelt tokens."""
+
+    signature: Signature
+    inputs: Vocabulary | None
+    letters: Vocabulary | None
+    targets: Vocabulary | Classes
+    spellings: dict[str, list[int]] = field(default_factory=dict)
+    """The letters of the words met so far: the same list for each time that a word stands in the data."""
+
+    @classmethod
+    def of(
+        cls, train: list[Line], signature: Signature, *, min_count: int, max_size: int | None, spelt: bool
+    ) -> "Coder":
+        """The coder that training lines make; `spelt` says that their tokens are words.
+
+        Raises:
+            InputError: all tokens are rare, or all labels the same.
+        """
+        inputs = letters = None
+        if signature.inputs is Kind.TOKENS:
+            inputs = _vocabulary([line.inputs for line in train], min_count, max_size)
+            if spelt:
+                letters = Vocabulary.from_sequences(token for line in train for token in line.inputs)
+        targets = [line.targets for line in train]
+        if signature.targets is Kind.TOKENS:
+            return cls(signature, inputs, letters, _vocabulary(targets, min_count, max_size))
+        labels = (label for line in targets for label in line)
+        return cls(signature, inputs, letters, Classes.of(labels, train[0].place))
+
+    def samples(self, lines: list[Line]) -> list[Sample]:
+        """A sample for each line.
+
+        Raises:
+            InputError: a class that training lacks, by file and line.
+        """
+        return [
+            Sample(index, self._inputs(line), self._targets(line), characters=self._characters(line))
+            for index, line in enumerate(lines)
+        ]
+
+    def merged(self, lines: list[Line]) -> list[Sample]:
+        """A sample for each different input of lines with target tokens; all its targets are references."""
+        assert isinstance(self.targets, Vocabulary)
+        targets: dict[tuple[Any, ...], list[tuple[str, ...]]] = {}
+        for line in lines:
+            known = targets.setdefault(line.inputs, [])
+            if line.targets not in known:
+                known.append(line.targets)
+        first = {line.inputs: line for line in reversed(lines)}
+        return [
+            Sample(
+                index,
+                self._inputs(first[inputs]),
+                self._targets(first[inputs]),
+                references=[self.targets.encode(target) for target in acceptable],
+                characters=self._characters(first[inputs]),
+            )
+            for index, (inputs, acceptable) in enumerate(targets.items())
+        ]
+
+    def spec(self, train: list[Line]) -> DataSpec:
+        """What the training lines say of the data."""
+        mean: tuple[float, ...] = ()
+        std: tuple[float, ...] = ()
+        if self.inputs is None:
+            mean, std = scale_of(np.array([line.inputs for line in train]))
+        tokens = isinstance(self.targets, Vocabulary)
+        targets = self.targets.tokens if isinstance(self.targets, Vocabulary) else self.targets.names
+        return DataSpec(
+            signature=self.signature,
+            input_size=len(self.inputs) if self.inputs else len(train[0].inputs),
+            target_size=len(targets),
+            max_target_length=1 + max(len(line.targets) for line in train) if tokens else 1,
+            input_vocabulary=self.inputs.tokens if self.inputs else (),
+            target_vocabulary=targets,
+            letters=self.letters.tokens if self.letters else (),
+            input_mean=mean,
+            input_std=std,
+        )
+
+    def _inputs(self, line: Line) -> Tensor:
+        """Token ids (T,), or a context (1, K)."""
+        if self.inputs is None:
+            return torch.tensor([line.inputs], dtype=torch.float32)
+        return torch.tensor(self.inputs.encode(line.inputs))
+
+    def _characters(self, line: Line) -> list[list[int]] | None:
+        if self.letters is None:
+            return None
+        for word in line.inputs:
+            if word not in self.spellings:
+                self.spellings[word] = self.letters.encode(word)
+        return [self.spellings[word] for word in line.inputs]
+
+    def _targets(self, line: Line) -> Tensor:
+        """Token ids (T_out,), classes (T,), or a class ()."""
+        if isinstance(self.targets, Vocabulary):
+            return torch.tensor(self.targets.encode(line.targets))
+        ids = torch.tensor(self.targets.encode(line.targets, lambda _: line.place))
+        return ids if self.signature.alignment is Alignment.STEP else ids[0]
+
+
+def _vocabulary(sequences: list[tuple[str, ...]], min_count: int, max_size: int | None) -> Vocabulary:
+    vocabulary = Vocabulary.from_sequences(sequences, min_count, max_size)
+    if len(vocabulary) == len(SPECIAL_TOKENS):
+        raise InputError(
+            f"data.min_count={min_count}: no token of the training data occurs so often; take a smaller one"
+        )
+    return vocabulary

@@ -1,0 +1,250 @@
+"""Sequences of the user's own with labels or values to learn: one row for each time step of each."""
+
+import dataclasses
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from unroll.config.registry import builds, register, require
+from unroll.data.collate import Sample
+from unroll.data.files.classes import Classes
+from unroll.data.files.scale import naive_error, scale_of
+from unroll.data.files.splitting import split_randomly
+from unroll.data.module import Samples, SequenceDataModule
+from unroll.data.prediction.inputs import Inputs
+from unroll.data.readers.files import FilesConfig
+from unroll.data.readers.reader import read_table
+from unroll.data.readers.source import Source
+from unroll.data.readers.table import Table
+from unroll.errors import InputError
+from unroll.spec import Alignment, DataSpec, Kind, Signature
+
+
+class SequencesTask(Enum):
+    """What the target of a sequence (T, I) is.
+
+    label: one class (). value: the numbers of O columns (O,). labels: O columns of 0 and 1 (O,).
+    step_label: a class for each step (T,). next: at each step but the last the features of the next
+    (T - 1, I); next_labels: the same of features that are 0 or 1.
+    """
+
+    label = "label"
+    value = "value"
+    labels = "labels"
+    step_label = "step_label"
+    next = "next"
+    next_labels = "next_labels"
+
+    @property
+    def is_next(self) -> bool:
+        """Whether the targets are the features of the next step."""
+        return self in (SequencesTask.next, SequencesTask.next_labels)
+
+
+@register("data", "sequences")
+@dataclass(kw_only=True, slots=True)
+class SequencesConfig(FilesConfig):
+    """Config of labelled sequences in files, a row for each step.
+
+    `id` names the column that tells sequences apart. `step` names a column of numbers or dates that increase
+    within each; without it the rows of a sequence follow one another. `target` names the column or columns to
+    learn (none for next and next_labels); the targets of a whole sequence stand on each of its rows.
+    `features` are the columns to learn from: all others, unless they are named. A sequence longer than
+    `max_length` steps (null: no limit) is an error.
+
+    The sequences of `path` are split by `split_seed`.
+    """
+
+    name: str = "sequences"
+    task: SequencesTask = SequencesTask.label
+    id: str = "id"
+    step: str | None = None
+    target: Any = None
+    features: Any = None
+    max_length: int | None = None
+    split_seed: int = 1
+
+    def __post_init__(self) -> None:
+        FilesConfig.__post_init__(self)
+        require(self, "max_length", self.max_length is None or self.max_length >= 1, "1 or more, or null")
+        require(self, "split_seed", self.split_seed >= 0, "0 or more")
+        self.require_columns("id", "step", "target", "features")
+        task = f"with task={self.task.value}"
+        if self.task.is_next:
+            require(self, "target", self.target is None, f"null {task}: the features are the targets")
+        elif self.task in (SequencesTask.label, SequencesTask.step_label):
+            require(self, "target", len(self.columns("target")) <= 1, f"one column {task}")
+
+    def signature(self) -> Signature:
+        targets, alignment = {
+            SequencesTask.label: (Kind.CLASSES, Alignment.SEQUENCE),
+            SequencesTask.value: (Kind.CONTINUOUS, Alignment.SEQUENCE),
+            SequencesTask.labels: (Kind.LABELS, Alignment.SEQUENCE),
+            SequencesTask.step_label: (Kind.CLASSES, Alignment.STEP),
+            SequencesTask.next: (Kind.CONTINUOUS, Alignment.STEP),
+            SequencesTask.next_labels: (Kind.LABELS, Alignment.STEP),
+        }[self.task]
+        return Signature(Kind.CONTINUOUS, targets, alignment)
+
+    def require_ready(self) -> None:
+        FilesConfig.require_ready(self)
+        if self.target is None and not self.task.is_next:
+            raise InputError("data.target: not given; name the column to learn, as data.target=COLUMN")
+
+
+@builds(SequencesConfig)
+class Sequences(SequenceDataModule):
+    """Each sample is a sequence (T, I) of the features."""
+
+    config: SequencesConfig
+
+    @property
+    def description(self) -> str:
+        config = self.config
+        name = Path(config.path or config.train or "").name
+        if config.task.is_next:
+            return f"{name}: at each step the next"
+        each = "step" if config.task is SequencesTask.step_label else "sequence"
+        return f"{name}: {', '.join(config.columns('target'))} of each {each}"
+
+    def load(self) -> tuple[DataSpec, dict[str, Samples]]:
+        config = self.config
+        config.require_ready()
+        sources, features = self._sources()
+        train = sources["train"]
+        classes = None
+        if config.signature().targets is Kind.CLASSES:
+            assert train.targets is not None
+            rows = np.concatenate(list(train.groups.values()))
+            classes = Classes.of(train.targets[rows], train.table.place(int(rows[0])))
+        splits = {}
+        for split, source in sources.items():
+            groups = enumerate(source.groups.values())
+            splits[split] = Samples([self._sample(source, rows, index, classes) for index, rows in groups])
+        lengths = {length for samples in splits.values() for length in samples.lengths}
+        spec = self._spec(train, features, classes)
+        return dataclasses.replace(spec, length=lengths.pop() if len(lengths) == 1 else 0), splits
+
+    def inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> Inputs:
+        config = self.config
+        table = read_table(path)
+        source = self._read(table, spec.input_names, ())
+        steps = None if config.step is None else table.text(config.step)
+        groups = source.groups.values()
+        return Inputs(
+            samples=[Sample(i, _tensor(source.features[rows])) for i, rows in enumerate(groups)],
+            columns={config.id: list(source.groups)},
+            step_name=config.step or "step",
+            steps=[
+                [str(number + 1) if steps is None else steps[row] for number, row in enumerate(rows)]
+                for rows in groups
+            ],
+        )
+
+    def _sources(self) -> tuple[dict[str, Source], tuple[str, ...]]:
+        """What each split is taken from, and the features' columns."""
+        config = self.config
+        sources: dict[str, Source] = {}
+        features: tuple[str, ...] = ()
+        for key, path in config.files().items():
+            table = read_table(path)
+            features = features or self._feature_names(table)
+            sources[key] = self._read(table, features, config.columns("target"))
+            sources[key].require_lengths(2 if config.task.is_next else 1, None)
+        if "path" in sources:
+            whole = sources.pop("path")
+            ids = list(whole.groups)
+            parts = split_randomly(len(ids), config, config.split_seed, f"sequences ({whole.table.path})")
+            for split, part in parts.items():
+                chosen = {ids[i]: whole.groups[ids[i]] for i in part}
+                sources[split] = dataclasses.replace(whole, groups=chosen)
+        return sources, features
+
+    def _feature_names(self, table: Table) -> tuple[str, ...]:
+        config = self.config
+        taken = {config.id, config.step, *config.columns("target")}
+        others = tuple(name for name in table.names if name not in taken)
+        names = config.columns("features") or others
+        if not names:
+            raise InputError(
+                f"{table.path}: has no columns beside {', '.join(table.names)} to learn from; add one"
+            )
+        return names
+
+    def _read(self, table: Table, features: tuple[str, ...], targets: tuple[str, ...]) -> Source:
+        config = self.config
+        source = Source.read(
+            table,
+            config.signature(),
+            id_column=config.id,
+            step=config.step,
+            features=features,
+            targets=targets,
+        )
+        source.require_lengths(1, config.max_length)
+        return source
+
+    def _sample(self, source: Source, rows: np.ndarray, index: int, classes: Classes | None) -> Sample:
+        features = _tensor(source.features[rows])
+        if source.targets is None:
+            return Sample(index, features[:-1], features[1:])
+        targets = source.targets[rows]
+        if classes is None:
+            return Sample(index, features, _tensor(targets[0]))
+        ids = torch.tensor(classes.encode(targets, lambda step: source.table.place(int(rows[step]))))
+        return Sample(index, features, ids[0] if self.config.task is SequencesTask.label else ids)
+
+    def _spec(self, train: Source, features: tuple[str, ...], classes: Classes | None) -> DataSpec:
+        """The spec of the data, but for the length of their sequences."""
+        config = self.config
+        names = config.columns("target")
+        signature = config.signature()
+        groups = list(train.groups.values())
+        mean, std = scale_of(train.features[np.concatenate(groups)])
+        spec = DataSpec(
+            signature=signature,
+            input_size=len(features),
+            target_size=len(names) or len(features),
+            input_names=features,
+            target_names=names or features,
+            input_mean=mean,
+            input_std=std,
+        )
+        match config.task:
+            case SequencesTask.label | SequencesTask.step_label:
+                assert classes is not None
+                return dataclasses.replace(
+                    spec, target_size=len(classes.names), target_vocabulary=classes.names
+                )
+            case SequencesTask.labels:
+                return dataclasses.replace(spec, target_vocabulary=names)
+            case SequencesTask.next_labels:
+                return dataclasses.replace(
+                    spec,
+                    target_vocabulary=features,
+                    input_mean=(),
+                    input_std=(),
+                    target_inputs=tuple(range(len(features))),
+                )
+            case SequencesTask.next:
+                return dataclasses.replace(
+                    spec,
+                    target_mean=mean,
+                    target_std=std,
+                    target_inputs=tuple(range(len(features))),
+                    naive_error=naive_error([train.features[rows] for rows in groups], season=1),
+                )
+            case SequencesTask.value:
+                assert train.targets is not None
+                target_mean, target_std = scale_of(train.targets[[rows[0] for rows in groups]])
+                return dataclasses.replace(spec, target_mean=target_mean, target_std=target_std)
+
+
+def _tensor(values: np.ndarray) -> Float[Tensor, "..."]:
+    return torch.from_numpy(np.asarray(values, np.float32))

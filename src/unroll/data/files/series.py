@@ -1,0 +1,220 @@
+"""Time series of the user's own: one row for each time step."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from unroll.config.registry import builds, register, require
+from unroll.data.collate import Sample
+from unroll.data.files.scale import naive_error, scale_of
+from unroll.data.files.splitting import split_sizes
+from unroll.data.files.windows import Form, Stretch, Windows, as_inputs, series_name
+from unroll.data.module import Samples, SequenceDataModule
+from unroll.data.prediction.inputs import Inputs
+from unroll.data.readers.files import FilesConfig
+from unroll.data.readers.grouping import group_rows
+from unroll.data.readers.reader import read_table
+from unroll.data.readers.table import Table
+from unroll.data.readers.times import carry_on
+from unroll.errors import InputError
+from unroll.spec import Alignment, DataSpec, Kind, Signature
+
+
+class SeriesTask(Enum):
+    """What the target of a window of T steps is, given I features, O of them to be forecast.
+
+    forecast: the next `horizon` values, step by step (horizon · O,). one_ahead: at each step the next value
+    (T, O). seq2seq: the next `horizon` values as a sequence (horizon, O).
+    """
+
+    forecast = "forecast"
+    one_ahead = "one_ahead"
+    seq2seq = "seq2seq"
+
+
+class MissingValue(Enum):
+    """What a missing value is: an error, or the same as the previous one of its series."""
+
+    error = "error"
+    previous = "previous"
+
+
+@register("data", "series")
+@dataclass(kw_only=True, slots=True)
+class SeriesConfig(FilesConfig):
+    """Config of time series in files.
+
+    `target` names the column or columns to forecast, `features` further columns to forecast them from; the
+    targets' own past is always among the inputs. `time` names a column of numbers or dates that increase, and
+    `id` one that tells several series apart. A window is `window` steps to read and `horizon` to forecast;
+    windows begin every `stride` steps. `season` is that of the naive forecast, in steps.
+
+    Of each series of `path`, the last `test_fraction` of the steps are the test part and `valid_fraction`
+    before them the validation part. A window belongs to the part that all its targets lie in; what it reads
+    may lie in the part before. (Given as files, `valid` and `test` are each whole, and windows lie within.)
+    """
+
+    name: str = "series"
+    task: SeriesTask = SeriesTask.forecast
+    target: Any = None
+    features: Any = None
+    time: str | None = None
+    id: str | None = None
+    window: int = 48
+    horizon: int = 1
+    stride: int = 1
+    season: int = 1
+    missing: MissingValue = MissingValue.error
+
+    def __post_init__(self) -> None:
+        FilesConfig.__post_init__(self)
+        for key in ("window", "horizon", "stride", "season"):
+            require(self, key, getattr(self, key) >= 1, "1 or more")
+        require(self, "season", self.season <= self.window, f"at most window={self.window}")
+        one_ahead = self.task is SeriesTask.one_ahead
+        require(self, "horizon", not one_ahead or self.horizon == 1, "1 with task=one_ahead")
+        self.require_columns("id", "time", "target")
+        self.require_columns("id", "time", "features")
+
+    def signature(self) -> Signature:
+        alignment = {
+            SeriesTask.forecast: Alignment.SEQUENCE,
+            SeriesTask.one_ahead: Alignment.STEP,
+            SeriesTask.seq2seq: Alignment.UNALIGNED,
+        }[self.task]
+        return Signature(Kind.CONTINUOUS, Kind.CONTINUOUS, alignment)
+
+    def require_ready(self) -> None:
+        FilesConfig.require_ready(self)
+        if self.target is None:
+            raise InputError("data.target: not given; name the column to forecast, as data.target=COLUMN")
+
+
+@builds(SeriesConfig)
+class Series(SequenceDataModule):
+    """Each sample is a window (T, I): the targets' columns first, then the features'."""
+
+    config: SeriesConfig
+
+    @property
+    def description(self) -> str:
+        config = self.config
+        steps = "1 step" if config.horizon == 1 else f"{config.horizon} steps"
+        names = Path(config.path or config.train or "").name
+        return f"{names}: {', '.join(config.columns('target'))}, {steps} ahead from {config.window}"
+
+    def load(self) -> tuple[DataSpec, dict[str, Samples]]:
+        config = self.config
+        config.require_ready()
+        self.carried = 0
+        stretches: dict[str, list[Stretch]] = {"train": [], "valid": [], "test": []}
+        for key, path in config.files().items():
+            table = read_table(path)
+            for name, rows, values, _ in self._read(table):
+                place = table.place(int(rows[0]))
+                ends = {key: len(values)}
+                if key == "path":
+                    sizes = split_sizes(len(values), config, f"steps of {series_name(name)} ({place})")
+                    ends = dict(zip(sizes, np.cumsum(list(sizes.values())).tolist(), strict=True))
+                start, inputs = 0, as_inputs(values)
+                for split, end in ends.items():
+                    stretches[split].append(Stretch(name, place, values, inputs, start, end))
+                    start = end
+        form = self._form()
+        splits = {}
+        for split, parts in stretches.items():
+            windows = Windows(form, parts, split)
+            splits[split] = Samples(windows, [config.window] * len(windows))
+        return self._spec(stretches["train"]), splits
+
+    def inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> Inputs:
+        config = self.config
+        table = read_table(path)
+        names: list[str] = []
+        samples: list[Sample] = []
+        steps: list[list[str]] = []
+        for name, rows, values, times in self._read(table):
+            if len(values) < config.window:
+                raise InputError(
+                    f"{table.place(int(rows[-1]))}: {series_name(name)} ends after {len(values)} steps; "
+                    f"the model reads data.window={config.window}"
+                )
+            names.append(name)
+            samples.append(Sample(len(samples), as_inputs(values[-config.window :])))
+            numbered = [str(step) for step in range(1, config.horizon + 1)]
+            steps.append(numbered if times is None else carry_on(times, config.horizon))
+        return Inputs(
+            samples=samples,
+            columns={} if config.id is None else {config.id: names},
+            step_name=config.time or "step",
+            steps=steps,
+            ahead=config.horizon,
+        )
+
+    @property
+    def _input_names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.config.columns("target"), *self.config.columns("features"))))
+
+    def _read(self, table: Table) -> Iterator[tuple[str, np.ndarray, np.ndarray, pd.Series | None]]:
+        """The series of a table: name, rows, values (time, features), and times if there are any."""
+        config = self.config
+        for key in ("id", "time", "target", "features"):
+            table.require(key, config.columns(key))
+        groups, times = group_rows(table, config.id, config.time)
+        names = self._input_names
+        fix = "write a number there, or set data.missing=previous to repeat the one before"
+        missing = fix if config.missing is MissingValue.error else None
+        columns = np.stack([table.numbers(name, missing=missing) for name in names], axis=1)
+        for name, rows in groups.items():
+            values = pd.DataFrame(columns[rows])
+            absent = values.isna().to_numpy()
+            self.carried += int(absent.sum())
+            if absent[0].any():
+                place, column = table.place(int(rows[0])), names[absent[0].argmax()]
+                raise InputError(
+                    f"{place}: column '{column}' of {series_name(name)} begins with a missing value, "
+                    "and there is none before it to repeat; leave out its first rows"
+                )
+            yield name, rows, values.ffill().to_numpy(), None if times is None else times.iloc[rows]
+
+    def _form(self) -> Form:
+        config = self.config
+        one_ahead = config.task is SeriesTask.one_ahead
+        return Form(
+            steps=config.window,
+            first=1 if one_ahead else config.window,
+            count=config.window if one_ahead else config.horizon,
+            targets=len(config.columns("target")),
+            stride=config.stride,
+            flat=config.task is SeriesTask.forecast,
+        )
+
+    def _spec(self, train: list[Stretch]) -> DataSpec:
+        config = self.config
+        names, targets = self._input_names, config.columns("target")
+        known = [stretch.values[stretch.start : stretch.end] for stretch in train]
+        mean, std = scale_of(np.concatenate(known))
+        forecast = config.task is SeriesTask.forecast
+        ahead = tuple(f"{name}+{step}" for step in range(1, config.horizon + 1) for name in targets)
+        return DataSpec(
+            signature=config.signature(),
+            input_size=len(names),
+            target_size=len(targets) * (config.horizon if forecast else 1),
+            length=config.window,
+            max_target_length=config.horizon,
+            input_names=names,
+            target_names=ahead if forecast else targets,
+            input_mean=mean,
+            input_std=std,
+            target_mean=mean[: len(targets)],
+            target_std=std[: len(targets)],
+            target_inputs=tuple(range(len(targets))),
+            horizon=config.horizon,
+            season=config.season,
+            naive_error=naive_error([values[:, : len(targets)] for values in known], config.season),
+        )

@@ -1,0 +1,207 @@
+"""Token sequences of the user's own: one line for each, with what is to be learned after a tab."""
+
+import dataclasses
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from unroll.config.registry import builds, register, require
+from unroll.data.files.coder import Coder, Line
+from unroll.data.files.splitting import split_randomly
+from unroll.data.module import Samples, SequenceDataModule
+from unroll.data.prediction.inputs import Inputs, text_inputs
+from unroll.data.readers.files import FilesConfig
+from unroll.data.readers.lines import read_context, read_tokens
+from unroll.data.readers.reader import read_table
+from unroll.errors import InputError
+from unroll.spec import Alignment, DataSpec, Kind, Signature
+
+
+class TokenFileTask(Enum):
+    """What stands on a line, a tab between.
+
+    pairs: source and target tokens. tags: tokens and as many tags. label: tokens and a label. context:
+    numbers, as many on every line, and the tokens to generate from them.
+    """
+
+    pairs = "pairs"
+    tags = "tags"
+    label = "label"
+    context = "context"
+
+
+@register("data", "token_file")
+@dataclass(kw_only=True, slots=True)
+class TokenFileConfig(FilesConfig):
+    """Config of token sequences in files of two columns, whose names (the first line) count only as `header`.
+
+    Input tokens are separated by spaces, or each of the input's `characters`; so are the target's, by
+    `target_characters`. `lowercase` acts on the input. Tokens that occur less than `min_count` times in
+    training, or are not among its `max_vocabulary` most frequent (null: all), are unknown tokens. A sequence
+    of more than `max_length` tokens (null: no limit) is an error.
+
+    The lines of `path` are split by `split_seed`; the same input never stands in two splits.
+    """
+
+    name: str = "token_file"
+    task: TokenFileTask = TokenFileTask.pairs
+    header: bool = False
+    characters: bool = False
+    target_characters: bool = False
+    lowercase: bool = False
+    min_count: int = 1
+    max_vocabulary: int | None = None
+    max_length: int | None = None
+    split_seed: int = 1
+
+    def __post_init__(self) -> None:
+        FilesConfig.__post_init__(self)
+        require(self, "min_count", self.min_count >= 1, "1 or more")
+        require(self, "split_seed", self.split_seed >= 0, "0 or more")
+        for key in ("max_vocabulary", "max_length"):
+            require(self, key, getattr(self, key) is None or getattr(self, key) >= 1, "1 or more, or null")
+
+    def signature(self) -> Signature:
+        return {
+            TokenFileTask.pairs: Signature(Kind.TOKENS, Kind.TOKENS, Alignment.UNALIGNED),
+            TokenFileTask.tags: Signature(Kind.TOKENS, Kind.CLASSES, Alignment.STEP),
+            TokenFileTask.label: Signature(Kind.TOKENS, Kind.CLASSES, Alignment.SEQUENCE),
+            TokenFileTask.context: Signature(Kind.CONTEXT, Kind.TOKENS, Alignment.UNALIGNED),
+        }[self.task]
+
+
+COLUMNS = {
+    TokenFileTask.pairs: ("source", "target"),
+    TokenFileTask.tags: ("tokens", "tags"),
+    TokenFileTask.label: ("tokens", "label"),
+    TokenFileTask.context: ("context", "tokens"),
+}
+
+HEADINGS = {
+    *("source", "target", "tokens", "tags", "label", "labels", "context"),
+    *("input", "output", "text", "sentence", "src", "tgt", "word", "words", "class"),
+}
+"""What a first line of two of these is: names of columns."""
+
+
+@builds(TokenFileConfig)
+class TokenFile(SequenceDataModule):
+    """Each line is a sample, but for one thing: in the valid and test splits of pairs, each source is.
+
+    All its targets are right then, and stand in its `references`. Vocabularies are those of the training
+    split. Unless the input is cut into characters, samples carry the `characters` of their tokens.
+    """
+
+    config: TokenFileConfig
+
+    @property
+    def description(self) -> str:
+        config = self.config
+        first, second = COLUMNS[config.task]
+        return f"{Path(config.path or config.train or '').name}: {first} → {second}"
+
+    @property
+    def accepts_unknown(self) -> bool:
+        return self.config.min_count > 1 or self.config.max_vocabulary is not None
+
+    def load(self) -> tuple[DataSpec, dict[str, Samples]]:
+        config = self.config
+        config.require_ready()
+        splits: dict[str, list[Line]] = {}
+        for key, path in config.files().items():
+            lines = self._read(path, len(splits["train"][0].inputs) if splits else None)
+            splits.update(self._split(lines, path) if key == "path" else {key: lines})
+        coder = Coder.of(
+            splits["train"],
+            config.signature(),
+            min_count=config.min_count,
+            max_size=config.max_vocabulary,
+            spelt=not config.characters,
+        )
+        pairs = config.task is TokenFileTask.pairs
+        samples = {
+            split: Samples(coder.merged(lines) if pairs and split != "train" else coder.samples(lines))
+            for split, lines in splits.items()
+        }
+        lengths = {length for split in samples.values() for length in split.lengths}
+        spec = dataclasses.replace(
+            coder.spec(splits["train"]),
+            length=lengths.pop() if len(lengths) == 1 else 0,
+            characters=config.characters,
+            lowercase=config.lowercase,
+            target_characters=config.target_characters,
+        )
+        return spec, samples
+
+    def inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> Inputs:
+        table = read_table(path, header=self.config.header, literal=True)
+        if len(table.names) > 2:
+            raise InputError(f"{table.place(0)}: {len(table.names)} columns; give the input's alone, or two")
+        lines = [(table.place(row), text) for row, text in enumerate(table.text(table.names[0]))]
+        inputs = text_inputs(lines, spec, unknown=unknown)
+        for (place, _), sample in zip(lines, inputs.samples, strict=True):
+            self._require_length(place, len(sample.inputs))
+        return inputs
+
+    def _read(self, path: Path, context_size: int | None) -> list[Line]:
+        """The lines of a file; their contexts have `context_size` numbers, or as many as the first."""
+        table = read_table(path, header=self.config.header, literal=True)
+        names = COLUMNS[self.config.task]
+        if len(table.names) != 2:
+            between = "a comma" if ".csv" in path.name.lower() else "a tab"
+            raise InputError(
+                f"{table.place(0)}: {len(table.names)} columns where a line has 2: "
+                f"{names[0]}, {between}, {names[1]}"
+            )
+        first, second = (table.frame[name].astype("str").fillna("") for name in table.names)
+        if not self.config.header and {first[0].strip().lower(), second[0].strip().lower()} <= HEADINGS:
+            raise InputError(
+                f"{table.place(0)}: '{first[0]}' and '{second[0]}' look like names of columns; set "
+                "data.header=true, or take the line out"
+            )
+        lines: list[Line] = []
+        for row, (left, right) in enumerate(zip(first, second, strict=True)):
+            lines.append(self._line(table.place(row), left, right, context_size))
+            context_size = context_size or len(lines[0].inputs)
+        return lines
+
+    def _line(self, place: str, left: str, right: str, context_size: int | None) -> Line:
+        config = self.config
+        first, second = (f"{place}: {name}" for name in COLUMNS[config.task])
+        if config.task is TokenFileTask.context:
+            return Line(place, tuple(read_context(first, left, context_size)), self._target(second, right))
+        inputs = tuple(read_tokens(first, left, characters=config.characters, lowercase=config.lowercase))
+        self._require_length(first, len(inputs))
+        if config.task is TokenFileTask.pairs:
+            return Line(place, inputs, self._target(second, right))
+        classes = tuple(right.split()) if config.task is TokenFileTask.tags else (right.strip(),)
+        if config.task is TokenFileTask.tags and len(classes) != len(inputs):
+            raise InputError(
+                f"{place}: {len(inputs)} tokens and {len(classes)} tags; write a tag for each token"
+            )
+        if not all(classes):
+            raise InputError(f"{second} is empty; write one")
+        return Line(place, inputs, classes)
+
+    def _target(self, place: str, text: str) -> tuple[str, ...]:
+        tokens = tuple(read_tokens(place, text, characters=self.config.target_characters))
+        self._require_length(place, len(tokens))
+        return tokens
+
+    def _require_length(self, place: str, length: int) -> None:
+        limit = self.config.max_length
+        if limit is not None and length > limit:
+            raise InputError(
+                f"{place}: {length} tokens, more than data.max_length={limit}; cut them, or allow more"
+            )
+
+    def _split(self, lines: list[Line], path: Path) -> dict[str, list[Line]]:
+        """Lines by split; those of the same input stay together."""
+        config = self.config
+        by_input: dict[tuple[Any, ...], list[Line]] = {}
+        for line in lines:
+            by_input.setdefault(line.inputs, []).append(line)
+        groups = list(by_input.values())
+        parts = split_randomly(len(groups), config, config.split_seed, f"different inputs ({path})")
+        return {split: [line for i in part for line in groups[i]] for split, part in parts.items()}

@@ -1,0 +1,1 @@
+"""Inputs to predict on, and the tables that come back."""

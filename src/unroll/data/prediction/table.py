@@ -1,0 +1,95 @@
+"""Predictions as a table, beside what they were made from."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from unroll.data.prediction.inputs import Inputs
+from unroll.spec import Alignment, DataSpec, Kind
+
+Prediction = np.ndarray | list[Any] | str
+"""Of one sequence: probabilities of classes (C,) or labels (O,), or values (O,) in the data's units; or such
+rows for each step, (T, C) or (T, O); or the text of its tokens."""
+
+Column = tuple[str, Any]
+
+
+def predictions_table(inputs: Inputs, predictions: Sequence[Prediction], spec: DataSpec) -> pd.DataFrame:
+    """A row for each sequence, or for each of its steps: what `inputs` holds of it, and what was predicted.
+
+    - forecasts: id, time or step, and the targets; a row for each step ahead;
+    - a class: id, label, p(class) …; of tokens: input, label, probability;
+    - a class for each step: id, step, label; of tokens, in one row: input, tags;
+    - labels: id, the labels as 0 or 1, p(label) …; values: id, the values; with the step where there are
+      some for each;
+    - tokens: input, prediction.
+    """
+    if len(predictions) != len(inputs.samples):
+        raise ValueError(f"{len(predictions)} predictions for {len(inputs.samples)} sequences")
+    kind, alignment = spec.signature.targets, spec.signature.alignment
+    if kind is Kind.TOKENS:
+        return _table([*inputs.columns.items(), ("prediction", list(predictions))])
+    rows = [np.atleast_2d(np.asarray(prediction)) for prediction in predictions]
+    if spec.signature.inputs is Kind.TOKENS and kind is Kind.CLASSES and alignment is Alignment.STEP:
+        return _table(
+            [*inputs.columns.items(), ("tags", [" ".join(_classes(steps, spec)) for steps in rows])]
+        )
+    if inputs.ahead:
+        # Where there is a forecast at each step, the last is the one of what is not known yet.
+        rows = [values.reshape(-1, len(spec.target_inputs))[-inputs.ahead :] for values in rows]
+    counts = [len(values) for values in rows]
+    columns: list[Column] = [(name, np.repeat(values, counts)) for name, values in inputs.columns.items()]
+    if inputs.ahead or alignment is not Alignment.SEQUENCE:
+        steps = inputs.steps or [[str(step + 1) for step in range(count)] for count in counts]
+        columns.append((inputs.step_name, list(itertools.chain.from_iterable(steps))))
+    return _table([*columns, *_outputs(np.concatenate(rows), inputs, spec)])
+
+
+def predictions_text(table: pd.DataFrame, spec: DataSpec) -> str:
+    """The table as CSV with a header; of tokens and contexts as lines without, in the form of their files."""
+    if spec.signature.inputs is Kind.CONTINUOUS:
+        return table.to_csv(index=False, float_format="%.8g", lineterminator="\n")
+    cells = [[_cell(value) for value in row] for row in table.itertuples(index=False)]
+    return "".join("\t".join(row) + "\n" for row in cells)
+
+
+def _outputs(rows: np.ndarray, inputs: Inputs, spec: DataSpec) -> list[Column]:
+    match spec.signature.targets:
+        case Kind.CLASSES:
+            label = ("label", _classes(rows, spec))
+            if spec.signature.alignment is Alignment.STEP:
+                return [label]
+            if spec.signature.inputs is Kind.TOKENS:
+                return [label, ("probability", rows.max(axis=1))]
+            return [label, *_probabilities(rows, spec)]
+        case Kind.LABELS:
+            held = (rows > 0.5).astype(int)
+            names = spec.target_vocabulary
+            return [*zip(names, held.T, strict=True), *_probabilities(rows, spec)]
+        case _:
+            forecast = [spec.input_names[feature] for feature in spec.target_inputs]
+            names = tuple(forecast) if inputs.ahead else spec.target_names
+            return list(zip(names, rows.T, strict=True))
+
+
+def _classes(rows: np.ndarray, spec: DataSpec) -> list[str]:
+    return [spec.target_vocabulary[best] for best in rows.argmax(axis=1)]
+
+
+def _probabilities(rows: np.ndarray, spec: DataSpec) -> list[Column]:
+    return [(f"p({name})", values) for name, values in zip(spec.target_vocabulary, rows.T, strict=True)]
+
+
+def _table(columns: list[Column]) -> pd.DataFrame:
+    """Columns in this order, even if two have the same name."""
+    table = pd.concat([pd.Series(values) for _, values in columns], axis=1)
+    return table.set_axis([name for name, _ in columns], axis=1)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.8g}"
+    return " ".join(str(value).replace("\t", " ").splitlines())

@@ -1,0 +1,1 @@
+"""Readers of tables and texts, checked as they are read."""

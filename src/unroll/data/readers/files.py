@@ -1,0 +1,106 @@
+"""Which files of the user's own are read, and what can be told of them before that."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from unroll.config.components import DataConfig
+from unroll.config.registry import require
+from unroll.errors import InputError
+
+
+@dataclass(kw_only=True, slots=True)
+class FilesConfig(DataConfig):
+    """Base config of a data set in the user's own files.
+
+    Either `path` is one file, of which `valid_fraction` and `test_fraction` are held out, or `train`,
+    `valid` and `test` are a file each.
+    """
+
+    SUFFIXES: ClassVar[tuple[str, ...]] = (
+        ".csv",
+        ".tsv",
+        ".txt",
+        ".csv.gz",
+        ".tsv.gz",
+        ".txt.gz",
+        ".parquet",
+    )
+
+    path: str | None = None
+    train: str | None = None
+    valid: str | None = None
+    test: str | None = None
+    valid_fraction: float = 0.1
+    test_fraction: float = 0.1
+
+    def __post_init__(self) -> None:
+        DataConfig.__post_init__(self)
+        for key in ("valid_fraction", "test_fraction"):
+            require(self, key, 0 < getattr(self, key) < 1, "in (0, 1)")
+        whole = self.valid_fraction + self.test_fraction
+        require(self, "test_fraction", whole < 1, "below 1 together with valid_fraction")
+
+    def require_ready(self) -> None:
+        for key, path in self.files().items():
+            self.require_file(path, f"data.{key}={path}")
+
+    def files(self) -> dict[str, Path]:
+        """The files by their keys: "path" alone, or "train", "valid" and "test".
+
+        Raises:
+            InputError: none is given, one is lacking, or two are the same.
+        """
+        keys = ("train", "valid", "test")
+        given = {key: Path(getattr(self, key)).expanduser() for key in keys if getattr(self, key) is not None}
+        if self.path is not None:
+            if given:
+                key, path = next(iter(given.items()))
+                raise InputError(f"data.{key}={path}: give either this or data.path={self.path}, not both")
+            return {"path": Path(self.path).expanduser()}
+        if not given:
+            raise InputError("data.path: not given; give a file, as data.path=FILE")
+        for key in keys:
+            if key not in given:
+                raise InputError(
+                    f"data.{key}: not given; give data.train, data.valid and data.test, or data.path alone"
+                )
+        for first, second in (("train", "valid"), ("train", "test"), ("valid", "test")):
+            if given[first].resolve() == given[second].resolve():
+                raise InputError(
+                    f"data.{second}={given[second]}: is also data.{first}; give files that share no data"
+                )
+        return given
+
+    @classmethod
+    def require_file(cls, path: Path, name: str) -> None:
+        """Raise an `InputError` that begins with `name` unless there is such a file, in a known format."""
+        if path.is_dir():
+            raise InputError(f"{name}: is a folder; give a file in it")
+        if not path.is_file():
+            raise InputError(f"{name}: no such file, seen from {Path.cwd()}; give an existing one")
+        if not path.name.lower().endswith(cls.SUFFIXES):
+            raise InputError(
+                f"{name}: unknown suffix '{path.suffix}'; name the file {', '.join(cls.SUFFIXES[:-1])} "
+                f"or {cls.SUFFIXES[-1]}, by its format"
+            )
+
+    def columns(self, key: str) -> tuple[str, ...]:
+        """The columns that a key names: none (null), one (a name) or several (a list)."""
+        value = getattr(self, key)
+        names = value if isinstance(value, list) else [] if value is None else [value]
+        return tuple(str(name) for name in names)
+
+    def require_columns(self, *keys: str) -> None:
+        """Raise an `InputError` unless each of the keys names columns, and none is named twice."""
+        seen: dict[str, str] = {}
+        for key in keys:
+            value = getattr(self, key)
+            holds = value != [] and not isinstance(value, dict | bool | float)
+            require(self, key, holds, "a column's name, or a list of names")
+            for name in self.columns(key):
+                require(self, key, bool(name), "a column's name, or a list of names")
+                if name in seen:
+                    twice = f"'{name}' stands twice in it" if seen[name] == key else f"is {seen[name]} too"
+                    raise InputError(f"{key}={value}: {twice}; name each column once")
+                seen[name] = key

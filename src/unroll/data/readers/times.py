@@ -1,0 +1,82 @@
+"""Columns that say when a step was: numbers or dates that increase, and how they go on."""
+
+import numpy as np
+import pandas as pd
+
+from unroll.data.readers.table import Table
+from unroll.errors import InputError
+
+
+def read_times(table: Table, name: str) -> pd.Series:
+    """A column as numbers, if the first of it is one, else as dates.
+
+    Dates are those of ISO 8601, since 01/02/2024 is one day here and another there. Where any has an offset
+    from UTC, all are turned into UTC.
+
+    Raises:
+        InputError: a cell that is neither, by file and line.
+    """
+    text = pd.Series(table.text(name), dtype="str")
+    if pd.notna(pd.to_numeric(text.iloc[:1], errors="coerce")).all():
+        return pd.Series(table.numbers(name, missing="write when the step was"))
+    dates = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
+    wrong = dates.isna()
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        raise InputError(
+            f"{table.place(row)}: '{text[row]}' in column '{name}' is no date; "
+            "write dates as 2024-01-31 or 2024-01-31 13:45, or use numbers"
+        )
+    has_offset = text.str.contains(r":\d\d.*(?:Z|[+-]\d\d:?\d\d)$|T\d\d(?:Z|[+-]\d\d)$", case=False)
+    return dates if has_offset.any() else dates.dt.tz_localize(None)
+
+
+def require_increasing(table: Table, name: str, times: pd.Series, rows: np.ndarray) -> None:
+    """Raise an `InputError`, by file and line, unless times increase strictly from row to row."""
+    values = times.iloc[rows].to_numpy()
+    stands = np.flatnonzero(values[1:] <= values[:-1])
+    if len(stands) == 0:
+        return
+    before, row = (int(rows[stands[0] + i]) for i in (0, 1))
+    earlier, later = (table.text(name)[i] for i in (before, row))
+    same = times.iloc[before] == times.iloc[row]
+    fault = "is the same as" if same else f"comes before '{earlier}'"
+    fix = "leave one of the rows out, or tell them apart by data.id" if same else "sort the rows by it"
+    raise InputError(
+        f"{table.place(row)}: '{later}' in column '{name}' {fault} in {table.place(before)}; {fix}"
+    )
+
+
+def as_text(times: pd.Series) -> list[str]:
+    """Whole numbers without a point, dates at midnight without a time."""
+    if pd.api.types.is_numeric_dtype(times):
+        return [f"{value:.15g}" for value in times]
+    days = (times == times.dt.normalize()).all()
+    return [f"{time:%Y-%m-%d}" if days else time.isoformat(sep=" ") for time in times]
+
+
+def carry_on(times: pd.Series, steps: int) -> list[str]:
+    """The `steps` times after the last: as pandas infers the frequency of dates, or as far apart as they are.
+
+    Where that cannot be told, since they are not evenly spaced, "+1", "+2" …: steps after the last.
+    """
+    ahead = pd.RangeIndex(1, steps + 1)
+    differences = times.diff().dropna()
+    dates = not pd.api.types.is_numeric_dtype(times)
+    if dates and len(times) >= 3:
+        frequency = pd.DatetimeIndex(times, freq="infer").freq
+        if frequency is not None:
+            following = pd.date_range(times.iloc[-1], periods=steps + 1, freq=frequency)[1:]
+            return _as_the_rest(times, following.to_series())
+    even = len(differences) > 0 and (
+        (differences == differences.iloc[0]).all() if dates else np.allclose(differences, differences.iloc[0])
+    )
+    if not even:
+        return [f"+{step}" for step in ahead]
+    difference = (times.iloc[-1] - times.iloc[0]) / len(differences)
+    return _as_the_rest(times, pd.Series([times.iloc[-1] + difference * step for step in ahead]))
+
+
+def _as_the_rest(times: pd.Series, following: pd.Series) -> list[str]:
+    """Following times as text, in the form that fits those before too."""
+    return as_text(pd.concat([times, following], ignore_index=True))[len(times) :]

@@ -1,0 +1,1 @@
+"""Models to give away: safetensors, programs, ONNX."""

@@ -1,0 +1,160 @@
+"""The programs that a model is made of, from tensors to tensors."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from unroll.batch import SequenceBatch, mask_from_lengths
+from unroll.models.base import SequenceModel
+from unroll.models.pointwise import PointwiseModel
+from unroll.models.token_generator import TokenGenerator
+from unroll.nn.attention.none import NoAttention
+from unroll.nn.cells.base import Cell
+from unroll.nn.embeddings.base import Embedding
+from unroll.nn.encoder import Memory
+from unroll.nn.front_ends.feature_conv import FeatureConv
+from unroll.nn.search import allowed_scores
+from unroll.spec import PAD, SPECIAL_TOKENS, START, DataSpec, Kind
+
+Inputs = dict[str, Tensor | dict[str, Tensor]]
+
+MEMORY = ("values", "keys", "mask")
+"""What a decoder that attends sees of the inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One program of a model, with inputs to follow it by, and what it puts out.
+
+    `free` names the dimensions that may be of any size, of each input, flat.
+    """
+
+    name: str
+    module: nn.Module
+    inputs: Inputs
+    free: dict[str, dict[int, str]]
+    outputs: list[str]
+
+
+def parts(model: SequenceModel, inputs: dict[str, Tensor]) -> list[Part]:
+    """The programs of a model, on these inputs.
+
+    `model` makes probabilities (B, C) or values (B, O) of each sequence, or of each step; those of padding
+    mean nothing. Of a model that writes tokens there are two: `encoder` reads the inputs, and `decoder` is
+    one step of writing: log-probabilities (B, V) of the next token, and the new state.
+    """
+    free = {name: {0: "batch"} for name in inputs}
+    if "lengths" in inputs:
+        free["inputs"][1] = "time"
+    if "characters" in inputs:
+        free["characters"] |= {1: "time", 2: "letters"}
+    if isinstance(model, PointwiseModel):
+        return [Part("model", _Whole(model), dict(inputs), free, ["predictions"])]
+    assert isinstance(model, TokenGenerator)
+    encoder, decoder = _Encoder(model), _Decoder(model)
+    with torch.no_grad():
+        memory, state = encoder(**inputs)
+    batch = len(next(iter(state.values())))
+    tokens = torch.full((batch,), START)
+    written = ["log_probabilities", *(f"new_{name}" for name in state)]
+    free_there = {"tokens": {0: "batch"}}
+    free_there |= {name: {0: "batch", 1: "time"} for name in memory} | {name: {0: "batch"} for name in state}
+    return [
+        Part("encoder", encoder, dict(inputs), free, [*memory, *state]),
+        Part("decoder", decoder, {"tokens": tokens, "memory": memory, "state": state}, free_there, written),
+    ]
+
+
+def random_inputs(model: SequenceModel, batch: int, time: int) -> dict[str, Tensor]:
+    """Inputs of so many sequences of up to so many steps, like those of the model's data.
+
+    There are no `lengths` where all sequences must be of one length.
+    """
+    spec = model.spec
+    if spec.signature.inputs is Kind.CONTEXT:
+        return {"context": _values(spec, batch)}
+    if any(isinstance(module, FeatureConv) for module in model.modules()):
+        return {"inputs": _values(spec, batch, spec.length)}
+    lengths = torch.randint(1, time + 1, (batch,))
+    lengths[0] = time
+    if spec.signature.inputs is Kind.CONTINUOUS:
+        return {"inputs": _values(spec, batch, time), "lengths": lengths}
+    valid = mask_from_lengths(lengths, time)
+    tokens = torch.randint(len(SPECIAL_TOKENS), spec.input_size, (batch, time)).where(valid, PAD)
+    inputs = {"inputs": tokens, "lengths": lengths}
+    if any(isinstance(module, Embedding) and module.reads_spelling for module in model.modules()):
+        letters = torch.randint(len(SPECIAL_TOKENS), len(spec.letters), (batch, time, 4))
+        inputs["characters"] = letters.where(valid[..., None], PAD)
+    return inputs
+
+
+def _values(spec: DataSpec, *shape: int) -> Tensor:
+    values = torch.randn(*shape, spec.input_size)
+    if not spec.input_mean:
+        return values
+    return values * torch.tensor(spec.input_std) + torch.tensor(spec.input_mean)
+
+
+class _Whole(nn.Module):
+    """From inputs to predictions."""
+
+    def __init__(self, model: PointwiseModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, inputs: Tensor, lengths: Tensor | None = None, characters: Tensor | None = None
+    ) -> Tensor:
+        return self.model.target.predict(self.model(_batch(inputs, lengths, characters)))
+
+
+class _Encoder(nn.Module):
+    """From inputs to what the decoder attends to, and the state that it starts from."""
+
+    def __init__(self, model: TokenGenerator) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, inputs: Tensor | None = None, lengths: Tensor | None = None, context: Tensor | None = None
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        if context is not None:
+            inputs = context[:, None]
+        assert inputs is not None
+        memory, state = self.model.encode(_batch(inputs, lengths, None))
+        attends = not isinstance(self.model.decoder.attention, NoAttention)
+        seen = {name: getattr(memory, name) for name in MEMORY} if attends else {}
+        flat = [tensor for tensors in state for tensor in tensors]
+        return seen, dict(zip(_state_names(self.model), flat, strict=True))
+
+
+class _Decoder(nn.Module):
+    """From the last token, memory and state to log-probabilities of the next token and the new state."""
+
+    def __init__(self, model: TokenGenerator) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, tokens: Tensor, memory: dict[str, Tensor], state: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        size = self.model.decoder.recurrence.state_size
+        flat = list(state.values())
+        states = [tuple(flat[start : start + size]) for start in range(0, len(flat), size)]
+        nothing = flat[0][:, None, :0]
+        seen = Memory(**memory) if memory else Memory(nothing, nothing, nothing)
+        logits, new, _ = self.model.decoder.step(tokens[:, None], states, seen)
+        scores = allowed_scores(logits[:, 0]).log_softmax(dim=-1)
+        return scores, dict(zip(state, [tensor for tensors in new for tensor in tensors], strict=True))
+
+
+def _state_names(model: TokenGenerator) -> list[str]:
+    cells = [cell for cell in model.decoder.recurrence.cells if isinstance(cell, Cell)]
+    return [f"{name}_{layer}" for layer, cell in enumerate(cells) for name in cell.state_names]
+
+
+def _batch(inputs: Tensor, lengths: Tensor | None, characters: Tensor | None) -> SequenceBatch:
+    if lengths is None:
+        lengths = inputs.new_full((inputs.shape[0],), inputs.shape[1], dtype=torch.long)
+    return SequenceBatch(index=lengths, inputs=inputs, lengths=lengths, characters=characters)

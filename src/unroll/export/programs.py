@@ -1,0 +1,140 @@
+"""Programs that run without Unroll, torch's own and ONNX, held against the model that they were made from."""
+
+import importlib.util
+import io
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.export import Dim, ExportedProgram, export, load, save
+from torch.fx import GraphModule
+from torch.utils import _pytree as pytree
+
+from unroll.errors import InputError, MissingEnvironmentError, NumericError
+from unroll.export.parts import Inputs, Part, parts, random_inputs
+from unroll.export.traceable import traceable
+from unroll.models.base import SequenceModel
+from unroll.runs import files as safe_files
+
+SUFFIXES = {"program": ".pt2", "onnx": ".onnx"}
+ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+
+FOLLOWED = 3, 7
+TRIED = (5, 11), (1, 2)
+"""Sequences and steps: a program is made by following the model on some, and tried on others."""
+
+TOLERANCE = 1e-4
+"""Of the largest number among the model's own."""
+
+Run = Callable[[Inputs], list[Tensor]]
+
+
+def require_packages(kind: str) -> None:
+    """Raise a `MissingEnvironmentError` unless there is what makes programs of this kind, and runs them."""
+    lacking = [name for name in ONNX_PACKAGES if kind == "onnx" and importlib.util.find_spec(name) is None]
+    if lacking:
+        raise MissingEnvironmentError(
+            f"--format onnx needs {', '.join(lacking)}: pip install -e '.[onnx]' in Unroll's folder"
+        )
+
+
+def write_programs(folder: Path, model: SequenceModel, kind: str) -> dict[Path, float]:
+    """The programs of a model in eval mode, each in a file; the largest difference of each from the model.
+
+    Raises:
+        InputError: torch cannot follow the model.
+        NumericError: a program does not do what the model does.
+    """
+    make = {"program": _torch_program, "onnx": _onnx_program}[kind]
+    tries = [parts(model, random_inputs(model, *sizes)) for sizes in TRIED]
+    differences = {}
+    for part, *own in zip(parts(traceable(model), random_inputs(model, *FOLLOWED)), *tries, strict=True):
+        path = folder / f"{part.name}{SUFFIXES[kind]}"
+        try:
+            with torch.no_grad(), _hushed():
+                content, run = make(_follow(part), part)
+                differences[path] = max(_difference(run(each.inputs), each) for each in own)
+        except Exception as error:  # the exporters have no error of their own
+            reason = next(iter(str(error).splitlines()), repr(error))
+            raise InputError(
+                f"--format {kind}: the {part.name} of this model cannot be exported ({reason}); "
+                "leave --format out, which always can"
+            ) from error
+        if not differences[path] <= TOLERANCE:
+            raise NumericError(
+                f"{path}: differs from the model by {differences[path]:.1e}, and was not written"
+            )
+        safe_files.write(path, content)
+    return differences
+
+
+def _follow(part: Part) -> ExportedProgram:
+    dims = {name: Dim(name) for free in part.free.values() for name in free.values()}
+    shapes = {name: {axis: dims[dim] for axis, dim in free.items()} for name, free in part.free.items()}
+    nested = {
+        name: {inner: shapes[inner] for inner in value} if isinstance(value, dict) else shapes[name]
+        for name, value in part.inputs.items()
+    }
+    torch.compiler.reset()  # it remembers scans, and would give this one the length of another
+    program = export(part.module, (), dict(part.inputs), dynamic_shapes=nested, strict=False)
+    for graph in program.graph_module.modules():
+        for node in graph.graph.nodes if isinstance(graph, GraphModule) else ():
+            node.meta.pop("stack_trace", None)  # it names files of this machine
+    return program
+
+
+def _torch_program(program: ExportedProgram, part: Part) -> tuple[bytes, Run]:
+    buffer = io.BytesIO()
+    save(program, buffer)
+    module = load(io.BytesIO(buffer.getvalue())).module()
+    return buffer.getvalue(), lambda inputs: pytree.tree_leaves(module(**inputs))
+
+
+def _onnx_program(program: ExportedProgram, part: Part) -> tuple[bytes, Run]:
+    import onnxruntime
+
+    made = torch.onnx.export(
+        program, input_names=list(part.free), output_names=part.outputs, dynamo=True, verbose=False
+    )
+    assert made is not None
+    content: bytes = made.model_proto.SerializeToString()
+    session = onnxruntime.InferenceSession(content)
+
+    def run(inputs: Inputs) -> list[Tensor]:
+        values = zip(part.free, pytree.tree_leaves(inputs), strict=True)
+        return [torch.from_numpy(each) for each in session.run(None, {k: v.numpy() for k, v in values})]
+
+    return content, run
+
+
+def _difference(outputs: list[Tensor], own: Part) -> float:
+    """The largest between a program's outputs and those of the model's own part, on its inputs.
+
+    Relative to the largest number of each; infinite where a shape is another, or not the same are finite.
+    """
+    largest = 0.0
+    for found, wanted in zip(outputs, pytree.tree_leaves(own.module(**own.inputs)), strict=True):
+        finite = wanted.isfinite()
+        if found.shape != wanted.shape or not torch.equal(finite, found.isfinite()):
+            return float("inf")
+        found, wanted = found[finite].double(), wanted[finite].double()
+        if len(wanted):
+            largest = max(largest, float((found - wanted).abs().max() / wanted.abs().max().clamp(min=1.0)))
+    return largest
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Without the exporters' remarks on their own insides."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,76 @@
+"""A model whose every step torch.export can follow, for any batch and length."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch._higher_order_ops.scan import scan  # a prototype in 2.13, but the loop that torch.onnx knows
+
+from unroll.batch import mask_from_lengths
+from unroll.config.components import Execution, Padding
+from unroll.models.base import SequenceModel
+from unroll.nn.cells.base import Cell, State
+from unroll.nn.front_ends.base import FrontEnd
+from unroll.nn.front_ends.feature_conv import FeatureConv
+from unroll.nn.front_ends.mlp import MLP, Strategy
+from unroll.nn.front_ends.time_distributed import TimeDistributedDense
+from unroll.nn.recurrence import Recurrence
+
+
+def traceable(model: SequenceModel) -> SequenceModel:
+    """A copy with the same weights and, to rounding, the same results, whose graph is that of any length.
+
+    Recurrences run as a scan over their cells' steps: kernels and loops unroll into as many steps as they
+    were traced with.
+    """
+    model = copy.deepcopy(model).eval()
+    for module in list(model.modules()):
+        if isinstance(module, Recurrence):
+            module.cells = nn.ModuleList(_Scanned(cell) for cell in module.cells if isinstance(cell, Cell))
+            module.execution, module.padding, module.checkpoint_steps = Execution.scan, Padding.frozen, 0
+        elif isinstance(module, MLP):
+            module.strategy = Strategy.fused
+        front_end = getattr(module, "front_end", None)
+        if isinstance(front_end, TimeDistributedDense | FeatureConv):
+            module.front_end = _WithoutLengths(front_end)
+    return model
+
+
+class _Scanned(Cell):
+    """A cell whose sequence form is one scan of its step."""
+
+    def __init__(self, cell: Cell) -> None:
+        super().__init__(cell.input_size, cell.hidden_size)
+        self.cell = cell
+        self.state_names = cell.state_names  # type: ignore[misc]  # that of a class, here of an instance
+
+    def step(self, x: Tensor, state: State) -> State:
+        return self.cell.step(x, state)
+
+    def sequence(
+        self, x: Tensor, state: State, lengths: Tensor | None = None, padding: Padding = Padding.frozen
+    ) -> tuple[Tensor, State]:
+        assert lengths is not None
+
+        def step(state: State, now: tuple[Tensor, Tensor]) -> tuple[State, Tensor]:
+            x_t, alive = now
+            new = self.cell.step(x_t, state)
+            kept = tuple(torch.where(alive, a, b) for a, b in zip(new, state, strict=True))
+            return kept, kept[0].clone()  # an output must not be the state itself
+
+        alive = mask_from_lengths(lengths, x.shape[1]).mT[..., None]
+        final, outputs = scan(step, state, (x.transpose(0, 1), alive), dim=0)
+        return outputs.transpose(0, 1), tuple(final)
+
+
+class _WithoutLengths(FrontEnd):
+    """A front end that needs them for statistics or for checks, neither of which a program has."""
+
+    def __init__(self, front_end: FrontEnd) -> None:
+        super().__init__()
+        self.front_end = front_end
+        self.output_size = front_end.output_size
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        outputs: Tensor = self.front_end(x)
+        return outputs

@@ -1,0 +1,1 @@
+"""Attention of a decoder's states over the encoder's outputs."""

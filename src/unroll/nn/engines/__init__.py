@@ -1,0 +1,1 @@
+"""Pure functions that run linear recurrences over time."""

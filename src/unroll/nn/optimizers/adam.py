@@ -1,0 +1,28 @@
+"""Adam (Kingma & Ba 2015, arXiv:1412.6980)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from unroll.config.components import OptimizerConfig
+from unroll.config.registry import builds, register
+
+
+@register("optimizer", "adam")
+@dataclass(kw_only=True, slots=True)
+class AdamConfig(OptimizerConfig):
+    """Config of Adam (Kingma & Ba 2015). Its weight decay is part of the gradient."""
+
+    name: str = "adam"
+    lr: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+
+
+@builds(AdamConfig)
+def adam(config: AdamConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """torch.optim.Adam."""
+    betas = (config.beta1, config.beta2)
+    return torch.optim.Adam(parameters, lr=config.lr, betas=betas, weight_decay=config.weight_decay)

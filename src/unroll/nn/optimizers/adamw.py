@@ -1,0 +1,29 @@
+"""AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from unroll.config.components import OptimizerConfig
+from unroll.config.registry import builds, register
+
+
+@register("optimizer", "adamw")
+@dataclass(kw_only=True, slots=True)
+class AdamWConfig(OptimizerConfig):
+    """Config of AdamW (Loshchilov & Hutter 2019). Its weight decay is apart from the gradient."""
+
+    name: str = "adamw"
+    lr: float = 1e-3
+    weight_decay: float = 0.01
+    beta1: float = 0.9
+    beta2: float = 0.999
+
+
+@builds(AdamWConfig)
+def adamw(config: AdamWConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """torch.optim.AdamW."""
+    betas = (config.beta1, config.beta2)
+    return torch.optim.AdamW(parameters, lr=config.lr, betas=betas, weight_decay=config.weight_decay)

@@ -1,0 +1,1 @@
+"""Where what a run says and draws goes: the terminal, its folder, Weights & Biases."""

@@ -1,0 +1,169 @@
+"""Where metrics go: metrics.csv in the run's folder, and Weights & Biases in one folder for all runs."""
+
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import wandb
+from lightning.pytorch.loggers import Logger, WandbLogger
+
+from unroll.config.root import LoggerConfig, LoggerKind, LoggerMode
+from unroll.errors import MissingEnvironmentError
+from unroll.redact import redact
+from unroll.training.logging.metrics_file import MetricsFile
+from unroll.training.logging.wandb_server import why_not_online
+
+METRICS_FILE = "metrics.csv"
+WANDB_FOLDER = Path("outputs")
+"""W&B makes its folder `wandb` in it: one for all runs, so that its terminal dashboard shows them all."""
+
+INIT_SECONDS = 4.0
+"""How long a server that answers may take to begin a run, before the run goes on offline."""
+
+
+def build_loggers(
+    config: LoggerConfig, run_dir: Path, values: dict[str, Any], place: dict[str, Any] | None = None
+) -> tuple[list[Logger], str | None]:
+    """The loggers that the config names, and a line for the user where W&B had to fall back to offline.
+
+    `config` and `values` are redacted. `place` is where the loggers of a run were that goes on: what was
+    logged later is forgotten.
+    """
+    if config.kind is LoggerKind.none:
+        return [], None
+    metrics = MetricsFile(run_dir / METRICS_FILE)
+    if place is not None:
+        metrics.take_back(place)
+    loggers: list[Logger] = [metrics]
+    if config.kind is LoggerKind.csv:
+        return loggers, None
+    run_id = (place or {}).get("wandb") or secrets.token_hex(4)
+    _keep_to_one_folder()
+    WANDB_FOLDER.mkdir(exist_ok=True)
+    run, reason = None, None
+    if config.mode is LoggerMode.online:
+        reason = why_not_online()
+        if reason is None:
+            run, reason = _start_online(config, run_dir, values, run_id)
+    run = run or _start(config, run_dir, values, "offline", run_id)
+    loggers.append(WandbLogger(experiment=run))
+    for row in metrics.read():  # a run that goes on has all of its curves under its old id
+        logged = {name: float(value) for name, value in row.items() if value and name != "step"}
+        loggers[-1].log_metrics(logged, int(row["step"]))
+    _remove_earlier(run_id, Path(run.dir).parent)
+    note = (
+        f"W&B: offline, since {reason}; `wandb sync {run.dir.removesuffix('/files')}` sends it later"
+        if reason
+        else None
+    )
+    return loggers, note
+
+
+def _start_online(
+    config: LoggerConfig, run_dir: Path, values: dict[str, Any], run_id: str
+) -> tuple[wandb.Run | None, str | None]:
+    """The run, or why there is none: a key that is refused, a server that does not answer as W&B's does."""
+    before = set(_folders(run_id))
+    try:
+        return _start(config, run_dir, values, "online", run_id), None
+    except wandb.errors.Error as error:
+        tear_down()  # W&B's process would hold the run's id
+        for folder in set(_folders(run_id)) - before:  # the dashboard would show it as a run
+            shutil.rmtree(folder, ignore_errors=True)
+        return None, f"its server did not take the run ({str(error).splitlines()[0]})"
+
+
+def _folders(run_id: str) -> Iterable[Path]:
+    return (WANDB_FOLDER / "wandb").glob(f"run-*-{run_id}")
+
+
+def _start(
+    config: LoggerConfig,
+    run_dir: Path,
+    values: dict[str, Any],
+    mode: Literal["online", "offline"],
+    run_id: str,
+) -> wandb.Run:
+    arguments = sys.argv
+    sys.argv = redact("\0".join(arguments)).split("\0")  # W&B records them
+    try:
+        return wandb.init(
+            id=run_id,  # replaces what is under it: offline nothing could be added
+            dir=WANDB_FOLDER,
+            project=config.project,
+            group=config.group,
+            tags=config.tags,
+            name=config.name or "/".join(run_dir.parts[-3:]),
+            config=values,
+            mode=mode,
+            settings=wandb.Settings(
+                console="off",
+                silent=True,
+                disable_git=True,
+                disable_code=True,
+                save_code=False,
+                init_timeout=INIT_SECONDS if mode == "online" else 90.0,
+            ),
+        )
+    except ValueError as error:  # W&B reads its variables itself
+        fault = " ".join(" ".join(str(error).splitlines()[1:3]).split())
+        raise MissingEnvironmentError(f"a WANDB_… variable is not as W&B wants it: {fault}") from error
+    finally:
+        sys.argv = arguments
+
+
+def _remove_earlier(run_id: str, folder: Path) -> None:
+    """All that a run has logged is in the folder in which it goes on: its earlier ones would be further runs
+    on the dashboard, and `wandb sync` could put one of them in the place of the whole."""
+    for earlier in (WANDB_FOLDER / "wandb").glob(f"offline-run-*-{run_id}"):
+        if not earlier.samefile(folder):
+            shutil.rmtree(earlier, ignore_errors=True)
+
+
+def place(loggers: list[Logger]) -> dict[str, Any] | None:
+    """Where the loggers are, for `build_loggers`; by then all that was logged is on the disk."""
+    if not loggers:
+        return None
+    metrics, *others = loggers
+    assert isinstance(metrics, MetricsFile)
+    return {**metrics.place(), "wandb": others[0].version if others else None}
+
+
+def finish(exit_code: int = 0) -> None:
+    """Close the W&B run, if there is one, so that the next in this process is a run of its own."""
+    if wandb.run is not None:
+        wandb.finish(exit_code)
+
+
+def tear_down() -> None:
+    """End W&B's own process, in a process whose end W&B does not notice, as in multiprocessing."""
+    wandb.teardown()
+
+
+def _keep_to_one_folder() -> None:
+    """Keep W&B's caches beside its runs, not in the user's home."""
+    for variable in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR"):
+        os.environ.setdefault(variable, str((WANDB_FOLDER / "wandb").absolute()))
+
+
+def log_summary(outcome: dict[str, Any]) -> None:
+    """Put the numbers of a run's results beside its metrics on the dashboard, if there is one."""
+    if wandb.run is not None:
+        numbers = {name: value for name, value in outcome.items() if isinstance(value, int | float)}
+        wandb.run.summary.update(numbers)
+
+
+def log_table(name: str, columns: list[str | int], rows: list[Iterable[Any]]) -> None:
+    """Put a table on the dashboard, if there is one."""
+    if wandb.run is not None:
+        wandb.log({name: wandb.Table(columns=columns, data=rows)})
+
+
+def log_image(name: str, path: Path) -> None:
+    """Put a picture on the dashboard, if there is one."""
+    if wandb.run is not None:
+        wandb.log({name: wandb.Image(str(path))})

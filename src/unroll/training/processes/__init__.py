@@ -1,0 +1,1 @@
+"""The processes of a run: which is the first, what becomes of the others, SLURM."""

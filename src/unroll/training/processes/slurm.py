@@ -1,0 +1,118 @@
+"""A run in a SLURM job: its tasks, the folder that they share, and the same folder after a requeue."""
+
+import itertools
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+
+from unroll.errors import MissingEnvironmentError
+from unroll.runs import files as safe_files
+from unroll.training import results
+from unroll.training.environment import number
+
+MARK = "slurm.txt"
+"""A run's file that says which start of which job has come to its folder last."""
+
+REQUEUE = (signal.SIGUSR1, signal.SIGUSR2)
+"""What SLURM and submitit send ahead of a job's time limit. A TERM may be `scancel`: that is to end it."""
+
+
+def tasks() -> int:
+    """The processes that srun has started together, this one among them; 1 without srun."""
+    return number("SLURM_STEP_NUM_TASKS") or 1
+
+
+def require_tasks(processes: int) -> None:
+    """Raise a `MissingEnvironmentError` if srun has started other processes than a run is to have."""
+    nodes = number("SLURM_STEP_NUM_NODES")
+    if nodes > 1:
+        raise MissingEnvironmentError(f"srun: runs on {nodes} nodes, and a run has one; add --nodes=1")
+    if tasks() not in (1, processes):
+        raise MissingEnvironmentError(
+            f"trainer.devices={processes}: srun has started {tasks()} tasks; "
+            f"give trainer.devices={tasks()} trainer.strategy=ddp, or srun --ntasks={processes}"
+        )
+
+
+def cluster() -> list[ClusterEnvironment]:
+    """Lightning's plugin for a process of a SLURM job: it starts the others unless srun has."""
+    if "SLURM_JOB_ID" not in os.environ:
+        return []
+    if tasks() == 1:
+        return [LightningEnvironment()]
+    os.environ["SLURM_NTASKS_PER_NODE"] = str(tasks())  # Lightning asks for it, and --ntasks does not set it
+    return [SLURMEnvironment(auto_requeue=False)]  # it would save in the signal's handler
+
+
+def mark(run_dir: Path) -> None:
+    """Write down that this start of the job is the one that runs in a folder."""
+    if "SLURM_JOB_ID" in os.environ:
+        safe_files.write(run_dir / MARK, f"{_this_start()}\n")
+
+
+def restarted() -> bool:
+    """Whether this job has been requeued: it goes on in the folder of its first start."""
+    return number("SLURM_RESTART_COUNT") > 0
+
+
+def find_run_dir(wanted: Path, values: dict[str, Any]) -> Path | None:
+    """The folder, or with -2, -3 … behind it, that this job made for a run with these redacted values."""
+    job, mine = os.environ.get("SLURM_JOB_ID"), results.as_yaml(values)
+    for run_dir in _made(wanted):
+        record = run_dir / "config.yaml"
+        if _mark_of(run_dir)[:1] == [job] and record.is_file() and record.read_text("utf-8") == mine:
+            return run_dir
+    return None
+
+
+def run_dir_of_the_first(wanted: Path, wait_s: float = 300) -> Path:
+    """The folder of that name, or with -2, -3 … behind it, that the first of srun's tasks runs in.
+
+    Raises:
+        MissingEnvironmentError: there is none within the time.
+    """
+    end = time.monotonic() + wait_s
+    while time.monotonic() < end:
+        for run_dir in _made(wanted):
+            if _mark_of(run_dir) == _this_start().split():
+                return run_dir
+        time.sleep(0.1)
+    raise MissingEnvironmentError(
+        f"run_dir={wanted}: the first of srun's tasks has made no folder within {wait_s:.0f} s; see what it "
+        "says, and have srun --kill-on-bad-exit=1 end the others with it"
+    )
+
+
+def requeue(number: int) -> str | None:
+    """Have SLURM start this job again, if it sent the signal; a line that says what came of it, or None."""
+    job = os.environ.get("SLURM_JOB_ID")
+    if job is None or number not in REQUEUE:
+        return None
+    try:
+        subprocess.run(["scontrol", "requeue", job], check=True, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = getattr(error, "stderr", None) or error
+        return f"SLURM job {job} could not be requeued ({' '.join(str(reason).split())})"
+    return f"SLURM job {job} is requeued, and will go on from there"
+
+
+def _made(wanted: Path) -> Iterator[Path]:
+    return itertools.takewhile(Path.is_dir, results.numbered(wanted))
+
+
+def _this_start() -> str:
+    names = ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT")
+    return " ".join(os.environ.get(name) or "-" for name in names)
+
+
+def _mark_of(run_dir: Path) -> list[str]:
+    file = run_dir / MARK
+    return file.read_text("utf-8").split() if file.is_file() else []

@@ -1,0 +1,48 @@
+"""Every sweep in conf/sweep: all its trials are right, and its first and last run."""
+
+import re
+
+import pytest
+from helpers import finite
+from hydra import initialize_config_dir
+from sweeps import commands_of
+
+from unroll.config import compose as root
+from unroll.training.run import RUN_DIR, run
+
+READY = sorted(set(root.choices(root.CONF, "sweep")) - {"grid", "optuna"})
+FAST = ["debug=fast", "logger=none", "data.train_size=64", "data.valid_size=16", "data.test_size=16"]
+
+
+@pytest.mark.parametrize("name", READY)
+def test_a_ready_sweep_runs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(RUN_DIR, "")
+    root.register()
+    written = (root.CONF / "sweep" / f"{name}.yaml").read_text()
+    with initialize_config_dir(str(root.CONF), version_base="1.3"):
+        composed = root.hydra.compose("train", [f"sweep={name}", "run_dir=x"], return_hydra_config=True)
+        assert composed.hydra.mode.name == "MULTIRUN"
+        space, commands = commands_of(f"sweep={name}", *FAST, axes=dict(composed.sweep.search_space))
+        values = [commands.values(commands.overrides(varied, 0)) for varied in space.combinations()]
+    assert len(values) == int(re.search(r" (\d+) runs", written)[1])
+    for number in (0, -1):
+        outcome = run({**values[number], "run_dir": str(tmp_path / f"run{number}")})
+        assert finite(outcome["test"])
+        assert outcome["valid"].keys() >= outcome["monitor"].keys()
+
+
+def test_cells_are_compared_at_one_size(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(RUN_DIR, "")
+    root.register()
+    with initialize_config_dir(str(root.CONF), version_base="1.3"):
+        cells = ("rnn", "lstm", "min_gru")
+        _, commands = commands_of("sweep=cells", *FAST)
+        configs = [
+            commands.values(["sweep=cells", *FAST, f"model/cell={cell}", "run_dir=x"]) for cell in cells
+        ]
+    sizes = [
+        run({**config, "run_dir": cell})["parameters"] for cell, config in zip(cells, configs, strict=True)
+    ]
+    assert all(9_000 < size <= 10_000 for size in sizes)
