@@ -169,10 +169,10 @@ def _run(
     out: str,
 ) -> None:
     from unroll.terminal import boundary
-    from unroll.training import results
+    from unroll.training.logging import leaving
     from unroll.training.run import run as real_run
 
-    results.draw_pictures = lambda *arguments: None  # half of the time of a run as short as these
+    leaving.draw_pictures = lambda *arguments: None  # half of the time of a run as short as these
     os.setsid()
     # As in a terminal: under nohup, or in the background of a script, they are ignored, and stay so.
     signal.signal(signal.SIGINT, signal.default_int_handler)

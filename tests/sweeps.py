@@ -13,6 +13,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import RunMode
 
 from unroll.config import compose as root
+from unroll.runs.folder import RunFolder
 from unroll.sweep import sweeper
 from unroll.sweep.commands import Commands
 from unroll.sweep.space import Space
@@ -62,9 +63,9 @@ class Calls(Launcher):
         for overrides in job_overrides:
             options = dict(override.split("=", 1) for override in overrides)
             folder = Path(options["run_dir"].strip("'"))
-            record = read_record(folder)
+            record = read_record(RunFolder(folder))
             record.state = State.running
-            record.write(folder)
+            record.write(RunFolder(folder))
             with suppress(ArithmeticError):  # a launcher goes on after a job that failed
                 self.train(options)
         return []

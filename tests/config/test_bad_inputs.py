@@ -27,7 +27,7 @@ import unroll.trained.evaluate
 import unroll.trained.predict
 import unroll.training.run  # here, not once in every process
 from unroll.config import compose as composition
-from unroll.training.checkpoints import seal
+from unroll.runs.checkpoints import seal
 
 TINY = (
     "model=seq2seq data=copy debug=fast logger=csv model.hidden_size=4 "

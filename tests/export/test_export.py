@@ -12,10 +12,11 @@ from conftest import ROOT, entries
 from helpers import any_batch, any_spec, small_model, token_spec
 
 from unroll.errors import InputError
-from unroll.export import safetensors as exports
+from unroll.export import safetensors
 from unroll.export.parts import parts, random_inputs
 from unroll.export.programs import require_packages, write_programs
 from unroll.export.traceable import traceable
+from unroll.runs.checkpoints import find
 from unroll.spec import END, PAD, SPECIAL_TOKENS, START, Alignment, Kind
 from unroll.training import checkpoints
 
@@ -274,14 +275,14 @@ def test_an_export_stands_in_its_run_unless_told_otherwise(run, command, tmp_pat
 
 
 def test_what_is_exported_is_all_that_makes_the_model(run, tmp_path):
-    checkpoint = checkpoints.read(checkpoints.find(run))
+    checkpoint = checkpoints.read(find(run))
     model = checkpoints.load(run)
-    exports.write(tmp_path, model, checkpoint)
+    safetensors.write(tmp_path, model, checkpoint)
     again = checkpoints.load(tmp_path)
     assert again.spec == model.spec
     assert again.hparams == model.hparams
     assert all(torch.equal(again.state_dict()[name], tensor) for name, tensor in model.state_dict().items())
-    assert checkpoints.read(checkpoints.find(tmp_path)).keys() == checkpoint.keys()
+    assert checkpoints.read(find(tmp_path)).keys() == checkpoint.keys()
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["versions"]["torch"] == torch.__version__
     assert (config["model"]["name"], config["data"]["name"], config["seed"]) == ("seq2seq", "tokens", 1)
@@ -290,7 +291,7 @@ def test_what_is_exported_is_all_that_makes_the_model(run, tmp_path):
 def test_an_export_leaves_no_program_of_another_model(run, tmp_path):
     for name in ("model.pt2", "decoder.onnx", "mine.onnx"):
         (tmp_path / name).touch()
-    exports.write(tmp_path, checkpoints.load(run), checkpoints.read(checkpoints.find(run)))
+    safetensors.write(tmp_path, checkpoints.load(run), checkpoints.read(find(run)))
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "config.json",
         "mine.onnx",

@@ -38,7 +38,8 @@ EVIL = "<script>window.broken = true</script><img src=x onerror='window.broken =
 def trained(folder, *overrides):
     """A real run of a few steps."""
     with pytest.MonkeyPatch.context() as patch:
-        from unroll.training.run import RUN_DIR, run
+        from unroll.training.processes.rank import RUN_DIR
+        from unroll.training.run import run
 
         patch.setenv(RUN_DIR, "")
         root.register()

@@ -12,6 +12,8 @@ from kills import At
 
 from unroll.errors import InputError
 from unroll.runs import files as safe_files
+from unroll.runs.checkpoints import is_whole, recover
+from unroll.runs.folder import RunFolder
 from unroll.training import checkpoints
 from unroll.training.checkpoints import CheckpointFiles
 
@@ -27,7 +29,7 @@ def save(path, number=0):
 def test_a_checkpoint_reads_as_it_was_written(tmp_path):
     path = tmp_path / "checkpoints" / "last.ckpt"
     save(path)
-    assert checkpoints.is_whole(path)
+    assert is_whole(path)
     assert not kills.differences(checkpoints.read(path), {**CONTENT, "number": 0})
     assert not kills.differences(torch.load(path, weights_only=True), {**CONTENT, "number": 0})
 
@@ -38,9 +40,9 @@ def test_any_changed_or_missing_byte_is_found(tmp_path):
     whole = path.read_bytes()
     for position in range(0, len(whole), 7):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
-        assert not checkpoints.is_whole(path), position
+        assert not is_whole(path), position
         path.write_bytes(whole[:position])
-        assert not checkpoints.is_whole(path), position
+        assert not is_whole(path), position
     weights = whole.find(torch.arange(100.0).numpy().tobytes())
     path.write_bytes(whole[:weights] + b"\1" + whole[weights + 1 :])
     torch.load(path, weights_only=True)  # notices nothing
@@ -50,21 +52,21 @@ def test_any_changed_or_missing_byte_is_found(tmp_path):
 
 def test_the_newest_whole_one_is_gone_on_from(tmp_path, caplog):
     last = tmp_path / "checkpoints" / "last.ckpt"
-    assert checkpoints.recover(tmp_path) is None
+    assert recover(RunFolder(tmp_path)) is None
     save(last, 1)
-    assert checkpoints.read(checkpoints.recover(tmp_path))["number"] == 1
+    assert checkpoints.read(recover(RunFolder(tmp_path)))["number"] == 1
     save(last, 2)
-    assert checkpoints.read(checkpoints.recover(tmp_path))["number"] == 2
+    assert checkpoints.read(recover(RunFolder(tmp_path)))["number"] == 2
     last.write_bytes(last.read_bytes()[:-100])
-    assert checkpoints.read(checkpoints.recover(tmp_path))["number"] == 1
+    assert checkpoints.read(recover(RunFolder(tmp_path)))["number"] == 1
     save(last, 2)
     last.unlink()
-    assert checkpoints.read(checkpoints.recover(tmp_path))["number"] == 1
+    assert checkpoints.read(recover(RunFolder(tmp_path)))["number"] == 1
     save(last, 2)
     for file in last.parent.iterdir():
         file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(InputError, match="is torn, and so is the one before it"):
-        checkpoints.recover(tmp_path)
+        recover(RunFolder(tmp_path))
 
 
 def test_what_cannot_be_written_changes_nothing(tmp_path, monkeypatch):
@@ -147,7 +149,7 @@ def test_a_full_or_read_only_disk_ends_a_run_and_loses_nothing(tmp_path, disk):
     assert not (run_dir / "results.json").exists()
     saved = run_dir / "checkpoints" / "last.ckpt"
     before = saved.read_bytes()
-    assert checkpoints.is_whole(saved)
+    assert is_whole(saved)
     assert not list(run_dir.rglob("*.tmp"))
 
     (folder / "other").unlink()

@@ -8,7 +8,8 @@ from hydra import initialize_config_dir
 from sweeps import commands_of
 
 from unroll.config import compose as root
-from unroll.training.run import RUN_DIR, run
+from unroll.training.processes.rank import RUN_DIR
+from unroll.training.run import run
 
 READY = sorted(set(root.choices(root.CONF, "sweep")) - {"grid", "optuna"})
 FAST = ["debug=fast", "logger=none", "data.train_size=64", "data.valid_size=16", "data.test_size=16"]

@@ -14,6 +14,7 @@ import pytest
 from sweeps import Calls, commands_of, ran, run_sweep, table, the_sweep, trials, write_results
 
 from unroll.errors import InputError, MissingEnvironmentError
+from unroll.runs.folder import RunFolder
 from unroll.sweep.sweeper import SweepError
 from unroll.sweep.trials import read_record
 
@@ -166,7 +167,7 @@ def test_what_has_finished_is_not_run_again_by_an_unroll_with_more_keys():
         if options["seed"] == "2":
             values["trainer"]["renamed"] = 1
         (folder / "config.yaml").write_text(json.dumps(values))
-        record = read_record(folder)
+        record = read_record(RunFolder(folder))
         record.identity = "of before"
         record.write(folder)
         write_results(options)

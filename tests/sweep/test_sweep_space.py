@@ -11,6 +11,7 @@ from sweeps import TINY, commands_of
 
 from unroll.config import compose as root
 from unroll.errors import InputError
+from unroll.runs.folder import RunFolder
 from unroll.sweep.jobs import share_of
 from unroll.sweep.space import Space, bounds
 from unroll.sweep.trials import Record, State, identity, read_record
@@ -170,12 +171,12 @@ def test_jobs_share_the_gpus(gpus, n_jobs, shares):
 def test_a_record_is_read_as_it_was_written(tmp_path):
     record = Record(number=3, varied={"seed": "1"}, overrides=["seed=1", "data.password=x"])
     record.end(State.failed, "two\nlines", 1)
-    record.write(tmp_path)
-    read = read_record(tmp_path)
+    record.write(RunFolder(tmp_path))
+    read = read_record(RunFolder(tmp_path))
     assert dataclasses.replace(read, overrides=[]) == dataclasses.replace(record, overrides=[])
     assert read.reason == "two lines"
     assert "password=x" not in (tmp_path / "trial.json").read_text()
     for torn in ("", "{", "[]", '{"state": "none"}', '{"state": "running", "more": 1}'):
         (tmp_path / "trial.json").write_text(torn)
-        assert read_record(tmp_path) is None
-    assert read_record(Path("no/such")) is None
+        assert read_record(RunFolder(tmp_path)) is None
+    assert read_record(RunFolder(Path("no/such"))) is None

@@ -20,8 +20,8 @@ from unroll.config import compose as root
 from unroll.data.module import build_data
 from unroll.errors import MissingEnvironmentError
 from unroll.models.base import build_model
+from unroll.runs.folder import RunFolder, as_yaml
 from unroll.terminal import boundary
-from unroll.training import results
 from unroll.training.bare_trainer import quiet
 from unroll.training.fit import fit
 from unroll.training.processes import slurm
@@ -122,7 +122,7 @@ def test_sequences_of_both_count_and_none_twice_after_a_kill(tmp_path):
     lengths = build_data(root.load(values).data, values["seed"]).splits["train"].lengths
     assert counted["sequences"] == 3 * 100
     assert counted["tokens"] == 3 * sum(lengths)
-    speed = results.read_results(tmp_path / "run")["tokens_per_second"]
+    speed = RunFolder(tmp_path / "run").read_results()["tokens_per_second"]
     assert speed == pytest.approx(counted["tokens"] / counted["seconds"], rel=1e-3)
 
 
@@ -237,15 +237,15 @@ def test_tasks_of_srun_share_the_folder_of_this_start_of_this_job(tmp_path, monk
     made = []
     for job in "12":
         start(job, "0")
-        made.append(results.make_run_dir(tmp_path / "run"))
-        (made[-1] / "config.yaml").write_text(results.as_yaml(values))
+        made.append(RunFolder.make(tmp_path / "run"))
+        made[-1].config.write_text(as_yaml(values))
         slurm.mark(made[-1])
-        assert slurm.run_dir_of_the_first(tmp_path / "run") == made[-1]
+        assert slurm.run_dir_of_the_first(tmp_path / "run") == made[-1].path
     assert made == [tmp_path / "run", tmp_path / "run-2"]
     start("2", "1")
     assert slurm.find_run_dir(tmp_path / "run", values) == tmp_path / "run-2"  # the first is of another job
     assert slurm.find_run_dir(tmp_path / "run", {"seed": 2}) is None
     with pytest.raises(MissingEnvironmentError, match="the first of srun's tasks has made no folder"):
         slurm.run_dir_of_the_first(tmp_path / "run", wait_s=0.3)
-    slurm.mark(tmp_path / "run-2")
+    slurm.mark(RunFolder(tmp_path / "run-2"))
     assert slurm.run_dir_of_the_first(tmp_path / "run") == tmp_path / "run-2"

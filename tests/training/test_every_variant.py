@@ -15,7 +15,8 @@ from unroll.config import compose as root
 from unroll.trained.evaluate import evaluate
 from unroll.trained.predict import predict
 from unroll.training import checkpoints
-from unroll.training.run import RUN_DIR, run
+from unroll.training.processes.rank import RUN_DIR
+from unroll.training.run import run
 
 CONF = ROOT / "conf"
 SMALL = {"train_size": 64, "valid_size": 16, "test_size": 16, "test_per_length": 1, "test_max_length": 60}

@@ -12,7 +12,8 @@ from hydra import compose, initialize_config_dir
 from unroll.config import compose as root
 from unroll.errors import MissingEnvironmentError
 from unroll.training.environment import ONE_BUFFER, WORKSPACE, deterministic
-from unroll.training.run import RUN_DIR, run
+from unroll.training.processes.rank import RUN_DIR
+from unroll.training.run import run
 
 CONF = ROOT / "conf"
 

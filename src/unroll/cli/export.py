@@ -26,18 +26,18 @@ def export(run: Path, output: Path | None, kind: str | None) -> None:
     """
     require_run(run)
     folder = output or (run / "export" if run.is_dir() else run.with_name(f"{run.stem}-export"))
-    from unroll.export import programs
-    from unroll.export import safetensors as exports
+    from unroll.export import programs, safetensors
     from unroll.models.base import load_model
+    from unroll.runs.checkpoints import find
     from unroll.training import checkpoints
 
     if kind is not None:
         programs.require_packages(kind)
-    checkpoint = checkpoints.read(checkpoints.find(run))
+    checkpoint = checkpoints.read(find(run))
     model = load_model(checkpoint, str(run))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        written = exports.write(folder, model, checkpoint)
+        written = safetensors.write(folder, model, checkpoint)
         for path in written:
             print(f"wrote {path}")
         if kind is not None:

@@ -1,6 +1,5 @@
 """`unroll resume`: going on with a run that was stopped or killed."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,9 @@ import click
 from unroll.cli.options import RUN
 from unroll.config import root as config
 from unroll.errors import InputError
-from unroll.foreign import read_yaml, require_plain_yaml
 from unroll.redact import HIDDEN
-from unroll.runs import lock
+from unroll.runs.folder import RunFolder
+from unroll.training.processes.rank import is_first
 
 
 @click.command()
@@ -24,30 +23,29 @@ def resume(run: Path) -> None:
     """
     if not run.is_dir():
         raise InputError(f"{run}: no such folder; give that of a run, as outputs/seq2seq/…/…")
-    if (run / "results.json").exists():
+    folder = RunFolder(run, writes=is_first())  # the other processes of a run come here, too
+    if folder.read_results() is not None:
         raise InputError(
             f"{run}: has finished, nothing of it is left; for a new run that goes on with more epochs, add "
-            f"ckpt_path={run}/checkpoints/last.ckpt trainer.max_epochs=… to the command in {run}/command.txt"
+            f"ckpt_path={folder.last} trainer.max_epochs=… to the command in {folder.command}"
         )
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # the other processes of a run come here, too
-        lock.require_free(run)
-    values = _values(run / "config.yaml")
+    folder.require_free()
+    values = _values(folder)
     values["run_dir"] = str(run)
     try:
         config.load(values, light=True).data.require_ready()
     except InputError as error:
-        raise InputError(f"{run / 'config.yaml'}: {error}") from error
+        raise InputError(f"{folder.config}: {error}") from error
     from unroll.training.run import run as go_on
 
     go_on(values, resume=True)
 
 
-def _values(path: Path) -> dict[str, Any]:
-    """The values of a run's config.yaml; nothing in it is looked up or executed."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file, a run was never begun in this folder; give another")
-    text = require_plain_yaml(path)
+def _values(folder: RunFolder) -> dict[str, Any]:
+    """The values of a run's config.yaml, all of which stand there."""
+    values = folder.read_config()
+    text = folder.config.read_text(encoding="utf-8")
     for forbidden, what in ((HIDDEN, "a secret, which was left out"), ("${", "something to be looked up")):
         if forbidden in text:
-            raise InputError(f"{path}: holds {forbidden}, {what}; put the value there to go on")
-    return read_yaml(path)
+            raise InputError(f"{folder.config}: holds {forbidden}, {what}; put the value there to go on")
+    return values

@@ -199,10 +199,11 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
         return self._prepared
 
 
-def build_data(config: DataConfig, seed: int) -> SequenceDataModule:
-    """The DataModule that a config names."""
+def build_data(config: DataConfig, seed: int, *, truncate_steps: int | None = None) -> SequenceDataModule:
+    """The DataModule that a config names; its training batches are cut into segments of `truncate_steps`."""
     data = build(config, seed)
     assert isinstance(data, SequenceDataModule)
+    data.truncate_steps = truncate_steps
     return data
 
 

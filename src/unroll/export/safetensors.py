@@ -13,9 +13,9 @@ from unroll.errors import InputError
 from unroll.foreign import read_json
 from unroll.models.base import SequenceModel
 from unroll.redact import redacted
-from unroll.runs import files as safe_files
+from unroll.runs.files import write as write_whole
+from unroll.runs.folder import RunFolder
 
-WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 FORMAT = "unroll 1"
 
@@ -39,9 +39,9 @@ def write(folder: Path, model: SequenceModel, checkpoint: dict[str, Any]) -> tup
         "versions": {"unroll": __version__, **{name: version(name) for name in ("torch", "safetensors")}},
     }
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    safe_files.write(folder / WEIGHTS, save(weights, {"format": "pt"}))
-    safe_files.write(folder / CONFIG, json.dumps(config, indent=1, ensure_ascii=False) + "\n")
-    return folder / WEIGHTS, folder / CONFIG
+    write_whole(folder / RunFolder.WEIGHTS, save(weights, {"format": "pt"}))
+    write_whole(folder / CONFIG, json.dumps(config, indent=1, ensure_ascii=False) + "\n")
+    return folder / RunFolder.WEIGHTS, folder / CONFIG
 
 
 def read(path: Path) -> dict[str, Any]:

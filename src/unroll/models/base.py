@@ -62,20 +62,23 @@ class SequenceModel(pl.LightningModule, ABC):
 
     monitor: tuple[str, Literal["min", "max"]] = ("valid/loss", "min")
 
-    def __init__(
-        self, config: ModelConfig, spec: DataSpec, optimizer: OptimizerConfig, scheduler: SchedulerConfig
-    ) -> None:
+    optimizer_config: OptimizerConfig
+    scheduler_config: SchedulerConfig
+    finite_steps: FiniteSteps
+
+    def __init__(self, config: ModelConfig, spec: DataSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.finite_steps = FiniteSteps()
+        self.save_hyperparameters({"model": to_dict(config), "spec": spec.to_dict()}, logger=False)
+
+    def learn_by(
+        self, optimizer: OptimizerConfig, scheduler: SchedulerConfig, finite_steps: FiniteSteps
+    ) -> None:
+        """Say how the weights are moved; `build_model` does, once the model is made."""
         self.optimizer_config = optimizer
         self.scheduler_config = scheduler
-        plain = {
-            "model": to_dict(config),
-            "spec": spec.to_dict(),
-            "optimizer": to_dict(optimizer),
-            "scheduler": to_dict(scheduler),
-        }
+        self.finite_steps = finite_steps
+        plain = {"optimizer": to_dict(optimizer), "scheduler": to_dict(scheduler)}
         self.save_hyperparameters(plain, logger=False)
 
     @abstractmethod
@@ -157,16 +160,25 @@ class SequenceModel(pl.LightningModule, ABC):
 
 
 def build_model(
-    config: ModelConfig, spec: DataSpec, optimizer: OptimizerConfig, scheduler: SchedulerConfig
+    config: ModelConfig,
+    spec: DataSpec,
+    optimizer: OptimizerConfig,
+    scheduler: SchedulerConfig,
+    finite_steps: FiniteSteps | None = None,
 ) -> SequenceModel:
-    """The LightningModule that a config names; its own holds the hidden size that `parameters` stands for."""
+    """The LightningModule that a config names; its own holds the hidden size that `parameters` stands for.
+
+    Without `finite_steps`, a step that is not finite ends the training.
+    """
 
     def make(config: ModelConfig) -> SequenceModel:
-        model = build(config, spec, optimizer, scheduler)
+        model = build(config, spec)
         assert isinstance(model, SequenceModel)
         return model
 
-    return make(resolve_size(config, make))
+    model = make(resolve_size(config, make))
+    model.learn_by(optimizer, scheduler, finite_steps or FiniteSteps())
+    return model
 
 
 def load_model(checkpoint: dict[str, Any], source: str) -> SequenceModel:

@@ -23,9 +23,9 @@ class FiniteSteps:
         skipped: how many steps were left out.
     """
 
-    def __init__(self) -> None:
-        self.skip = False
-        self.scaled = False
+    def __init__(self, *, skip: bool = False, scaled: bool = False) -> None:
+        self.skip = skip
+        self.scaled = scaled
         self.skipped = 0
         self._losses: list[Tensor] = []
         self._samples: list[Tensor] = []

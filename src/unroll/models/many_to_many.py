@@ -7,7 +7,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unroll.batch import SequenceBatch
-from unroll.config.components import OptimizerConfig, SchedulerConfig
 from unroll.config.registry import builds, register
 from unroll.errors import InputError
 from unroll.models.pointwise import PointwiseModel
@@ -38,10 +37,8 @@ class ManyToManyConfig(BackboneConfig):
 class ManyToMany(PointwiseModel):
     """Front end, recurrence, and one linear layer for every step."""
 
-    def __init__(
-        self, config: ManyToManyConfig, spec: DataSpec, optimizer: OptimizerConfig, scheduler: SchedulerConfig
-    ) -> None:
-        super().__init__(config, spec, optimizer, scheduler)
+    def __init__(self, config: ManyToManyConfig, spec: DataSpec) -> None:
+        super().__init__(config, spec)
         self.config = config
         self.backbone = Backbone(config, spec)
         if spec.target_inputs:

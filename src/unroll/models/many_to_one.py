@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unroll.batch import SequenceBatch
-from unroll.config.components import OptimizerConfig, Pooling, SchedulerConfig
+from unroll.config.components import Pooling
 from unroll.config.registry import builds, register
 from unroll.models.pointwise import PointwiseModel
 from unroll.nn.backbone import Backbone, BackboneConfig
@@ -39,10 +39,8 @@ class ManyToOneConfig(BackboneConfig):
 class ManyToOne(PointwiseModel):
     """Front end, recurrence, pooling, linear."""
 
-    def __init__(
-        self, config: ManyToOneConfig, spec: DataSpec, optimizer: OptimizerConfig, scheduler: SchedulerConfig
-    ) -> None:
-        super().__init__(config, spec, optimizer, scheduler)
+    def __init__(self, config: ManyToOneConfig, spec: DataSpec) -> None:
+        super().__init__(config, spec)
         self.config = config
         self.backbone = Backbone(config, spec)
         self.dropout = nn.Dropout(config.dropout)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from unroll.batch import SequenceBatch
-from unroll.config.components import InitialState, OptimizerConfig, SchedulerConfig
+from unroll.config.components import InitialState
 from unroll.config.registry import builds, register, require
 from unroll.models.token_generator import TokenGenerator, TokenGeneratorConfig
 from unroll.nn.attention.none import NoAttention, NoAttentionConfig
@@ -37,11 +37,9 @@ class OneToManyConfig(TokenGeneratorConfig):
 class OneToMany(TokenGenerator):
     """The decoder starts from tanh(W context + b), with weights of their own for every layer, h and c."""
 
-    def __init__(
-        self, config: OneToManyConfig, spec: DataSpec, optimizer: OptimizerConfig, scheduler: SchedulerConfig
-    ) -> None:
+    def __init__(self, config: OneToManyConfig, spec: DataSpec) -> None:
         attention = NoAttention(NoAttentionConfig(), config.hidden_size, 0)
-        super().__init__(config, spec, optimizer, scheduler, attention)
+        super().__init__(config, spec, attention)
         self.scaling = Scaling(spec.input_mean, spec.input_std, spec.input_size)
         self.project = nn.ModuleList(
             nn.ModuleList(

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unroll.batch import SequenceBatch, mask_from_lengths
-from unroll.config.components import ModelConfig, OptimizerConfig, SchedulerConfig
+from unroll.config.components import ModelConfig
 from unroll.models.base import Example, Forecast, SequenceModel
 from unroll.models.naive import naive_forecast
 from unroll.models.target_metrics import TargetMetrics
@@ -27,10 +27,8 @@ class PointwiseModel(SequenceModel):
     Padding is left out before loss and metrics: both are means over sequences, or over valid steps.
     """
 
-    def __init__(
-        self, config: ModelConfig, spec: DataSpec, optimizer: OptimizerConfig, scheduler: SchedulerConfig
-    ) -> None:
-        super().__init__(config, spec, optimizer, scheduler)
+    def __init__(self, config: ModelConfig, spec: DataSpec) -> None:
+        super().__init__(config, spec)
         self.target = build_target(spec)
         self._report: dict[str, Any] = {}
         self.metrics = nn.ModuleDict({stage: self.target.metrics() for stage in ("valid", "test")})

@@ -6,7 +6,7 @@ from typing import ClassVar
 from omegaconf import MISSING
 
 from unroll.batch import SequenceBatch
-from unroll.config.components import AttentionConfig, OptimizerConfig, SchedulerConfig
+from unroll.config.components import AttentionConfig
 from unroll.config.registry import build, builds, register
 from unroll.models.token_generator import TokenGenerator, TokenGeneratorConfig
 from unroll.nn.backbone import build_recurrence
@@ -35,12 +35,10 @@ class Seq2SeqConfig(TokenGeneratorConfig):
 class Seq2Seq(TokenGenerator):
     """Encoder-decoder (Sutskever et al. 2014; Cho et al. 2014) with optional attention."""
 
-    def __init__(
-        self, config: Seq2SeqConfig, spec: DataSpec, optimizer: OptimizerConfig, scheduler: SchedulerConfig
-    ) -> None:
+    def __init__(self, config: Seq2SeqConfig, spec: DataSpec) -> None:
         recurrence = build_recurrence(config, config.embedding_size)
         attention = build(config.attention, config.hidden_size, recurrence.output_size)
-        super().__init__(config, spec, optimizer, scheduler, attention)
+        super().__init__(config, spec, attention)
         self.encoder = Encoder(spec.input_size, config.embedding_size, recurrence, config.dropout)
         self.bridge = Bridge(
             config.hidden_size, config.num_layers, recurrence.directions, recurrence.state_size

@@ -8,7 +8,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unroll.batch import SequenceBatch
-from unroll.config.components import OptimizerConfig, SchedulerConfig
 from unroll.config.registry import builds, register, require
 from unroll.models.pointwise import PointwiseModel
 from unroll.models.targets import Values
@@ -50,14 +49,8 @@ class Seq2SeqContinuous(PointwiseModel):
     or, in training and as often as teacher forcing says, the true one. It never sees a target in a test.
     """
 
-    def __init__(
-        self,
-        config: Seq2SeqContinuousConfig,
-        spec: DataSpec,
-        optimizer: OptimizerConfig,
-        scheduler: SchedulerConfig,
-    ) -> None:
-        super().__init__(config, spec, optimizer, scheduler)
+    def __init__(self, config: Seq2SeqContinuousConfig, spec: DataSpec) -> None:
+        super().__init__(config, spec)
         self.config = config
         self.encoder = Backbone(config, spec)
         encoder = self.encoder.recurrence

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from unroll.batch import SequenceBatch
-from unroll.config.components import OptimizerConfig, RecurrentConfig, SchedulerConfig
+from unroll.config.components import RecurrentConfig
 from unroll.config.registry import require
 from unroll.models.base import Example, SequenceModel
 from unroll.models.metrics import SequenceErrors
@@ -54,15 +54,8 @@ class TokenGenerator(SequenceModel):
     error rates are those of decoded outputs, for which no target is seen.
     """
 
-    def __init__(
-        self,
-        config: TokenGeneratorConfig,
-        spec: DataSpec,
-        optimizer: OptimizerConfig,
-        scheduler: SchedulerConfig,
-        attention: Attention,
-    ) -> None:
-        super().__init__(config, spec, optimizer, scheduler)
+    def __init__(self, config: TokenGeneratorConfig, spec: DataSpec, attention: Attention) -> None:
+        super().__init__(config, spec)
         self.config = config
         recurrence = build_recurrence(config, config.embedding_size, decoder=True)
         self.decoder = Decoder(spec.target_size, config.embedding_size, recurrence, attention, config.dropout)

@@ -7,21 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from unroll.errors import InputError
-from unroll.foreign import read_json, read_yaml
+from unroll.foreign import read_json
 from unroll.redact import redact, redacted
 from unroll.report.values import flat, measured, text_of
+from unroll.runs.folder import RunFolder
+from unroll.runs.metrics import Curve
 
 MOST_POINTS = 400
 """Of a longer curve so many points are kept, evenly: a plot has no pixels for more."""
-
-
-@dataclass(kw_only=True, slots=True)
-class Curve:
-    """A metric over the steps of training."""
-
-    steps: list[int] = field(default_factory=list)
-    epochs: list[int | None] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -49,13 +42,21 @@ class Run:
     faults: list[str] = field(default_factory=list)
 
 
-def read_run(folder: Path, name: str) -> Run:
+def read_run(path: Path, name: str) -> Run:
     """One run; what cannot be read is told in its `faults`."""
-    run = Run(folder=folder, name=name, pictures=sorted(folder.glob("*.png")))
-    files = [folder / file for file in READERS if (folder / file).is_file()]
+    folder = RunFolder(path)
+    run = Run(folder=path, name=name, pictures=folder.pictures())
+    readers: dict[Path, Callable[[Run, RunFolder], None]] = {
+        folder.config: _read_config,
+        folder.results: _read_results,
+        folder.trial: _read_trial,
+        folder.metrics: _read_curves,
+        folder.examples: _read_examples,
+    }
+    files = [file for file in readers if file.is_file()]
     for file in files:
         try:
-            READERS[file.name](run, file)
+            readers[file](run, folder)
         except InputError as error:
             run.faults.append(str(error))
         except (OSError, ValueError, csv.Error) as error:
@@ -65,12 +66,12 @@ def read_run(folder: Path, name: str) -> Run:
     return run
 
 
-def _read_config(run: Run, path: Path) -> None:
-    run.config = flat(redacted(read_yaml(path)))
+def _read_config(run: Run, folder: RunFolder) -> None:
+    run.config = flat(redacted(folder.read_config()))
 
 
-def _read_results(run: Run, path: Path) -> None:
-    results = read_json(path)
+def _read_results(run: Run, folder: RunFolder) -> None:
+    results = folder.read_results() or {}
     run.state = "finished"
     run.test = {key.removeprefix("test/"): value for key, value in measured(results.get("test")).items()}
     run.objectives = measured(results.get("best"))
@@ -78,8 +79,8 @@ def _read_results(run: Run, path: Path) -> None:
     run.costs = measured(results)
 
 
-def _read_trial(run: Run, path: Path) -> None:
-    trial = read_json(path)
+def _read_trial(run: Run, folder: RunFolder) -> None:
+    trial = read_json(folder.trial)
     run.state = str(trial.get("state", run.state))
     run.reason = redact(str(trial.get("reason") or ""))
     overrides = trial.get("overrides")
@@ -96,40 +97,17 @@ def _maximised(directions: Any) -> set[str]:
     return {key for key, direction in known if direction == "maximize"}
 
 
-def _read_curves(run: Run, path: Path) -> None:
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        for row in rows:
-            try:
-                _add_to_curves(run.curves, row)
-            except (KeyError, ValueError, TypeError) as error:
-                raise InputError(f"{path}:{rows.line_num}: is no line of metrics ({error})") from error
-    for curve in run.curves.values():
-        kept = slice(None, None, -(-len(curve.steps) // MOST_POINTS))
-        curve.steps, curve.epochs, curve.values = curve.steps[kept], curve.epochs[kept], curve.values[kept]
+def _read_curves(run: Run, folder: RunFolder) -> None:
+    for name, curve in folder.read_curves().items():
+        if name == "train/loss" or name.startswith("valid/"):
+            kept = slice(None, None, -(-len(curve.steps) // MOST_POINTS))
+            run.curves[name] = Curve(
+                steps=curve.steps[kept], epochs=curve.epochs[kept], values=curve.values[kept]
+            )
 
 
-def _add_to_curves(curves: dict[str, Curve], row: dict[str | Any, str | Any]) -> None:
-    for name, value in row.items():
-        if value and isinstance(name, str) and (name == "train/loss" or name.startswith("valid/")):
-            step, epoch, number = int(row["step"]), int(row["epoch"]), float(value)
-            curve = curves.setdefault(name, Curve())
-            curve.steps.append(step)
-            curve.epochs.append(epoch)
-            curve.values.append(number)
-
-
-def _read_examples(run: Run, path: Path) -> None:
-    with path.open(newline="", encoding="utf-8") as file:
+def _read_examples(run: Run, folder: RunFolder) -> None:
+    with folder.examples.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
     told = {at for row in rows[1:] for at, text in enumerate(row) if text}  # not `right` of numbers
     run.examples = [[text for at, text in enumerate(row) if at in told] for row in rows if told]
-
-
-READERS: dict[str, Callable[[Run, Path], None]] = {
-    "config.yaml": _read_config,
-    "results.json": _read_results,
-    "trial.json": _read_trial,
-    "metrics.csv": _read_curves,
-    "examples.csv": _read_examples,
-}

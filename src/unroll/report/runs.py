@@ -6,9 +6,7 @@ from pathlib import Path
 
 from unroll.errors import InputError
 from unroll.report.files import Run, read_run
-
-MARKS = ("trial.json", "results.json", "config.yaml")
-"""A folder with one of these is a run's."""
+from unroll.runs.folder import RunFolder
 
 NOT_RUNS = ("wandb", "checkpoints")
 
@@ -36,10 +34,10 @@ def _find(path: Path) -> Iterator[Path]:
     for name, children, _ in os.walk(path):
         folder = Path(name)
         children[:] = sorted(child for child in children if child not in NOT_RUNS and child[0] != ".")
-        is_sweep = any((folder / child / "trial.json").exists() for child in children)
-        if not is_sweep and any((folder / mark).is_file() for mark in MARKS):
+        is_sweep = any(RunFolder(folder / child).trial.exists() for child in children)
+        if not is_sweep and RunFolder(folder).is_a_run():
             children.clear()
             found = True
             yield folder
     if not found:
-        raise InputError(f"{path}: holds no runs; a run's folder has one of {', '.join(MARKS)}")
+        raise InputError(f"{path}: holds no runs; a run's folder has one of {', '.join(RunFolder.MARKS)}")

@@ -2,16 +2,10 @@
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-from unroll.errors import MissingEnvironmentError, reason
 
 TEMPORARY = ".tmp"
 PREVIOUS = ".prev"
-
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 def write(path: Path, content: bytes | str, *, keep_previous: bool = False) -> None:
@@ -58,26 +52,3 @@ def clean(folder: Path) -> None:
     """Remove what a killed process has left half written, and may not write again."""
     for file in folder.glob(f"*{TEMPORARY}"):
         file.unlink()
-
-
-@contextmanager
-def disk_errors(run_dir: Path) -> Iterator[None]:
-    """Say in one line that a run's folder cannot be written to.
-
-    Raises:
-        MissingEnvironmentError: in place of an OSError of a disk.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _DISK:
-            raise
-        raise cannot_write(run_dir, error) from error
-
-
-def cannot_write(run_dir: Path, error: OSError) -> MissingEnvironmentError:
-    """What to say of it."""
-    return MissingEnvironmentError(
-        f"{error.filename or run_dir}: cannot be written ({reason(error)}); what was saved before is whole: "
-        f"mend that, then go on with `unroll resume {run_dir}`"
-    )

@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from unroll.config.compose import CONF, check
 from unroll.config.mistakes import composition_errors
+from unroll.runs.folder import RunFolder
 from unroll.sweep.space import Space
 
 LAUNCHER = "hydra/launcher"
@@ -48,9 +49,9 @@ class Commands:
             *(f"{key}={_quoted(str(value))}" for key, value in own.items()),
         ]
 
-    def folder(self, number: int) -> Path:
+    def folder(self, number: int) -> RunFolder:
         """The folder of a trial."""
-        return self._folder / f"{number:04d}"
+        return RunFolder(self._folder / f"{number:04d}")
 
     def values(self, overrides: Sequence[str]) -> dict[str, Any]:
         """The checked config of a trial.

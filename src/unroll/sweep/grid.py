@@ -8,12 +8,12 @@ from unroll.config.registry import to_dict
 from unroll.config.root import load
 from unroll.config.sweep import SweepConfig
 from unroll.errors import InputError
-from unroll.foreign import read_yaml
+from unroll.runs.folder import RunFolder
 from unroll.sweep.commands import Commands
 from unroll.sweep.objectives import Objectives
 from unroll.sweep.source import Source
 from unroll.sweep.space import Space
-from unroll.sweep.trials import RECORD, Record, State, Trial, identity, read_record
+from unroll.sweep.trials import Record, State, Trial, identity, read_record
 
 
 class Grid(Source):
@@ -68,7 +68,7 @@ class Grid(Source):
 
     def _prepare(self) -> None:
         """Number the trials: those that are there as they are, the others behind them."""
-        found = [read_record(file.parent) for file in self._folder.glob(f"*/{RECORD}")]
+        found = [read_record(folder) for folder in map(RunFolder, self._folder.glob("*"))]
         records = [record for record in found if record is not None]
         records.sort(key=lambda record: (record.identity in self._varied, record.number))
         known = {self._name(record): record.number for record in records}
@@ -86,7 +86,7 @@ class Grid(Source):
         if record.identity in self._varied:
             return record.identity
         try:
-            written = read_yaml(self._commands.folder(record.number) / "config.yaml")
+            written = self._commands.folder(record.number).read_config()
             return identity(to_dict(load(written, light=True)))
         except InputError:  # no run has been begun, or the key has another name since
             return record.identity

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from unroll.config.sweep import SweepConfig
-from unroll.sweep.trials import OUTPUT, Trial
+from unroll.runs.folder import RunFolder
+from unroll.sweep.trials import Trial
 from unroll.training.processes import sockets
 
 BEFORE_OTHERS = 500
@@ -124,7 +125,7 @@ def _main(task: Task) -> None:
     os.setsid()
     threading.Thread(target=_die_with_the_sweep, daemon=True).start()
     _offer_to_the_kernel()
-    _write_to(Path(task.values["run_dir"]) / OUTPUT)
+    _write_to(RunFolder(Path(task.values["run_dir"])).output)
     os.environ.update(task.environment)
     sys.argv = task.argv
     from unroll.sweep.run_trial import run_trial

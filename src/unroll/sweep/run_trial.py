@@ -8,11 +8,13 @@ from typing import Any
 
 from unroll.config.sweep import Pruner, SweepConfig
 from unroll.errors import Stopped, UnrollError
+from unroll.runs.folder import RunFolder
 from unroll.sweep.locks import Ownership
 from unroll.sweep.objectives import Objectives
 from unroll.sweep.trials import State, read_record
 from unroll.terminal import DEBUG, one_line
 from unroll.training.logging import loggers
+from unroll.training.processes.rank import is_first
 from unroll.training.pruning import PrunedError, Report, Reports
 from unroll.training.run import run
 
@@ -22,14 +24,14 @@ def run_trial(values: dict[str, Any], sweep: SweepConfig) -> int:
 
     What goes wrong is told on stderr and in trial.json. Where a trial has several processes, each comes here.
     """
-    folder = Path(values["run_dir"])
-    ownership = Ownership(folder.parent / ".locks" / folder.name)
+    folder = RunFolder(Path(values["run_dir"]))
+    ownership = Ownership(folder.path.parent / ".locks" / folder.path.name)
     ownership.join()
     code = 0
     _begin(folder)
     try:
         callbacks = [] if sweep.pruner is Pruner.none else [_reports(sweep, folder)]
-        run(values, run_dir=folder, callbacks=callbacks, resume=True)
+        run(values, run_dir=folder.path, callbacks=callbacks, resume=True)
     except PrunedError:
         _tell(folder, State.pruned, "others had come further after as many epochs", code)
     except Stopped as error:  # and saved: it is not over
@@ -56,7 +58,7 @@ def run_trial(values: dict[str, Any], sweep: SweepConfig) -> int:
     return code
 
 
-def _begin(folder: Path) -> None:
+def _begin(folder: RunFolder) -> None:
     """Say that the trial runs."""
     record = read_record(folder)
     if record is not None and record.state is State.waiting:
@@ -64,7 +66,7 @@ def _begin(folder: Path) -> None:
         record.write(folder)
 
 
-def _tell(folder: Path, state: State, reason: str, code: int) -> None:
+def _tell(folder: RunFolder, state: State, reason: str, code: int) -> None:
     """Say how the trial has ended; of several processes the first one does."""
     record = read_record(folder)
     if record is not None and record.state is State.running:
@@ -72,20 +74,19 @@ def _tell(folder: Path, state: State, reason: str, code: int) -> None:
         record.write(folder)
 
 
-def _reports(sweep: SweepConfig, folder: Path) -> Reports:
+def _reports(sweep: SweepConfig, folder: RunFolder) -> Reports:
     metric = next(iter(sweep.directions), None)
-    first = os.environ.get("LOCAL_RANK", "0") == "0"
-    return Reports(metric, _reporter(sweep, folder) if first else None)
+    return Reports(metric, _reporter(sweep, folder) if is_first() else None)
 
 
-def _reporter(sweep: SweepConfig, folder: Path) -> Report:
+def _reporter(sweep: SweepConfig, folder: RunFolder) -> Report:
     """What enters a trial's measures into the study, and asks it whether to stop."""
     import optuna
 
     from unroll.sweep.journal import open_study
 
-    study = open_study(folder.parent, Objectives(sweep.directions).directions, sweep.pruner)
-    frozen = study.get_trials(deepcopy=False)[int(folder.name)]
+    study = open_study(folder.path.parent, Objectives(sweep.directions).directions, sweep.pruner)
+    frozen = study.get_trials(deepcopy=False)[int(folder.path.name)]
     trial = optuna.trial.Trial(study, frozen._trial_id)
 
     def report(value: float, epoch: int) -> bool:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from unroll.errors import InputError
+from unroll.foreign import read_json
 from unroll.sweep.commands import Commands
 from unroll.sweep.locks import Ownership, exclusive
 from unroll.sweep.objectives import Objectives
-from unroll.sweep.trials import Record, State, Trial, identity, read_json, read_record, read_results
+from unroll.sweep.trials import Record, State, Trial, identity, read_record
 
 DEFINITION = "sweep.json"
 
@@ -35,7 +36,7 @@ class Source(ABC):
         """
         with exclusive(self._lock("sweep")):
             path = self._folder / DEFINITION
-            before = read_json(path)
+            before = read_json(path) if path.is_file() else {}
             for key, value in definition.items():
                 if before and before.get(key) != value:
                     raise InputError(
@@ -67,7 +68,7 @@ class Source(ABC):
         """
         try:
             if trial.record.state is State.finished:
-                self._objectives.measure(trial.record, read_results(trial.folder) or {})
+                self._objectives.measure(trial.record, trial.folder.read_results() or {})
             with exclusive(self._lock("sweep")):
                 self._note(trial)
         finally:

@@ -9,9 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from unroll.runs.folder import RunFolder
 from unroll.sweep.objectives import best_first
 from unroll.sweep.space import Space, rounded
-from unroll.sweep.trials import OUTPUT, Record, State, read_results
+from unroll.sweep.trials import Record, State
 
 ARROWS = {"minimize": "↓", "maximize": "↑"}
 
@@ -53,7 +54,7 @@ class Terminal:
         if record.state is State.finished:
             words += [f"{name} {value:.4g}" for name, value in record.values.items()]
         elif record.state.is_failure:
-            words.append(f"{record.reason} ({self._folder / f'{record.number:04d}' / OUTPUT})")
+            words.append(f"{record.reason} ({self._trial(record).output})")
         if record.seconds is not None:
             words.append(f"{record.seconds:.0f} s")
         self.say("  ".join([place, *words]))
@@ -78,8 +79,11 @@ class Terminal:
         Console(width=None if sys.stdout.isatty() else WIDTH_OF_FILES).print(table)
         self._write(ordered, keys)
 
+    def _trial(self, record: Record) -> RunFolder:
+        return RunFolder(self._folder / f"{record.number:04d}")
+
     def _write(self, ordered: Sequence[Record], keys: list[str]) -> None:
-        rows = [_row(record, self._folder / f"{record.number:04d}") for record in ordered]
+        rows = [_row(record, self._trial(record)) for record in ordered]
         columns = list(dict.fromkeys(["number", "state", *keys, *(key for row in rows for key in row)]))
         with self.table.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns, restval="")
@@ -87,9 +91,9 @@ class Terminal:
             writer.writerows(rows)
 
 
-def _row(record: Record, folder: Path) -> Mapping[str, Any]:
+def _row(record: Record, folder: RunFolder) -> Mapping[str, Any]:
     """All that is known of a trial, in one row."""
-    results = read_results(folder) or {}
+    results = folder.read_results() or {}
     measured = {key: value for key, value in results.items() if isinstance(value, int | float)}
     return {
         "number": f"{record.number:04d}",
@@ -102,5 +106,5 @@ def _row(record: Record, folder: Path) -> Mapping[str, Any]:
         "seconds": record.seconds,
         "exit_code": record.exit_code,
         "reason": record.reason,
-        "folder": folder,
+        "folder": folder.path,
     }

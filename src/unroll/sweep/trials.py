@@ -3,20 +3,16 @@
 import dataclasses
 import hashlib
 import json
-import shutil
 import signal
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
+from unroll.errors import InputError
+from unroll.foreign import read_json
 from unroll.redact import redact
-from unroll.runs import files as safe_files
+from unroll.runs.folder import RunFolder
 from unroll.sweep.locks import Ownership
-
-RECORD = "trial.json"
-RESULTS = "results.json"
-OUTPUT = "output.txt"
 
 OWN_WAY = {"run_dir": True, "logger": True, "sweep": True, "trainer": {"threads": True, "progress_bar": True}}
 """Keys that change nothing of what a run learns."""
@@ -70,37 +66,23 @@ class Record:
             State.timed_out,
         )
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: RunFolder) -> None:
         """Write trial.json, at once or not at all."""
         values = dataclasses.asdict(self) | {
             "state": self.state.value,
             "overrides": [redact(override) for override in self.overrides],
         }
-        folder.mkdir(parents=True, exist_ok=True)
-        safe_files.write(folder / RECORD, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+        folder.path.mkdir(parents=True, exist_ok=True)
+        folder.write_json(folder.trial, values)
 
 
-def read_record(folder: Path) -> Record | None:
+def read_record(folder: RunFolder) -> Record | None:
     """The record of a trial's folder; None where there is none that can be read."""
-    values = read_json(folder / RECORD)
     try:
+        values = read_json(folder.trial)
         return Record(**{**values, "state": State(values["state"])})
-    except (KeyError, TypeError, ValueError):
+    except (InputError, KeyError, TypeError, ValueError):
         return None
-
-
-def read_results(folder: Path) -> dict[str, Any] | None:
-    """What results.json holds, or None where a run has not come to it."""
-    return read_json(folder / RESULTS) or None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """What a JSON file holds; nothing where it is missing or torn."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}
 
 
 def identity(values: dict[str, Any]) -> str:
@@ -122,7 +104,7 @@ class Trial:
     """A trial that is this process's to run: its record, its folder, its command line, its config."""
 
     record: Record
-    folder: Path
+    folder: RunFolder
     overrides: list[str]
     values: dict[str, Any]
     ownership: Ownership
@@ -130,26 +112,22 @@ class Trial:
     @property
     def is_over(self) -> bool:
         """Whether the run has written its results."""
-        return read_results(self.folder) is not None
+        return self.folder.read_results() is not None
 
     def begin(self, *, anew: bool) -> None:
         """Say that it runs; `anew` in an empty folder, without what an earlier attempt left.
 
         The record stays until the new one takes its place: a trial without one would be a stranger.
         """
-        if anew and self.folder.exists():
-            for path in self.folder.iterdir():
-                if path.is_dir():
-                    shutil.rmtree(path)
-                elif path.name != RECORD:
-                    path.unlink()
+        if anew:
+            self.folder.empty(besides=self.folder.trial)
         self.record.state = State.running
         self.record.write(self.folder)
 
     def conclude(self, exit_code: int | None, seconds: float | None, *, timed_out: bool = False) -> None:
         """Find out how it ended, where its own process has not said so."""
         record = read_record(self.folder) or self.record
-        results = read_results(self.folder)
+        results = self.folder.read_results()
         if seconds is None and results is not None:
             seconds = results.get("seconds")
         record.seconds = round(seconds, 2) if seconds is not None else None

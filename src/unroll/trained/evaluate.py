@@ -6,6 +6,7 @@ from unroll.config.registry import from_dict
 from unroll.data.module import SequenceDataModule, build_data
 from unroll.errors import InputError
 from unroll.models.base import SequenceModel
+from unroll.runs.checkpoints import find
 from unroll.training import checkpoints
 from unroll.training.bare_trainer import bare_trainer, quiet
 
@@ -16,7 +17,7 @@ def data_of(run: Path) -> SequenceDataModule:
     Raises:
         InputError: the checkpoint does not say what data it learned from.
     """
-    path = checkpoints.find(run)
+    path = find(run)
     plain = checkpoints.read(path).get("datamodule_hyper_parameters")
     seed = plain.get("seed") if isinstance(plain, dict) else None
     if not isinstance(plain, dict) or not isinstance(seed, int) or "data" not in plain:

@@ -28,6 +28,10 @@ class StepSeeds(pl.Callback):
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
+    @property
+    def state_key(self) -> str:
+        return "StepSeeds"
+
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
@@ -53,6 +57,10 @@ class EpochLines(pl.Callback):
     def __init__(self) -> None:
         self.start = time.perf_counter()
 
+    @property
+    def state_key(self) -> str:
+        return "EpochLines"
+
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
@@ -66,6 +74,10 @@ class EpochLines(pl.Callback):
 
 class KeepMetrics(pl.Callback):
     """Puts the metrics of the last validation into checkpoints: the best one knows what it was best with."""
+
+    @property
+    def state_key(self) -> str:
+        return "KeepMetrics"
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -86,6 +98,10 @@ class Throughput(pl.Callback):
         self.seconds = 0.0
         self._since: float | None = None
         self._trainer: pl.Trainer | None = None
+
+    @property
+    def state_key(self) -> str:
+        return "Throughput"
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self._trainer = trainer

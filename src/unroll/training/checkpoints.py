@@ -1,8 +1,6 @@
-"""Checkpoint files: sealed with a checksum, written whole or not at all, found and read."""
+"""Checkpoints: what Lightning writes and reads them with, and what has to be right before one is used."""
 
-import hashlib
 import io
-import logging
 import pickle
 import re
 import zipfile
@@ -17,20 +15,13 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from unroll.errors import InputError, UnrollError
-from unroll.export import safetensors as exports
+from unroll.export import safetensors
 from unroll.foreign import require_plain
 from unroll.models.base import SequenceModel, load_model
 from unroll.runs import archive
-from unroll.runs import files as safe_files
-
-log = logging.getLogger("unroll")
-
-FOLDER = "checkpoints"
-LAST = "last.ckpt"
-BEST = "best.ckpt"
-
-_SEAL = b"sha256:"
-_SEAL_SIZE = len(_SEAL) + 64
+from unroll.runs.checkpoints import checksum_holds, find, seal
+from unroll.runs.files import write
+from unroll.runs.folder import RunFolder
 
 
 class CheckpointFiles(CheckpointIO):
@@ -51,7 +42,7 @@ class CheckpointFiles(CheckpointIO):
         self.failure = None
         try:
             path.parent.mkdir(exist_ok=True)
-            safe_files.write(path, seal(buffer.getvalue()), keep_previous=path.name == LAST)
+            write(path, seal(buffer.getvalue()), keep_previous=path.name == RunFolder.LAST)
         except OSError as error:
             self.failure = error
 
@@ -64,74 +55,17 @@ class CheckpointFiles(CheckpointIO):
         Path(path).unlink(missing_ok=True)
 
 
-def seal(data: bytes) -> bytes:
-    """A zip archive of torch with its SHA-256 as the archive's comment; torch itself checks nothing."""
-    assert data.endswith(b"\0\0"), "an archive without a comment ends with the length of it, 0"
-    comment = _SEAL + hashlib.sha256(data).hexdigest().encode()
-    return data[:-2] + len(comment).to_bytes(2, "little") + comment
-
-
-def is_whole(path: Path) -> bool:
-    """Whether a file is a checkpoint with the checksum that it says."""
-    return path.is_file() and _checksum_holds(path) is True
-
-
-def _checksum_holds(path: Path) -> bool | None:
-    """None if there is no checksum."""
-    content = path.read_bytes()
-    if not content[-_SEAL_SIZE:].startswith(_SEAL):
-        return None
-    return seal(content[: -_SEAL_SIZE - 2] + b"\0\0") == content
-
-
-def recover(run_dir: Path) -> Path | None:
-    """The newest whole checkpoint of a run's folder, as its last.ckpt; None if it has none yet.
-
-    Raises:
-        InputError: there are some, and all are torn.
-    """
-    last = run_dir / FOLDER / LAST
-    before = safe_files.previous(last)
-    if is_whole(last):
-        return last
-    if is_whole(before):
-        what = "its checksum does not match" if last.exists() else "is missing"
-        log.info("%s: %s; going on from the one before it", last, what)
-        before.replace(last)
-        return last
-    if last.exists() or before.exists():
-        raise InputError(f"{last}: is torn, and so is the one before it; start a new run")
-    return None
-
-
-def find(run: Path) -> Path:
-    """The checkpoint of a run: the file itself, or in a run's folder the best (without one, the last).
-
-    Of an export it is the file of its weights.
-
-    Raises:
-        InputError: there is none.
-    """
-    if run.is_file():
-        return run
-    for path in (run / FOLDER / BEST, run / FOLDER / LAST, run / exports.WEIGHTS):
-        if path.is_file():
-            return path
-    what = "holds no checkpoint" if run.is_dir() else "no such run"
-    raise InputError(f"{run}: {what}; give a run's folder (as outputs/seq2seq/…/…) or a .ckpt file")
-
-
 def read(path: Path) -> dict[str, Any]:
     """The content of a checkpoint file: tensors and plain values, never code.
 
     Raises:
         InputError: the file is unreadable, or holds more than that.
     """
-    if path.name == exports.WEIGHTS:
-        return exports.read(path)
+    if path.name == RunFolder.WEIGHTS:
+        return safetensors.read(path)
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path}: not a checkpoint, or a torn one; give a .ckpt file that a run has written")
-    if _checksum_holds(path) is False:
+    if checksum_holds(path) is False:
         raise InputError(f"{path}: its checksum does not match, it is torn or was changed; give another")
     archive.require_harmless(path)
     try:

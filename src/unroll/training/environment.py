@@ -52,16 +52,11 @@ def environment(config: TrainerConfig) -> dict[str, Any]:
     }
 
 
-def number(variable: str) -> int:
-    """A number that a launcher of processes has put into the environment; 0 without it.
-
-    Raises:
-        MissingEnvironmentError: it is none.
-    """
-    text = os.environ.get(variable) or "0"
-    if not text.isdecimal():
-        raise MissingEnvironmentError(f"{variable}={text}: is no number; it is a launcher's to set: unset it")
-    return int(text)
+def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What `environment` says differently now, in words."""
+    return [
+        f"{key} was {before.get(key)}, is {value}" for key, value in now.items() if before.get(key) != value
+    ]
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """How far the gradient reaches back in time, watched while a model learns."""
 
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -10,9 +9,8 @@ from unroll.errors import InputError
 from unroll.inspect.gradients import gradient_flow
 from unroll.inspect.recording import recurrences
 from unroll.models.base import SequenceModel
+from unroll.runs.folder import RunFolder
 from unroll.training.logging.loggers import log_image
-
-CSV, PICTURE = "gradients.csv", "gradients.png"
 
 
 class GradientNorms(pl.Callback):
@@ -23,10 +21,14 @@ class GradientNorms(pl.Callback):
     full precision, that leaves training as it is, to the bit.
     """
 
-    def __init__(self, every: int, run_dir: Path) -> None:
+    def __init__(self, every: int, folder: RunFolder) -> None:
         self.every = every
-        self.run_dir = run_dir
+        self.folder = folder
         self._last = -1
+
+    @property
+    def state_key(self) -> str:
+        return "GradientNorms"
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         try:
@@ -37,7 +39,7 @@ class GradientNorms(pl.Callback):
             ) from error
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        file = self.run_dir / CSV
+        file = self.folder.gradients
         if not trainer.is_global_zero or not file.exists():
             return
         # The run goes on from a checkpoint: what was written after that, perhaps in part, will come again.
@@ -69,9 +71,9 @@ class GradientNorms(pl.Callback):
             vars(pl_module).update(attributes)
         rows = flow.frame().drop(columns="model")
         rows.insert(0, "optimizer_step", step)
-        file = self.run_dir / CSV
+        file = self.folder.gradients
         rows.to_csv(file, mode="a", header=not file.exists(), index=False)
         figure = flow.figure()
         figure.suptitle(f"before optimizer step {step + 1}")
-        figure.savefig(self.run_dir / PICTURE, dpi=120)
-        log_image("train/gradients", self.run_dir / PICTURE)
+        figure.savefig(self.folder.picture("gradients"), dpi=120)
+        log_image("train/gradients", self.folder.picture("gradients"))

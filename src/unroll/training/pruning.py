@@ -31,6 +31,10 @@ class Reports(pl.Callback):
         self.metric = metric
         self.report = report
 
+    @property
+    def state_key(self) -> str:
+        return "Reports"
+
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, SequenceModel)
         metric = self.metric or pl_module.monitor[0]

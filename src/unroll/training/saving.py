@@ -11,8 +11,9 @@ from unroll.batch import SequenceBatch
 from unroll.config.root import TrainerConfig
 from unroll.errors import UnrollError
 from unroll.models.base import SequenceModel
-from unroll.runs import files as safe_files
-from unroll.training.checkpoints import BEST, FOLDER, LAST, CheckpointFiles
+from unroll.runs.files import previous
+from unroll.runs.folder import RunFolder
+from unroll.training.checkpoints import CheckpointFiles
 from unroll.training.logging import loggers
 from unroll.training.signals import Signals, agree, stopped
 
@@ -36,7 +37,7 @@ class Saving(pl.Callback):
 
     def __init__(
         self,
-        run_dir: Path,
+        folder: RunFolder,
         model: SequenceModel,
         config: TrainerConfig,
         signals: Signals,
@@ -49,7 +50,7 @@ class Saving(pl.Callback):
         self.best: float | None = None
         self.finished = False
         self.has_begun = False
-        self._run_dir = run_dir
+        self._folder = folder
         self._metric, self._mode = model.monitor
         self._every_steps = config.checkpoint_every_steps
         self._every_seconds = 60 * (config.checkpoint_every_minutes or 0)
@@ -60,13 +61,13 @@ class Saving(pl.Callback):
         self._saved_step = 0
 
     @property
-    def last_file(self) -> Path:
-        return self._run_dir / FOLDER / LAST
+    def state_key(self) -> str:
+        return "Saving"
 
     @property
     def best_file(self) -> Path:
         """The best; without one (the run has ended before its first validation) the last."""
-        return self.last_file if self.best is None else self._run_dir / FOLDER / BEST
+        return self._folder.last if self.best is None else self._folder.best
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.has_begun = True
@@ -132,11 +133,11 @@ class Saving(pl.Callback):
         # A mean over the epoch would have to be kept in the middle of it.
         assert not any(result.meta.on_epoch for result in trainer.fit_loop.epoch_loop._results.values())
         # The best first: a checkpoint that knows of a best is one whose best is there.
-        for name in (BEST, LAST) if self._is_best else (LAST,):
-            trainer.save_checkpoint(self._run_dir / FOLDER / name)
+        for file in (self._folder.best, self._folder.last) if self._is_best else (self._folder.last,):
+            trainer.save_checkpoint(file)
             failure = trainer.strategy.broadcast(self.files.failure)
             if failure is not None:
-                self._end(trainer, safe_files.cannot_write(self._run_dir, failure))
+                self._end(trainer, self._folder.cannot_write(failure))
         self._is_best = False
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
 
@@ -146,7 +147,7 @@ class Saving(pl.Callback):
             self.finished = True
             self.save(trainer)
             if trainer.is_global_zero:
-                safe_files.previous(self.last_file).unlink(missing_ok=True)
+                previous(self._folder.last).unlink(missing_ok=True)
 
     def state_dict(self) -> dict[str, Any]:
         logged = loggers.place(self._destinations)
@@ -194,7 +195,7 @@ class Saving(pl.Callback):
             self._end_by(trainer, signal_number)
 
     def _end_by(self, trainer: pl.Trainer, signal_number: int) -> None:
-        self._end(trainer, stopped(signal_number, self._run_dir, trainer.global_step))
+        self._end(trainer, stopped(signal_number, self._folder, trainer.global_step))
 
     def _end(self, trainer: pl.Trainer, error: UnrollError) -> None:
         """End all processes together; the first says why. (If another fails, Lightning kills the first.)"""

@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 import torch
 
 from unroll.errors import Stopped
+from unroll.runs.folder import RunFolder
 
 STOPPING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGINT)
 
@@ -63,10 +64,10 @@ def agree(trainer: pl.Trainer, *numbers: int) -> list[int]:
     return largest
 
 
-def stopped(number: int, run_dir: Any, step: int) -> Stopped:
+def stopped(number: int, folder: RunFolder, step: int) -> Stopped:
     """What ends a run that a signal has stopped, once it is saved."""
     return Stopped(
         f"stopped by {signal.Signals(number).name} after step {step}; "
-        f"`unroll resume {run_dir}` goes on from there",
+        f"`unroll resume {folder}` goes on from there",
         signal_number=number,
     )

@@ -15,6 +15,7 @@ from lightning.pytorch.profilers import PyTorchProfiler, SimpleProfiler
 from unroll.config.root import Accelerator, Profiler, TrainConfig, TrainerConfig
 from unroll.errors import MissingEnvironmentError
 from unroll.models.base import SequenceModel
+from unroll.runs.folder import RunFolder
 from unroll.training import checkpoints
 from unroll.training.callbacks import EpochLines, KeepMetrics, StepSeeds
 from unroll.training.environment import processes
@@ -49,12 +50,12 @@ def require_device(config: TrainerConfig) -> None:
 
 def build_trainer(
     config: TrainerConfig,
-    run_dir: Path,
+    folder: RunFolder,
     destinations: list[Logger],
     callbacks: list[Callback],
     files: checkpoints.CheckpointFiles,
 ) -> pl.Trainer:
-    """A trainer that does what the config says and writes below `run_dir` alone."""
+    """A trainer that does what the config says and writes below the folder alone."""
     return pl.Trainer(
         accelerator=config.accelerator.value,
         devices=config.devices if config.devices == "auto" else int(config.devices),
@@ -73,8 +74,8 @@ def build_trainer(
         limit_val_batches=config.limit_valid_batches,
         limit_test_batches=config.limit_test_batches,
         detect_anomaly=config.detect_anomaly,
-        profiler=_profiler(config.profiler, run_dir),
-        default_root_dir=run_dir,
+        profiler=_profiler(config.profiler, folder.path),
+        default_root_dir=folder.path,
         logger=destinations,
         callbacks=callbacks,
         plugins=[files, *slurm.cluster()],
@@ -87,7 +88,7 @@ def build_trainer(
 
 
 def own_callbacks(
-    config: TrainConfig, run_dir: Path, model: SequenceModel, destinations: list[Logger]
+    config: TrainConfig, folder: RunFolder, model: SequenceModel, destinations: list[Logger]
 ) -> list[Callback]:
     """What happens around the steps of any run with such a config."""
     metric, mode = model.monitor
@@ -97,7 +98,7 @@ def own_callbacks(
     if destinations:
         callbacks.append(LearningRateMonitor(logging_interval="step"))
     if config.trainer.log_gradients_every is not None:
-        callbacks.append(GradientNorms(config.trainer.log_gradients_every, run_dir))
+        callbacks.append(GradientNorms(config.trainer.log_gradients_every, folder))
     stopping = config.early_stopping
     if stopping.patience is not None:
         callbacks.append(
@@ -106,11 +107,11 @@ def own_callbacks(
     return callbacks
 
 
-def _profiler(profiler: Profiler, run_dir: Path) -> LightningProfiler | None:
+def _profiler(profiler: Profiler, path: Path) -> LightningProfiler | None:
     match profiler:
         case Profiler.none:
             return None
         case Profiler.simple:
-            return SimpleProfiler(run_dir, "profile")
+            return SimpleProfiler(path, "profile")
         case Profiler.pytorch:
-            return PyTorchProfiler(run_dir, "profile")
+            return PyTorchProfiler(path, "profile")

@@ -4,7 +4,8 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,10 +15,11 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from unroll.config.root import LoggerConfig, LoggerKind, LoggerMode
 from unroll.errors import MissingEnvironmentError
 from unroll.redact import redact
+from unroll.runs.folder import RunFolder
+from unroll.runs.metrics import MetricsTable
 from unroll.training.logging.metrics_file import MetricsFile
 from unroll.training.logging.wandb_server import why_not_online
 
-METRICS_FILE = "metrics.csv"
 WANDB_FOLDER = Path("outputs")
 """W&B makes its folder `wandb` in it: one for all runs, so that its terminal dashboard shows them all."""
 
@@ -26,19 +28,19 @@ INIT_SECONDS = 4.0
 
 
 def build_loggers(
-    config: LoggerConfig, run_dir: Path, values: dict[str, Any], place: dict[str, Any] | None = None
+    config: LoggerConfig, folder: RunFolder, values: dict[str, Any], place: dict[str, Any] | None = None
 ) -> tuple[list[Logger], str | None]:
     """The loggers that the config names, and a line for the user where W&B had to fall back to offline.
 
     `config` and `values` are redacted. `place` is where the loggers of a run were that goes on: what was
     logged later is forgotten.
     """
-    if config.kind is LoggerKind.none:
+    if config.kind is LoggerKind.none or not folder.writes:
         return [], None
-    metrics = MetricsFile(run_dir / METRICS_FILE)
+    metrics = MetricsTable(folder.metrics)
     if place is not None:
         metrics.take_back(place)
-    loggers: list[Logger] = [metrics]
+    loggers: list[Logger] = [MetricsFile(metrics)]
     if config.kind is LoggerKind.csv:
         return loggers, None
     run_id = (place or {}).get("wandb") or secrets.token_hex(4)
@@ -48,8 +50,8 @@ def build_loggers(
     if config.mode is LoggerMode.online:
         reason = why_not_online()
         if reason is None:
-            run, reason = _start_online(config, run_dir, values, run_id)
-    run = run or _start(config, run_dir, values, "offline", run_id)
+            run, reason = _start_online(config, folder, values, run_id)
+    run = run or _start(config, folder, values, "offline", run_id)
     loggers.append(WandbLogger(experiment=run))
     for row in metrics.read():  # a run that goes on has all of its curves under its old id
         logged = {name: float(value) for name, value in row.items() if value and name != "step"}
@@ -64,26 +66,26 @@ def build_loggers(
 
 
 def _start_online(
-    config: LoggerConfig, run_dir: Path, values: dict[str, Any], run_id: str
+    config: LoggerConfig, folder: RunFolder, values: dict[str, Any], run_id: str
 ) -> tuple[wandb.Run | None, str | None]:
     """The run, or why there is none: a key that is refused, a server that does not answer as W&B's does."""
-    before = set(_folders(run_id))
+    before = set(_wandb_folders(run_id))
     try:
-        return _start(config, run_dir, values, "online", run_id), None
+        return _start(config, folder, values, "online", run_id), None
     except wandb.errors.Error as error:
         tear_down()  # W&B's process would hold the run's id
-        for folder in set(_folders(run_id)) - before:  # the dashboard would show it as a run
-            shutil.rmtree(folder, ignore_errors=True)
+        for made in set(_wandb_folders(run_id)) - before:  # the dashboard would show it as a run
+            shutil.rmtree(made, ignore_errors=True)
         return None, f"its server did not take the run ({str(error).splitlines()[0]})"
 
 
-def _folders(run_id: str) -> Iterable[Path]:
+def _wandb_folders(run_id: str) -> Iterable[Path]:
     return (WANDB_FOLDER / "wandb").glob(f"run-*-{run_id}")
 
 
 def _start(
     config: LoggerConfig,
-    run_dir: Path,
+    folder: RunFolder,
     values: dict[str, Any],
     mode: Literal["online", "offline"],
     run_id: str,
@@ -97,7 +99,7 @@ def _start(
             project=config.project,
             group=config.group,
             tags=config.tags,
-            name=config.name or "/".join(run_dir.parts[-3:]),
+            name=config.name or "/".join(folder.path.parts[-3:]),
             config=values,
             mode=mode,
             settings=wandb.Settings(
@@ -130,7 +132,18 @@ def place(loggers: list[Logger]) -> dict[str, Any] | None:
         return None
     metrics, *others = loggers
     assert isinstance(metrics, MetricsFile)
-    return {**metrics.place(), "wandb": others[0].version if others else None}
+    return {**metrics.table.place(), "wandb": others[0].version if others else None}
+
+
+@contextmanager
+def closing() -> Iterator[None]:
+    """Close the W&B run at the end, with the exit code of what has ended it."""
+    try:
+        yield
+    except BaseException as error:
+        finish(exit_code=getattr(error, "exit_code", 1))
+        raise
+    finish()
 
 
 def finish(exit_code: int = 0) -> None:

@@ -1,6 +1,5 @@
 """The pictures in a run's folder."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,26 +12,12 @@ from unroll.inspect.heat_map import draw_states
 from unroll.inspect.recording import Call
 from unroll.models.base import Forecast
 from unroll.nn.attention.base import AttentionMap
-
-Curve = tuple[list[int], list[float]]
+from unroll.runs.metrics import Curve
 
 NO_SHARES = ("valid/loss", "valid/perplexity")
 
 MOST_NAMES = 40
 """Of more classes than this, the names would not be readable."""
-
-
-def read_curves(metrics_file: Path) -> dict[str, Curve]:
-    """Steps and values of every metric in a metrics.csv."""
-    curves: dict[str, Curve] = {}
-    with metrics_file.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            for name, value in row.items():
-                if value and name not in ("step", "epoch"):
-                    steps, values = curves.setdefault(name, ([], []))
-                    steps.append(int(row["step"]))
-                    values.append(float(value))
-    return curves
 
 
 def draw_curves(curves: dict[str, Curve], title: str, path: Path) -> None:
@@ -44,8 +29,8 @@ def draw_curves(curves: dict[str, Curve], title: str, path: Path) -> None:
     figure = Figure(figsize=(10, 4), layout="constrained")
     for axes, (label, panel) in zip(figure.subplots(1, 2), panels.items(), strict=True):
         for name in (name for name in panel if name in curves):
-            steps, values = curves[name]
-            axes.plot(steps, values, marker="." if len(steps) < 40 else "", label=name)
+            curve = curves[name]
+            axes.plot(curve.steps, curve.values, marker="." if len(curve.steps) < 40 else "", label=name)
         axes.set(xlabel="step", ylabel=label)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)

@@ -5,56 +5,48 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from unroll.batch import SequenceBatch
 from unroll.config.components import RecurrentConfig
-from unroll.config.root import TrainConfig
-from unroll.data.module import SequenceDataModule
 from unroll.data.readers.files import FilesConfig
-from unroll.models.base import SequenceModel
 from unroll.models.token_generator import TokenGenerator
 from unroll.redact import redact
-from unroll.runs import lock
+from unroll.runs.folder import RunFolder
 from unroll.spec import Kind
 from unroll.terminal import for_terminal
+from unroll.training.build import Parts
+from unroll.training.claim import Start
 
 log = logging.getLogger("unroll")
 
 
 @contextmanager
-def logging_to(run_dir: Path, first: bool) -> Iterator[None]:
-    """Send the lines of a run to the terminal and, with times, to a file; of the first process only.
+def logging_to(folder: RunFolder) -> Iterator[None]:
+    """Send the lines of a run to the terminal and, with times, to its log; only warnings if it writes none.
 
     Raises:
         InputError: another process runs in the folder.
     """
     log.propagate = False
-    log.setLevel(logging.INFO if first else logging.WARNING)
+    log.setLevel(logging.INFO if folder.writes else logging.WARNING)
     terminal = logging.StreamHandler(sys.stdout)
     terminal.setFormatter(_Redacting("%(message)s"))
-    file = _LogFile(run_dir / lock.LOG_FILE, encoding="utf-8")
+    file = _LogFile(folder.log, encoding="utf-8")
     file.setFormatter(_Redacting("%(asctime)s %(message)s"))
     log.handlers = [terminal, file]
     try:
-        if first:
-            assert file.stream is not None
-            lock.take(file.stream.fileno(), run_dir)
+        assert file.stream is not None
+        folder.lock(file.stream.fileno())
         yield
     finally:
         log.handlers = []
         file.close()
 
 
-def say_what_runs(
-    run_dir: Path,
-    config: TrainConfig,
-    model: SequenceModel,
-    data: SequenceDataModule,
-    saved: dict[str, Any] | None,
-) -> None:
+def say_what_runs(folder: RunFolder, parts: Parts, start: Start) -> None:
     """Model, data and folder, before anything is trained; and the step from which a saved run goes on."""
+    config, model, data = parts.config, parts.model, parts.data
     sizes = ", ".join(f"{len(samples):,} {split}" for split, samples in data.splits.items())
     parameters = sum(parameter.numel() for parameter in model.parameters())
     chosen = ""
@@ -62,7 +54,7 @@ def say_what_runs(
         chosen = f" with hidden_size={model.hparams['model']['hidden_size']}"
     log.info("model  %s, %s parameters%s", config.model.name, f"{parameters:,}", chosen)
     log.info("data   %s (%s): %s", config.data.name, data.description, sizes)
-    log.info("run    %s%s\n", run_dir, f", on from step {saved['global_step']}" if saved else "")
+    log.info("run    %s%s\n", folder, f", on from step {start.saved['global_step']}" if start.saved else "")
 
 
 def say_what_came_of_it(outcome: dict[str, Any]) -> None:
@@ -72,18 +64,17 @@ def say_what_came_of_it(outcome: dict[str, Any]) -> None:
         log.info("  %-28s %.4f", name.removeprefix("test/"), value)
 
 
-def say_what_is_next(
-    run_dir: Path, model: SequenceModel, data: SequenceDataModule, batch: SequenceBatch, seconds: float
-) -> None:
+def say_what_is_next(folder: RunFolder, parts: Parts, batch: SequenceBatch, seconds: float) -> None:
     """The folder, and the commands that one would type next."""
-    log.info("\nrun    %s   (%.0f s)", run_dir, seconds)
+    model, data = parts.model, parts.data
+    log.info("\nrun    %s   (%.0f s)", folder, seconds)
     commands = []
     if model.spec.signature.inputs is not Kind.CONTINUOUS:
-        commands.append(f"unroll predict {run_dir} --text {shlex.quote(model.examples(batch)[0].inputs)}")
+        commands.append(f"unroll predict {folder} --text {shlex.quote(model.examples(batch)[0].inputs)}")
     elif isinstance(data.config, FilesConfig):
-        commands.append(f"unroll predict {run_dir} --input FILE")
+        commands.append(f"unroll predict {folder} --input FILE")
     beam = " --search beam" if isinstance(model, TokenGenerator) else ""
-    commands += [f"unroll evaluate {run_dir}{beam}", "unroll dashboard"]
+    commands += [f"unroll evaluate {folder}{beam}", "unroll dashboard"]
     for start, command in zip(["next  ", *[" " * 6] * 9], commands, strict=False):
         log.info("%s %s", start, command)
 

@@ -14,12 +14,8 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
 from unroll.errors import MissingEnvironmentError
-from unroll.runs import files as safe_files
-from unroll.training import results
-from unroll.training.environment import number
-
-MARK = "slurm.txt"
-"""A run's file that says which start of which job has come to its folder last."""
+from unroll.runs.folder import RunFolder, as_yaml, numbered
+from unroll.training.processes.rank import number
 
 REQUEUE = (signal.SIGUSR1, signal.SIGUSR2)
 """What SLURM and submitit send ahead of a job's time limit. A TERM may be `scancel`: that is to end it."""
@@ -52,10 +48,10 @@ def cluster() -> list[ClusterEnvironment]:
     return [SLURMEnvironment(auto_requeue=False)]  # it would save in the signal's handler
 
 
-def mark(run_dir: Path) -> None:
+def mark(folder: RunFolder) -> None:
     """Write down that this start of the job is the one that runs in a folder."""
     if "SLURM_JOB_ID" in os.environ:
-        safe_files.write(run_dir / MARK, f"{_this_start()}\n")
+        folder.write(folder.start, f"{_this_start()}\n")
 
 
 def restarted() -> bool:
@@ -65,11 +61,10 @@ def restarted() -> bool:
 
 def find_run_dir(wanted: Path, values: dict[str, Any]) -> Path | None:
     """The folder, or with -2, -3 … behind it, that this job made for a run with these redacted values."""
-    job, mine = os.environ.get("SLURM_JOB_ID"), results.as_yaml(values)
-    for run_dir in _made(wanted):
-        record = run_dir / "config.yaml"
-        if _mark_of(run_dir)[:1] == [job] and record.is_file() and record.read_text("utf-8") == mine:
-            return run_dir
+    job, mine = os.environ.get("SLURM_JOB_ID"), as_yaml(values)
+    for folder in _made(wanted):
+        if _mark_of(folder)[:1] == [job] and folder.was_begun and folder.config.read_text("utf-8") == mine:
+            return folder.path
     return None
 
 
@@ -81,9 +76,9 @@ def run_dir_of_the_first(wanted: Path, wait_s: float = 300) -> Path:
     """
     end = time.monotonic() + wait_s
     while time.monotonic() < end:
-        for run_dir in _made(wanted):
-            if _mark_of(run_dir) == _this_start().split():
-                return run_dir
+        for folder in _made(wanted):
+            if _mark_of(folder) == _this_start().split():
+                return folder.path
         time.sleep(0.1)
     raise MissingEnvironmentError(
         f"run_dir={wanted}: the first of srun's tasks has made no folder within {wait_s:.0f} s; see what it "
@@ -104,8 +99,8 @@ def requeue(number: int) -> str | None:
     return f"SLURM job {job} is requeued, and will go on from there"
 
 
-def _made(wanted: Path) -> Iterator[Path]:
-    return itertools.takewhile(Path.is_dir, results.numbered(wanted))
+def _made(wanted: Path) -> Iterator[RunFolder]:
+    return map(RunFolder, itertools.takewhile(Path.is_dir, numbered(wanted)))
 
 
 def _this_start() -> str:
@@ -113,6 +108,5 @@ def _this_start() -> str:
     return " ".join(os.environ.get(name) or "-" for name in names)
 
 
-def _mark_of(run_dir: Path) -> list[str]:
-    file = run_dir / MARK
-    return file.read_text("utf-8").split() if file.is_file() else []
+def _mark_of(folder: RunFolder) -> list[str]:
+    return folder.start.read_text("utf-8").split() if folder.start.is_file() else []

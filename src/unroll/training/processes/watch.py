@@ -9,13 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
 from unroll.errors import UnrollError
-from unroll.training.environment import number
+from unroll.runs.folder import RunFolder
+from unroll.training.processes.rank import number, rank
 
 FIRST = "UNROLL_FIRST_PROCESS"
 """The environment variable that tells the processes that the first has started who that is."""
@@ -30,21 +30,21 @@ _LOST = re.compile("closed by peer|reset by peer|Broken pipe|pair closure|remote
 class LostProcessError(UnrollError):
     """A process of the run has ended before its time. The exit code is that process's, where it tells why."""
 
-    def __init__(self, what: str, run_dir: Path, code: int = 1) -> None:
-        super().__init__(f"{what}; `unroll resume {run_dir}` goes on from the last checkpoint")
+    def __init__(self, what: str, folder: RunFolder, code: int = 1) -> None:
+        super().__init__(f"{what}; `unroll resume {folder}` goes on from the last checkpoint")
         self.exit_code = code if code in (2, 3, 4) else 1
 
 
 @contextmanager
-def others(launcher: Any, run_dir: Path) -> Iterator[None]:
+def watching(launcher: Any, folder: RunFolder) -> Iterator[None]:
     """Within it the others are watched, and afterwards there are none.
 
     Raises:
         LostProcessError: one has failed, of which it has told what there is to tell.
     """
-    if FIRST in os.environ and number("LOCAL_RANK") > 0:
+    if FIRST in os.environ and rank() > 0:
         threading.Thread(target=_end_after, args=(number(FIRST),), daemon=True).start()
-    watched = _Others(launcher, run_dir)
+    watched = _Others(launcher, folder)
     try:
         yield
         watched.wait()
@@ -57,7 +57,7 @@ def others(launcher: Any, run_dir: Path) -> Iterator[None]:
             raise
         if FIRST in os.environ and not watched.processes:  # the first says it
             raise SystemExit(0) from error
-        raise LostProcessError("another process of the run has ended", run_dir) from error
+        raise LostProcessError("another process of the run has ended", folder) from error
     finally:
         watched.kill()
 
@@ -65,9 +65,9 @@ def others(launcher: Any, run_dir: Path) -> Iterator[None]:
 class _Others:
     """The processes that this one has started to compute with it: none, but in the first."""
 
-    def __init__(self, launcher: Any, run_dir: Path) -> None:
+    def __init__(self, launcher: Any, folder: RunFolder) -> None:
         self.processes: list[subprocess.Popen[bytes]] = []
-        self._run_dir = run_dir
+        self._folder = folder
         self._over = threading.Event()
         if isinstance(launcher, _SubprocessScriptLauncher):
             launcher._call_children_scripts = self._start_by(launcher)  # type: ignore[method-assign]
@@ -88,15 +88,15 @@ class _Others:
         """What is to be said of the first that has failed; it may take a moment until it is known."""
         end = time.monotonic() + wait_s * bool(self.processes)
         while True:
-            for rank, process in enumerate(self.processes, start=2):
+            for place, process in enumerate(self.processes, start=2):
                 if code := process.poll():
                     how = (
                         f"was ended by {signal.Signals(-code).name}"
                         if code < 0
                         else f"failed with exit code {code}"
                     )
-                    what = f"process {rank} of {len(self.processes) + 1} {how}"
-                    return LostProcessError(what, self._run_dir, code)
+                    what = f"process {place} of {len(self.processes) + 1} {how}"
+                    return LostProcessError(what, self._folder, code)
             if time.monotonic() >= end:
                 return None
             time.sleep(0.05)
@@ -111,7 +111,7 @@ class _Others:
             try:
                 process.wait(timeout=60)
             except subprocess.TimeoutExpired:
-                raise LostProcessError("a process of the run does not end", self._run_dir) from None
+                raise LostProcessError("a process of the run does not end", self._folder) from None
         if failure := self.failure():
             raise failure
 

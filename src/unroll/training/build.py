@@ -1,0 +1,54 @@
+"""What a run is made of, from its config alone: the data and the model."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+
+from unroll.config.root import NonFinite, TrainConfig, TrainerConfig
+from unroll.data.module import SequenceDataModule, build_data
+from unroll.models.base import SequenceModel, build_model
+from unroll.models.finite import FiniteSteps
+from unroll.redact import redacted
+from unroll.training.trainer import require_device
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a run.
+
+    Attributes:
+        values: the config as plain values for its folder and the dashboard: redacted, and with the hidden
+            size that `model.parameters` stands for.
+    """
+
+    config: TrainConfig
+    values: dict[str, Any]
+    data: SequenceDataModule
+    model: SequenceModel
+
+
+def build(config: TrainConfig, values: dict[str, Any]) -> Parts:
+    """Load the data and make the model of a checked config, whose plain values are given too.
+
+    It seeds all random numbers and sets the number of threads.
+
+    Raises:
+        InputError: the data are not what the config says, or the model cannot learn from them so.
+        MissingEnvironmentError: the machine lacks a device or package that the config asks for.
+    """
+    trainer = config.trainer
+    require_device(trainer)
+    torch.set_num_threads(trainer.threads or len(os.sched_getaffinity(0)))
+    pl.seed_everything(config.seed, verbose=False)
+    data = build_data(config.data, config.seed, truncate_steps=trainer.truncate_steps)
+    model = build_model(config.model, data.spec, config.optimizer, config.scheduler, _finite_steps(trainer))
+    if trainer.truncate_steps is not None:
+        model.require_truncatable(trainer.truncate_steps)
+    return Parts(config, redacted({**values, "model": model.hparams["model"]}), data, model)
+
+
+def _finite_steps(trainer: TrainerConfig) -> FiniteSteps:
+    return FiniteSteps(skip=trainer.nonfinite is NonFinite.skip, scaled=trainer.precision == "16-mixed")
