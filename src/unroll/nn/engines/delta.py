@@ -1,0 +1,72 @@
+"""A matrix from which a step takes what it holds under a key, before it writes: the gated delta rule.
+
+    S_t = exp(g_t) (I − β_t k_t k_tᵀ) S_{t-1} + β_t k_t v_tᵀ,    o_t = S_tᵀ q_t
+
+With keys of length 1, β_t = 1 replaces what stands under k_t by v_t, and β_t = 2 reflects S at the plane
+normal to k_t: an eigenvalue of −1. g_t ≤ 0 is the logarithm of a decay (gated DeltaNet, Yang et al. 2024,
+arXiv:2412.06464; DeltaNet has none). Where β_t and g_t are zero, S stays as it is: so is padding.
+
+Derivation of the parallel form (Yang et al. 2024, arXiv:2406.06484). Let G_t = g_1 + … + g_t be the sum from
+the start of a chunk, and S_0 the state before it. Every step adds one outer product, so
+
+    S_t = exp(G_t) S_0 + Σ_{s ≤ t} exp(G_t − G_s) k_s u_sᵀ,    u_t = β_t (v_t − exp(g_t) S_{t-1}ᵀ k_t).
+
+The u's of a chunk, put for S_{t-1} above, solve a triangular system with a unit diagonal:
+
+    (I + A) U = diag(β) (V − diag(exp(G)) K S_0),    A_ts = β_t exp(G_t − G_s) ⟨k_t, k_s⟩ for s < t.
+
+`solve_triangular` has U as a function of S_0 for all chunks at once; S_0 goes from chunk to chunk.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from unroll.nn.engines.chunks import CHUNK, cut, join, up_to_now
+from unroll.nn.engines.decay import Keys, Matrix, Values
+from unroll.nn.engines.precision import in_full_precision
+
+Gate = Float[Tensor, "batch time heads"]
+
+
+@in_full_precision
+def delta_loop(
+    q: Keys, k: Keys, v: Values, beta: Gate, log_decay: Gate, initial: Matrix
+) -> tuple[Values, Matrix]:
+    """The recurrence step by step, as it is written: all o_t, and the last S."""
+    state, outputs = initial, []
+    steps = (tensor.unbind(1) for tensor in (q, k, v, beta, log_decay))
+    for q_t, k_t, v_t, beta_t, g_t in zip(*steps, strict=True):
+        state = torch.exp(g_t)[..., None, None] * state
+        held = torch.einsum("bhk,bhkv->bhv", k_t, state)
+        change = beta_t[..., None] * (v_t - held)
+        state = state + k_t[..., None] * change[..., None, :]
+        outputs.append(torch.einsum("bhk,bhkv->bhv", q_t, state))
+    return torch.stack(outputs, dim=1), state
+
+
+@in_full_precision
+def delta_chunks(
+    q: Keys, k: Keys, v: Values, beta: Gate, log_decay: Gate, initial: Matrix, *, chunk: int = CHUNK
+) -> tuple[Values, Matrix]:
+    """The same to rounding, in chunks of `chunk` steps."""
+    steps = q.shape[1]
+    size = min(steps, chunk)
+    q, k, v = (cut(tensor, size) for tensor in (q, k, v))
+    beta, g = (cut(tensor[..., None], size) for tensor in (beta, log_decay))
+    total = g.cumsum(dim=-2)
+    decay = torch.exp((total - total.mT).masked_fill(~up_to_now(size, q), float("-inf")))
+    system = (beta * (k @ k.mT) * decay).tril(-1)
+    right = torch.cat([beta * v, beta * torch.exp(total) * k], dim=-1)
+    solved = torch.linalg.solve_triangular(system, right, upper=False, unitriangular=True)
+    added, removed = solved.split([v.shape[-1], k.shape[-1]], dim=-1)  # U = added − removed S_0
+    scores = (q @ k.mT) * decay
+    read = q * torch.exp(total)
+    end = total[..., -1:, :]
+    late = (k * torch.exp(end - total)).mT
+    state, outputs = initial, []
+    for chunk_number in range(q.shape[2]):
+        change = added[:, :, chunk_number] - removed[:, :, chunk_number] @ state
+        outputs.append(read[:, :, chunk_number] @ state + scores[:, :, chunk_number] @ change)
+        state = torch.exp(end[:, :, chunk_number]) * state + late[:, :, chunk_number] @ change
+    return join(torch.stack(outputs, dim=2), steps), state
