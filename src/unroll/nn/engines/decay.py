@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unroll.nn.engines.chunks import CHUNK, join, up_to_now
+from unroll.nn.engines.chunks import CHUNK, cut, join, up_to_now
 from unroll.nn.engines.precision import in_full_precision
 
 Keys = Float[Tensor, "batch time heads key"]
@@ -36,9 +36,8 @@ CHUNK_OF_CHANNELS = 16
 def decay_loop(q: Keys, k: Keys, v: Values, log_decay: LogDecay, initial: Matrix) -> tuple[Values, Matrix]:
     """The recurrence step by step, as it is written: all o_t, and the last S."""
     state, outputs = initial, []
-    for q_t, k_t, v_t, g_t in zip(
-        q.unbind(1), k.unbind(1), v.unbind(1), _rows(log_decay).unbind(1), strict=True
-    ):
+    steps = (tensor.unbind(1) for tensor in (q, k, v, _rows(log_decay)))
+    for q_t, k_t, v_t, g_t in zip(*steps, strict=True):
         state = torch.exp(g_t)[..., None] * state + k_t[..., None] * v_t[..., None, :]
         outputs.append(torch.einsum("bhk,bhkv->bhv", q_t, state))
     return torch.stack(outputs, dim=1), state
@@ -52,9 +51,7 @@ def decay_chunks(
     steps = q.shape[1]
     by_channel = log_decay.ndim == 4
     size = min(steps, chunk or (CHUNK_OF_CHANNELS if by_channel else CHUNK))
-    q, k, v, g = (
-        _cut(tensor, size) for tensor in (q, k, v, _rows(log_decay))
-    )  # (batch, heads, chunks, L, …)
+    q, k, v, g = (cut(tensor, size) for tensor in (q, k, v, _rows(log_decay)))
     total = g.cumsum(dim=-2)
     past = up_to_now(size, q)
     if by_channel:
