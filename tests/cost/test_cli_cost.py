@@ -138,7 +138,7 @@ MISTAKES = {
     "--csv x.txt": "--csv x.txt: unknown suffix '.txt'",
     "no/such": "no/such: no such run",
     "model=sqe2seq": "model=sqe2seq: no such choice, did you mean 'seq2seq'",
-    "model=seq2seq --cell gru": "--cell: is for cells alone; leave it out, and of model=seq2seq say it with",
+    "model=seq2seq --cell gru": "--cell: is for cells alone; leave it out, and set up model=seq2seq with",
 }
 
 
