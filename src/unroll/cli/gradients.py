@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 @click.command()
 @WHAT_OR_CELLS
 @click.option(
-    "--cell", "of_cells", callback=cells, default="rnn,gru,lstm,lstm:forget_bias=3", show_default=True
+    "--cell",
+    "of_cells",
+    callback=cells,
+    default="rnn,gru,lstm,lstm:forget_bias=3",
+    show_default=True,
+    help="Cells, with commas between.",
 )
 @click.option("--hidden-size", type=click.IntRange(1), default=32, show_default=True)
 @click.option("--length", type=click.IntRange(1), default=100, show_default=True, help="Steps.")

@@ -15,9 +15,20 @@ if TYPE_CHECKING:
 
 @click.command()
 @WHAT_OR_CELLS
-@click.option("--cell", "of_cells", callback=cells, default="rnn,gru,lstm,min_gru", show_default=True)
-@click.option("--hidden-size", callback=numbers, default="32,64,128", show_default=True)
-@click.option("--length", callback=numbers, default="50,100,200,400", show_default=True, help="Steps.")
+@click.option(
+    "--cell",
+    "of_cells",
+    callback=cells,
+    default="rnn,gru,lstm,min_gru",
+    show_default=True,
+    help="Cells, with commas between.",
+)
+@click.option(
+    "--hidden-size", callback=numbers, default="32,64,128", show_default=True, help="With commas between."
+)
+@click.option(
+    "--length", callback=numbers, default="50,100,200,400", show_default=True, help="Steps, with commas."
+)
 @click.option("--input-size", type=click.IntRange(1), default=16, show_default=True, help="Features.")
 @click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True)
 @click.option("--every-execution", is_flag=True, help="Loop, fused kernel and scan side by side.")

@@ -15,8 +15,8 @@ MOST_STEP_NAMES = 40
 def draw_states(axes: Axes, steps: Float[Tensor, "time size"], title: str, names: Sequence[str] = ()) -> None:
     """Draw units over steps. `names` may name the steps, for example by the tokens that they read.
 
-    Values of both signs run from blue to red, with white at 0. Values without a sign run from dark at 0 to
-    light at 1 or at their largest.
+    Where a value is negative, the colours run from blue to red with white at 0. Elsewhere they run from dark
+    at 0 to light at 1, or at the largest value if that is more.
     """
     low, high = (limit.item() for limit in steps.aminmax())
     limit = max(-low, high)
