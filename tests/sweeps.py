@@ -16,8 +16,8 @@ from unroll.config import compose as root
 from unroll.runs.folder import RunFolder
 from unroll.sweep import sweeper
 from unroll.sweep.commands import Commands
-from unroll.sweep.space import Space
-from unroll.sweep.trials import State, read_record
+from unroll.sweep.search.space import Space
+from unroll.sweep.trials import TrialState, read_record
 
 TINY = (
     *("model=many_to_one", "data=adding", "model.hidden_size=4", "debug=fast", "logger=none"),
@@ -64,7 +64,7 @@ class Calls(Launcher):
             options = dict(override.split("=", 1) for override in overrides)
             folder = Path(options["run_dir"].strip("'"))
             record = read_record(RunFolder(folder))
-            record.state = State.running
+            record.state = TrialState.running
             record.write(RunFolder(folder))
             with suppress(ArithmeticError):  # a launcher goes on after a job that failed
                 self.train(options)

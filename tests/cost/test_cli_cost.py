@@ -72,7 +72,7 @@ def test_profile_of_a_model_says_what_an_epoch_takes_and_what_would_save(tmp_pat
     assert (rows["memory_bytes"].iloc[1:] < 0.8 * plain["memory_bytes"]).all()
     assert (rows["epoch_seconds"] > 0).all()
     assert "An epoch takes about" in output
-    assert "10 of them" in output
+    assert "10 epochs take" in output
     assert "trainer.truncate_steps=30" in output
 
 
@@ -138,7 +138,7 @@ MISTAKES = {
     "--csv x.txt": "--csv x.txt: unknown suffix '.txt'",
     "no/such": "no/such: no such run",
     "model=sqe2seq": "model=sqe2seq: no such choice, did you mean 'seq2seq'",
-    "model=seq2seq --cell gru": "--cell: is for cells alone; leave it out, and of model=seq2seq say it with",
+    "model=seq2seq --cell gru": "--cell: is for cells alone; leave it out, and set up model=seq2seq with",
 }
 
 

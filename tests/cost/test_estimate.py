@@ -1,4 +1,4 @@
-"""What training will cost, as a few batches of it say, against training."""
+"""The estimate of what training costs, against training itself."""
 
 import math
 import multiprocessing
@@ -10,12 +10,11 @@ import pytest
 
 from unroll.config.compose import CONF, check, compose
 from unroll.config.registry import from_dict
-from unroll.cost import estimate
-from unroll.cost.few_batches import LARGEST, ROUNDS, SAMPLED, FewBatches
-from unroll.cost.measure import _Watch, measure
+from unroll.cost import estimate, own_process
+from unroll.cost.measure import measure
 from unroll.cost.memory import peak_resident_bytes, resident_bytes
+from unroll.cost.own_process import measure_in_own_process
 from unroll.data.module import build_data
-from unroll.data.segments import segments
 from unroll.errors import InputError, MissingEnvironmentError
 from unroll.training.run import run
 
@@ -67,55 +66,9 @@ def test_memory_is_that_of_real_training_within_a_quarter(tmp_path):
     lengths = ("data.min_length=200", "data.max_length=400", "data.train_size=192", "data.batch_size=32")
     quick = ("trainer.max_epochs=2", "logger=none", "trainer.progress_bar=false")
     values = checked("model=many_to_many", "model/cell=lstm", *lengths, *quick)
-    predicted = estimate._measured(values).memory_bytes
+    predicted = measure_in_own_process(values).memory_bytes
     assert predicted > 1e8  # beside which what the kernel and malloc do is small
     assert predicted == pytest.approx(in_a_process(train, values, tmp_path), rel=0.25)
-
-
-COPY = ("data=copy", "data.batch_size=16")
-
-
-def test_an_epoch_is_not_so_many_of_its_longest_batch():
-    """On a clock by which a batch takes as long as it is large, padding and targets included."""
-    data = data_of(*COPY)
-    few = FewBatches(data, None, None)
-    watch = _Watch(few)
-    sizes = {id(batch): collated_size(data, batch) for batch in (*few.batches, *few.chosen)}
-    for batch in few.chosen:
-        watch.times.append((watch.times[-1] if watch.times else 0) + sizes[id(batch)])
-    whole = sum(sizes[id(batch)] for batch in few.batches)
-    assert watch.batch_seconds() * len(few.batches) == pytest.approx(whole, rel=0.05)
-    assert max(sizes.values()) * len(few.batches) > 1.5 * whole
-
-
-def collated_size(data, batch):
-    collated = data.collate([data.splits["train"][index] for index in batch])
-    return len(collated) * (collated.inputs.shape[1] + collated.targets.shape[1] - 1)  # all have an END
-
-
-def test_the_largest_batch_comes_first_and_every_batch_is_stood_for():
-    data = data_of(*COPY)
-    few = FewBatches(data, None, None)
-    assert sum(few.groups) == len(few.batches) == 19  # 300 in batches of 16
-    warm_up, *rest = few.chosen
-    assert len(warm_up) == 1
-    assert rest[:LARGEST] == [few.largest] * LARGEST
-    assert collated_size(data, few.largest) == max(collated_size(data, batch) for batch in few.batches)
-    assert len(rest) == LARGEST + SAMPLED * ROUNDS
-    assert sorted(index for batch in few.batches for index in batch) == list(range(300))
-    assert len(FewBatches(data, None, 3).batches) == 3
-
-
-def test_batches_cut_along_time_come_segment_by_segment():
-    data = data_of("model=many_to_many", "data.min_length=5", "data.max_length=30", "data.batch_size=16")
-    few = FewBatches(data, 7, None)
-    steps = list(few)
-    assert len(steps) == len(few) == few.ends()[-1]
-    whole = data.collate([data.splits["train"][index] for index in few.largest])
-    expected = list(segments(whole, 7))
-    assert [step.inputs.tolist() for step in steps[few.ends()[0] :][: len(expected)]] == [
-        segment.inputs.tolist() for segment in expected
-    ]
 
 
 def little_memory(values, sender):
@@ -131,8 +84,8 @@ def test_what_does_not_fit_is_told_and_what_fits_is_measured():
     assert math.isnan(found.batch_seconds)
     assert (found.batches, found.longest) == (5, 3000)
     assert found.counted_bytes is None or found.counted_bytes > 300_000_000
-    choices = [estimate._choice(name, found) for name in ("as configured", "another")]
-    shown = estimate.Estimate(choices, estimate._summary(values, found, choices[0]))
+    ways = [estimate._way(name, found) for name in ("as configured", "another")]
+    shown = estimate.Estimate(ways, estimate._summary(values, found, ways[0]))
     assert shown.summary == "As configured it needs more memory than is free."
     assert [cell for column in shown.table().columns for cell in column.cells].count("too much") == 2
 
@@ -140,7 +93,7 @@ def test_what_does_not_fit_is_told_and_what_fits_is_measured():
 def test_all_that_can_be_set_of_training_is():
     ways = ("data.workers=1", "trainer.truncate_steps=5", "trainer.accumulate=2", "optimizer=sgd")
     more = ("scheduler=plateau", "model.checkpoint_steps=-1", "trainer.limit_train_batches=2")
-    found = estimate._measured(checked("model=many_to_many", "data.batch_size=5", *ways, *more))
+    found = measure_in_own_process(checked("model=many_to_many", "data.batch_size=5", *ways, *more))
     data = data_of("model=many_to_many", "data.batch_size=5")
     first = list(data.loader("train", shuffle=True).batch_sampler)[:2]
     lengths = [max(data.splits["train"].lengths[index] for index in batch) for batch in first]
@@ -158,9 +111,9 @@ def test_what_is_wrong_with_the_data_or_the_way_is_told(tmp_path):
 
 
 def test_a_process_that_the_system_ends_is_told(monkeypatch):
-    monkeypatch.setattr(estimate, "_measure", end)
-    with pytest.raises(MissingEnvironmentError, match="the system has ended what measured"):
-        estimate._measured(checked("model=many_to_one"))
+    monkeypatch.setattr(own_process, "_measure", end)
+    with pytest.raises(MissingEnvironmentError, match="the system has killed the measuring process"):
+        measure_in_own_process(checked("model=many_to_one"))
 
 
 def end(values, sender):

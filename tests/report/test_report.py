@@ -103,7 +103,7 @@ def sweep(tmp_path_factory):
 
 def test_a_sweep_with_trials_of_all_kinds(sweep):
     comparison = compared(sweep)
-    rows = {row["run"]: row for row in texts(tables.trials(comparison))}
+    rows = {row["run"]: row for row in texts(tables.runs(comparison))}
     states = [rows[f"{number:04d}"]["state"] for number in range(8)]
     assert states == ["finished"] * 4 + ["failed", "pruned", "killed", "unreadable"]
     for number in range(4):
@@ -267,7 +267,7 @@ def test_the_line_of_a_trade_off_is_that_of_what_it_shows(tmp_path):
     comparison = compared(tmp_path)
     (front,) = (trace for trace in trade_off(comparison).data if trace.name == "front")
     assert list(zip(front.x, front.y, strict=True)) == [(1, 1), (3, 0.5)]
-    assert "better than 0000, 0001, 0002." in section(comparison, "trade-off").text
+    assert "beats in every objective: 0000, 0001, 0002." in section(comparison, "trade-off").text
 
 
 def test_many_trials_that_ended_in_one_way_are_one_line(tmp_path):
@@ -284,11 +284,11 @@ def test_models_that_measure_different_things(tmp_path):
         made_up(tmp_path, number, [f"model=m{number}"], {metric: float(number)})
     comparison = compared(tmp_path)
     assert [each.name for each in comparison.objectives] == ["valid/loss", "valid/token_error_rate"]
-    rows = texts(tables.trials(comparison))
+    rows = texts(tables.runs(comparison))
     assert [row["valid/loss"] for row in rows] == ["0", "1", "–"]
     assert {each.anchor for each in sections(comparison)}.isdisjoint({"trade-off"})
     made_up(tmp_path, 3, ["model=m3"], {"parameters": 7.0})
-    rows = texts(tables.trials(compared(tmp_path)))
+    rows = texts(tables.runs(compared(tmp_path)))
     assert sorted(row["parameters"] for row in rows) == ["100", "101", "102", "7"]
 
 
@@ -313,8 +313,8 @@ def test_the_setting_that_matters_is_the_important_one(tmp_path, maximize):
     ("overrides", "values", "told"),
     [
         ([f"optimizer.lr={lr} model/cell=c{lr}" for lr in range(9)], range(9), "this takes 10"),
-        ([f"seed={seed}" for seed in range(20)], range(20), "nothing varies but the seed"),
-        ([f"seed={lr} optimizer.lr={lr}" for lr in range(20)], range(20), "only optimizer.lr varies"),
+        ([f"seed={seed}" for seed in range(20)], range(20), "Nothing but the seed varies"),
+        ([f"seed={lr} optimizer.lr={lr}" for lr in range(20)], range(20), "Only optimizer.lr varies"),
         ([f"optimizer.lr={lr} model/cell=c{lr}" for lr in range(20)], [1.0] * 20, "the same valid/loss"),
     ],
     ids=["too few", "seeds", "one", "all alike"],
@@ -359,7 +359,7 @@ def test_curves_that_cannot_be_read_are_told_and_the_rest_is_shown(tmp_path, con
     (run / "metrics.csv").write_text(content)
     comparison = compared(tmp_path)
     assert told in section(comparison, "runs").notes[0][1]
-    assert texts(tables.trials(comparison))[0]["valid/loss"] == "1"
+    assert texts(tables.runs(comparison))[0]["valid/loss"] == "1"
 
 
 def test_a_config_is_not_evaluated_and_no_secret_shown(tmp_path):

@@ -313,7 +313,7 @@ def test_a_trial_whose_end_the_study_was_not_told_is_not_run_again(monkeypatch):
 
     arguments = ["sweep=optuna", "sweep.n_trials=2", LR]
     with monkeypatch.context() as patch:
-        patch.setattr("unroll.sweep.study.Study._tell", die)
+        patch.setattr("unroll.sweep.search.study.Study._tell", die)
         assert in_a_process(*arguments) == -signal.SIGKILL
     assert [trial["state"] for trial in trials()] == ["finished"]
     run_sweep(*arguments)

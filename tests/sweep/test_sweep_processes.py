@@ -159,7 +159,7 @@ def test_a_sweep_that_is_asked_to_stop_saves_its_trials(number, code):
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == code
-    assert "stopped; what is missing is run by the same command: python " in err
+    assert "stopped; the same command runs what is missing: python " in err
     assert "Traceback" not in err
     assert_nothing_is_left_running()
     assert [trial["state"] for trial in trials()] == ["running"] * 2

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 @click.command()
 @WHAT_OR_CELLS
 @click.option(
-    "--cell", "of_cells", callback=cells, default="rnn,gru,lstm,lstm:forget_bias=3", show_default=True
+    "--cell",
+    "of_cells",
+    callback=cells,
+    default="rnn,gru,lstm,lstm:forget_bias=3",
+    show_default=True,
+    help="Cells, with commas between.",
 )
 @click.option("--hidden-size", type=click.IntRange(1), default=32, show_default=True)
 @click.option("--length", type=click.IntRange(1), default=100, show_default=True, help="Steps.")
@@ -36,11 +41,11 @@ def gradients(
 ) -> None:
     """Show how the gradient vanishes or explodes on its way back in time: the norm of ∂loss/∂h at each step.
 
-    Without WHAT in cells as they start, on noise, for a loss of the last output alone. A cell can have
-    settings, as lstm:forget_bias=3 or rnn:nonlinearity=relu.
+    Without WHAT it looks into untrained cells on noise, with a loss of the last output alone. A cell can have
+    settings, as in lstm:forget_bias=3 or rnn:nonlinearity=relu.
 
-    WHAT is a run, or overrides of train.py for a fresh model, as model=seq2seq data=copy: its own loss on
-    the longest batch of the test data, in all of its cells.
+    WHAT is a run, or overrides of train.py for a fresh model, as in model=seq2seq data=copy. It looks into
+    all cells of the model, with the model's own loss on the longest sequences of the test data.
     """
     require_target("--output", output)
     require_target("--csv", csv_file, (".csv",))
@@ -63,7 +68,7 @@ def _gradients_of_cells(cells: Cells, hidden_size: int, length: int, seed: int) 
 
     models = {}
     for name, cell in cell_configs(cells).items():
-        torch.manual_seed(seed)  # of cells that differ in a setting alone, the same weights
+        torch.manual_seed(seed)  # cells that differ only in a setting get the same weights
         models[name] = Recurrence(cell, 16, hidden_size).double()
     x = torch.randn(16, length, 16, dtype=torch.double)
     return gradient_flow(models, last_output_loss(x))
@@ -81,10 +86,10 @@ def _gradients_of_model(what: tuple[str, ...]) -> "GradientFlow":
     longest = sorted(range(len(test)), key=lambda index: -test.lengths[index])[: data.config.batch_size]
     batch = data.collate([test[index] for index in longest])
     values = {
-        name: tensor.double()  # as the weights will be
+        name: tensor.double()  # the type that the weights will have
         for name in ("inputs", "targets")
         if (tensor := getattr(batch, name)) is not None and tensor.is_floating_point()
     }
     batch = dataclasses.replace(batch, **values)
-    torch.manual_seed(0)  # a decoder may draw what it is given
+    torch.manual_seed(0)  # a decoder may draw its inputs at random
     return gradient_flow({model.hparams["model"]["name"]: model.double()}, lambda model: model.loss(batch))

@@ -1,4 +1,4 @@
-"""What commands share: tables for the terminal, and files that are written, or refused in one line."""
+"""What commands write: tables to the terminal, pictures and numbers to files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from rich.table import Table
 
-PICTURES = (".png", ".svg", ".pdf")
+PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
 
 
-def require_target(option: str, path: Path | None, suffixes: tuple[str, ...] = PICTURES) -> None:
-    """Raise an `InputError`, before any work is done, where a file of an option could not be written."""
+def require_target(option: str, path: Path | None, suffixes: tuple[str, ...] = PICTURE_SUFFIXES) -> None:
+    """Raise an `InputError`, before any work is done, if the file of an option cannot be written."""
     if path is None:
         return
     if path.suffix not in suffixes:
@@ -28,7 +28,7 @@ def require_target(option: str, path: Path | None, suffixes: tuple[str, ...] = P
 
 @contextmanager
 def writing(option: str, path: Path) -> Iterator[None]:
-    """Around what writes the file of an option: say so, or raise an `InputError` that says why not."""
+    """Wrap the writing of an option's file: say that it is written, or raise an `InputError`."""
     try:
         yield
     except OSError as error:
@@ -37,13 +37,13 @@ def writing(option: str, path: Path) -> Iterator[None]:
 
 
 def save(figure: "Figure", path: Path, option: str = "--output") -> None:
-    """Write a picture, in the format that its suffix says, and say so."""
+    """Write a picture in the format of its suffix, and say so."""
     with writing(option, path):
         figure.savefig(path, dpi=120)
 
 
 def show(tables: "list[Table]") -> None:
-    """Print tables with a blank line between."""
+    """Print tables, each with a blank line below it."""
     from rich.console import Console
 
     console = Console()
@@ -53,7 +53,7 @@ def show(tables: "list[Table]") -> None:
 
 
 def write_csv(frame: "DataFrame", path: Path | None) -> None:
-    """Write the numbers of the option --csv, if it is given."""
+    """Write the file of the option --csv, if it is given."""
     if path is not None:
         with writing("--csv", path):
             frame.to_csv(path, index=False)

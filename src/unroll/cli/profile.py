@@ -15,13 +15,26 @@ if TYPE_CHECKING:
 
 @click.command()
 @WHAT_OR_CELLS
-@click.option("--cell", "of_cells", callback=cells, default="rnn,gru,lstm,min_gru", show_default=True)
-@click.option("--hidden-size", callback=numbers, default="32,64,128", show_default=True)
-@click.option("--length", callback=numbers, default="50,100,200,400", show_default=True, help="Steps.")
+@click.option(
+    "--cell",
+    "of_cells",
+    callback=cells,
+    default="rnn,gru,lstm,min_gru",
+    show_default=True,
+    help="Cells, with commas between.",
+)
+@click.option(
+    "--hidden-size", callback=numbers, default="32,64,128", show_default=True, help="With commas between."
+)
+@click.option(
+    "--length", callback=numbers, default="50,100,200,400", show_default=True, help="Steps, with commas."
+)
 @click.option("--input-size", type=click.IntRange(1), default=16, show_default=True, help="Features.")
 @click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True)
-@click.option("--every-execution", is_flag=True, help="Loop, fused kernel and scan beside one another.")
-@click.option("--repeats", type=click.IntRange(1), default=5, show_default=True, help="Median of so many.")
+@click.option("--every-execution", is_flag=True, help="Loop, fused kernel and scan side by side.")
+@click.option(
+    "--repeats", type=click.IntRange(1), default=5, show_default=True, help="The median of this many times."
+)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @OUTPUT
@@ -42,12 +55,12 @@ def profile(
     output: Path | None,
     csv_file: Path | None,
 ) -> None:
-    """Measure time and memory: of cells, or of training a model.
+    """Measure time and memory, of cells or of training a model.
 
-    Without WHAT, of cells over hidden sizes and lengths, beside what can be counted: multiply-adds,
-    parameters, activations. A cell can have settings, as lstm:forget_bias=3.
+    Without WHAT it measures cells over hidden sizes and lengths, beside what can be counted: multiply-adds,
+    parameters, activations. A cell can have settings, as in lstm:forget_bias=3.
 
-    WHAT is a run, or overrides of train.py, as model=seq2seq data=copy: how long will an epoch take, how
+    WHAT is a run, or overrides of train.py as in model=seq2seq data=copy: how long will an epoch take, how
     much memory will it need, and what would checkpointing or truncation save?
     """
     require_target("--output", output)
@@ -64,12 +77,12 @@ def profile(
         return
     import torch
 
-    from unroll.cost.cells import profile as measure
+    from unroll.cost.cells import profile_cells
 
     if device == "cuda" and not torch.cuda.is_available():
         raise MissingEnvironmentError("--device cuda: this machine has no GPU that torch can use; take cpu")
     torch.set_num_threads(threads)
-    found = measure(
+    costs = profile_cells(
         cell_configs(of_cells),
         hidden_size,
         length,
@@ -79,10 +92,10 @@ def profile(
         repeats=repeats,
         device=torch.device(device),
     )
-    show(found.tables())
+    show(costs.tables())
     if output is not None:
-        save(found.figure(), output)
-    write_csv(found.frame(), csv_file)
+        save(costs.figure(), output)
+    write_csv(costs.frame(), csv_file)
 
 
 def _config(what: tuple[str, ...]) -> "dict[str, Any]":

@@ -15,7 +15,7 @@ from unroll.cli.output import require_target, writing
     help="The page to write; report.html in the one folder given, or here if there are several.",
 )
 def report(runs: tuple[Path, ...], output: Path | None) -> None:
-    """Write one HTML page that shows runs beside one another: tables, plots, the best run's pictures.
+    """Write one HTML page that shows runs side by side: tables, plots, the best run's pictures.
 
     RUNS are a sweep's folder (as outputs/sweeps/…), runs' folders, or folders that hold runs.
     """

@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 @WHAT
 @click.option("--text", help="An input that is text.")
 @click.option(
-    "--input", "input_file", type=click.Path(path_type=Path), help="A file of inputs; its first is traced."
+    "--input",
+    "input_file",
+    type=click.Path(path_type=Path),
+    help="A file of inputs; the first is traced.",
 )
 @click.option("--steps", type=click.IntRange(1), default=5, show_default=True, help="Steps to print.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="Write pictures, of each recurrence and of attention: .png, .svg or .pdf.",
+    help="Draw each recurrence, and attention: .png, .svg or .pdf.",
 )
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write every number here.")
 def trace(
@@ -41,8 +44,8 @@ def trace(
 ) -> None:
     """Show what the recurrences of a model do with one sequence, step by step.
 
-    WHAT is a run, or the overrides of train.py for a fresh model, as model=seq2seq data=copy. Without --text
-    or --input the sequence is the first of the test data. Tokens are decoded greedily.
+    WHAT is a run, or the overrides of train.py for a fresh model, as in model=seq2seq data=copy. Without
+    --text or --input the sequence is the first of the test data. Tokens are decoded greedily.
     """
     if text is not None and input_file is not None:
         raise InputError("--text and --input: give one of them")
@@ -56,7 +59,7 @@ def trace(
     from unroll.inspect.attention import attention_figure, attention_frame, attention_table
 
     traces, attention = _trace(model, batch)
-    head = getattr(model, "output", None)  # W h + b at each step; in a decoder of tokens attention is between
+    head = getattr(model, "output", None)  # W h + b at each step; a token decoder has attention between
     heads = {traces[-1].name: head} if isinstance(head, nn.Linear) else {}
     for traced in traces:
         show(traced.tables(steps, heads.get(traced.name)))
@@ -79,9 +82,9 @@ def trace(
 
 
 def _trace(model: "SequenceModel", batch: "SequenceBatch") -> "tuple[list[Trace], AttentionMap | None]":
-    """The recurrences at work on one sequence; and what their model attended to, if it attends.
+    """The traces of a model's recurrences on one sequence, and its attention, if it has any.
 
-    Tokens are decoded greedily: a beam's rows would be its hypotheses, and not one of them a sequence.
+    Tokens are decoded greedily: in a beam search a row would jump between hypotheses.
     """
     import dataclasses
 
@@ -114,7 +117,7 @@ def _trace(model: "SequenceModel", batch: "SequenceBatch") -> "tuple[list[Trace]
 def _one_sequence(
     model: "SequenceModel", data: "SequenceDataModule", name: str, text: str | None, file: Path | None
 ) -> "SequenceBatch":
-    """The one that is given, or the first of the test data."""
+    """The given sequence, or the first one of the test data."""
     from unroll.data.collate import collate
     from unroll.trained.predict import read_inputs
 

@@ -1,1 +1,1 @@
-"""Time and memory: counted, and measured."""
+"""What cells and training cost in time and memory: counted, and measured."""

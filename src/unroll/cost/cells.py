@@ -1,4 +1,4 @@
-"""What recurrences cost: time and memory as measured, beside what can be counted without running them."""
+"""What cells cost: time and memory as measured, beside what can be counted without running them."""
 
 import statistics
 import time
@@ -8,18 +8,18 @@ import torch
 from torch import Tensor
 
 from unroll.config.components import CellConfig, Execution
+from unroll.cost.cell_costs import CellCost, CellCosts
 from unroll.cost.memory import kept_bytes, peak_bytes, size_of
-from unroll.cost.profile import Cost, CostProfile
 from unroll.nn.cells.base import Cell
 from unroll.nn.cells.lstm import LSTM
 from unroll.nn.recurrence import Recurrence
 
-SHORT = (8, 16)
-"""Two lengths so short that they are as good as free, which what is kept at any other is counted from."""
+COUNTED_LENGTHS = (8, 16)
+"""What autograd keeps is counted at these two lengths, which cost next to nothing. It grows linearly in T."""
 
 
-def profile(
-    cells: Sequence[CellConfig] | Mapping[str, CellConfig],
+def profile_cells(
+    cells: Mapping[str, CellConfig],
     hidden_sizes: Sequence[int],
     times: Sequence[int],
     *,
@@ -28,15 +28,14 @@ def profile(
     every_execution: bool = False,
     repeats: int = 5,
     device: torch.device | None = None,
-) -> CostProfile:
-    """Measure each cell at each hidden size and length, as it runs by default or in `every_execution`.
+) -> CellCosts:
+    """Measure each cell at each hidden size and length, in its default execution or in `every_execution`.
 
-    Cells that are told apart by more than their name have other names given in a mapping.
+    The keys of `cells` are the names that tables and pictures show.
     """
     device = device or torch.device("cpu")
     costs = []
-    named = cells if isinstance(cells, Mapping) else {cell.name: cell for cell in cells}
-    for name, cell in named.items():
+    for name, cell in cells.items():
         executions = _cell(Recurrence(cell, 1, 1)).executions
         for execution in executions if every_execution else executions[:1]:
             for hidden_size in hidden_sizes:
@@ -45,11 +44,11 @@ def profile(
                     x = torch.randn(batch_size, steps, input_size, device=device)
                     costs.append(_cost(name, recurrence, x, repeats))
     where = f"{device}, threads: {torch.get_num_threads()}" if device.type == "cpu" else str(device)
-    return CostProfile(costs, input_size, batch_size, where)
+    return CellCosts(costs, input_size, batch_size, where)
 
 
 def median_seconds(work: Callable[[], object], device: torch.device, repeats: int) -> float:
-    """The median time of `work` to its end on the device, after a first time that does not count."""
+    """The median time that the device takes for `work`, without the first call, which warms up."""
     seconds = []
     for _ in range(repeats + 1):
         _synchronize(device)
@@ -60,10 +59,10 @@ def median_seconds(work: Callable[[], object], device: torch.device, repeats: in
     return statistics.median(seconds[1:])
 
 
-def _cost(name: str, recurrence: Recurrence, x: Tensor, repeats: int) -> Cost:
+def _cost(name: str, recurrence: Recurrence, x: Tensor, repeats: int) -> CellCost:
     cell = _cell(recurrence)
     batch_size, steps, _ = x.shape
-    # As a linear layer after it would: a gradient for every value of every output.
+    # Every value of every output gets a gradient, as from a linear layer on top.
     head = torch.ones(cell.hidden_size, device=x.device)
 
     def forward() -> None:
@@ -90,10 +89,11 @@ def _cost(name: str, recurrence: Recurrence, x: Tensor, repeats: int) -> Cost:
     forward_measured = peak_bytes(forward, x.device) + weights + inputs
     recurrence.zero_grad()
     measured = peak_bytes(train, x.device) + weights + inputs
-    less, more = (kept(length) for length in SHORT)
-    activations = less + round((more - less) / (SHORT[1] - SHORT[0]) * (steps - SHORT[0]))
+    first, second = COUNTED_LENGTHS
+    kept_first, kept_second = kept(first), kept(second)
+    activations = kept_first + round((kept_second - kept_first) / (second - first) * (steps - first))
     vector = batch_size * steps * cell.hidden_size * x.element_size()
-    return Cost(
+    return CellCost(
         cell=name,
         execution=recurrence.execution.value,
         hidden_size=cell.hidden_size,
@@ -108,7 +108,7 @@ def _cost(name: str, recurrence: Recurrence, x: Tensor, repeats: int) -> Cost:
         forward_predicted_bytes=weights * (1 + _copies(recurrence))
         + inputs
         + _forward_vectors(recurrence) * vector,
-        # Weights and their gradients; and of the largest one, what is being added and the new sum.
+        # Weights and their gradients; for the largest weight also the term being added and the new sum.
         predicted_bytes=2 * weights
         + 2 * largest
         + inputs
@@ -118,10 +118,10 @@ def _cost(name: str, recurrence: Recurrence, x: Tensor, repeats: int) -> Cost:
 
 
 def _forward_vectors(recurrence: Recurrence) -> int:
-    """Vectors of H values a step that are alive at the peak of a pass without gradients.
+    """How many vectors of H values per step are alive at the peak of a pass without gradients.
 
-    Step by step, the outputs twice: one by one, and joined. What computes all steps at once also has those
-    of all gates at all steps; a scan, besides, the terms that it is about to join.
+    A loop holds the outputs twice: one by one, and joined. A fused kernel also holds all gates of all steps;
+    a scan holds, besides, the terms that it is about to join.
     """
     if recurrence.execution is Execution.loop:
         return 2
@@ -134,10 +134,10 @@ def _copies(recurrence: Recurrence) -> int:
 
 
 def _working_vectors(recurrence: Recurrence) -> int:
-    """Vectors of H values a step that are alive at the peak besides what is kept.
+    """How many vectors of H values per step are alive at the peak of training, besides what is kept.
 
-    The outputs, and of what computes all steps at once also gradients of all steps: of the gates in fused
-    kernels, and in a scan the shifted, flipped and scanned ones. Step by step, they come and go.
+    All executions hold the outputs. A fused kernel also holds the gradients of all gates of all steps, and a
+    scan the shifted, flipped and scanned gradients. A loop holds the gradients of one step at a time.
     """
     if recurrence.execution is Execution.loop:
         return 1

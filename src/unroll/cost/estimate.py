@@ -1,75 +1,128 @@
-"""What training by a config will cost, measured on a few steps of it, and what other ways would save."""
+"""What an epoch of training will cost, and what other ways of training would save."""
 
 import math
-import multiprocessing
-import signal
-import sys
-from multiprocessing.connection import Connection
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from unroll.cost.memory import limit_memory
-from unroll.cost.profile import MEGABYTE
-from unroll.cost.table import Choice, Estimate
-from unroll.errors import InputError, MissingEnvironmentError, UnrollError
-from unroll.training.processes import sockets
+import pandas as pd
+from rich import box
+from rich.table import Table
+
+from unroll.cost.cell_costs import MEGABYTE
+from unroll.cost.own_process import measure_in_own_process
+from unroll.errors import InputError
 
 if TYPE_CHECKING:
     from unroll.cost.measure import Measured
 
-FEWEST_STEPS = 20
-"""Of the longest sequence, for cutting it to be worth while."""
+FEWEST_STEPS_TO_CUT = 20
+"""Truncation is worth a try from this length on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way of training: the time of a step, the steps of an epoch, the peak memory.
+
+    Where memory did not suffice, the time is NaN and the memory infinite. `counted_bytes` is the part of the
+    memory that can be counted without running the whole batch; None where it cannot.
+    """
+
+    name: str
+    step_ms: float
+    steps: int
+    memory_bytes: float
+    counted_bytes: int | None
+
+    @property
+    def epoch_seconds(self) -> float:
+        """The time of an epoch, without validation."""
+        return self.step_ms * self.steps / 1e3
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The ways of training, the configured one first. `summary` describes that one in words."""
+
+    ways: list[Way]
+    summary: str
+
+    def frame(self) -> pd.DataFrame:
+        """A row for each way: name, step_ms, steps, memory_bytes, counted_bytes, epoch_seconds."""
+        rows = [{**asdict(way), "epoch_seconds": way.epoch_seconds} for way in self.ways]
+        return pd.DataFrame(rows)
+
+    def table(self) -> Table:
+        """The same for the terminal, with ratios to the configured way."""
+        table = Table(title="training", box=box.SIMPLE, padding=(0, 0, 0, 1))
+        table.add_column("way", no_wrap=True)
+        headings = ("ms a\nstep", "steps", "s an\nepoch", "time\n×", "MB", "MB\ncounted", "mem-\nory ×")
+        for heading in headings:
+            table.add_column(heading, justify="right")
+        configured = self.ways[0]
+        for way in self.ways:
+            table.add_row(
+                way.name,
+                _number(way.step_ms, 1),
+                f"{way.steps:,}",
+                _number(way.epoch_seconds, 1),
+                _number(way.epoch_seconds / configured.epoch_seconds, 2),
+                _number(way.memory_bytes / MEGABYTE, 1),
+                "" if way.counted_bytes is None else _number(way.counted_bytes / MEGABYTE, 1),
+                _number(way.memory_bytes / configured.memory_bytes, 2),
+            )
+        return table
 
 
 def estimate_run(values: dict[str, Any]) -> Estimate:
-    """What an epoch of a checked config takes: as it is, with checkpointing or without, and truncated or not.
+    """What an epoch of a checked config costs as configured, with checkpointing toggled, and truncated.
 
-    Each way is measured by training a few batches in a process of its own. Where there are several devices
-    it is one that is measured, with all of the data.
+    Each way is measured by training a few batches in a process of its own. Where a config asks for several
+    devices, one of them is measured, with all of the data.
 
     Raises:
-        InputError: the data are not what the config says, or the model cannot be trained so.
-        MissingEnvironmentError: the system has ended such a process.
+        InputError: the data are not what the config says, or the model cannot be trained as configured.
+        MissingEnvironmentError: the system has killed a measuring process.
     """
     values = {**values, "trainer": {**values["trainer"], "devices": "1", "strategy": "auto"}}
-    found = _measured(values)
-    choices = [_choice("as configured", found)]
-    for key, value in _other_ways(values, found.longest).items():
+    measured = measure_in_own_process(values)
+    ways = [_way("as configured", measured)]
+    for key, value in _other_settings(values, measured.longest).items():
         group, name = key.split(".")
         try:
-            other = _measured({**values, group: {**values[group], name: value}})
-        except InputError:  # this model has no such way
+            other = measure_in_own_process({**values, group: {**values[group], name: value}})
+        except InputError:  # this model cannot be trained that way
             continue
-        choices.append(_choice(f"{key}={'null' if value is None else value}", other))
-    return Estimate(choices, _summary(values, found, choices[0]))
+        ways.append(_way(f"{key}={'null' if value is None else value}", other))
+    return Estimate(ways, _summary(values, measured, ways[0]))
 
 
-def _other_ways(values: dict[str, Any], longest: int) -> dict[str, Any]:
-    """Keys of the config, and values that they could have instead."""
-    ways: dict[str, Any] = {}
+def _other_settings(values: dict[str, Any], longest: int) -> dict[str, Any]:
+    """Keys of the config, each with another value that may save memory or time."""
+    settings: dict[str, Any] = {}
     model = values["model"]
     if model.get("num_layers", 0) > 0 and "checkpoint_steps" in model:
-        ways["model.checkpoint_steps"] = -1 if model["checkpoint_steps"] == 0 else 0
+        settings["model.checkpoint_steps"] = -1 if model["checkpoint_steps"] == 0 else 0
     if values["trainer"]["truncate_steps"] is not None:
-        ways["trainer.truncate_steps"] = None
-    elif longest >= FEWEST_STEPS:
-        ways["trainer.truncate_steps"] = longest // 10
-    return ways
+        settings["trainer.truncate_steps"] = None
+    elif longest >= FEWEST_STEPS_TO_CUT:
+        settings["trainer.truncate_steps"] = longest // 10
+    return settings
 
 
-def _choice(name: str, found: "Measured") -> Choice:
-    step_ms = 1e3 * found.batch_seconds * found.batches / found.steps
-    return Choice(name, step_ms, found.steps, found.memory_bytes, found.counted_bytes)
+def _way(name: str, measured: "Measured") -> Way:
+    step_ms = 1e3 * measured.batch_seconds * measured.batches / measured.steps
+    return Way(name, step_ms, measured.steps, measured.memory_bytes, measured.counted_bytes)
 
 
-def _summary(values: dict[str, Any], found: "Measured", choice: Choice) -> str:
-    if math.isinf(found.memory_bytes):
+def _summary(values: dict[str, Any], measured: "Measured", way: Way) -> str:
+    if math.isinf(measured.memory_bytes):
         return "As configured it needs more memory than is free."
-    epochs, seconds = values["trainer"]["max_epochs"], choice.epoch_seconds
+    epochs, seconds = values["trainer"]["max_epochs"], way.epoch_seconds
     return (
-        f"An epoch takes about {_duration(seconds)}, validation aside, and {epochs} of them "
-        f"{_duration(epochs * seconds)}. Training needs {found.memory_bytes / MEGABYTE:.0f} MB besides the "
-        f"{found.program_bytes / MEGABYTE:.0f} MB that program and data take. Counted is what tensors alone "
-        "take, told from two sequences."
+        f"An epoch takes about {_duration(seconds)} without validation, and {epochs} epochs take "
+        f"{_duration(epochs * seconds)}. Training needs {measured.memory_bytes / MEGABYTE:.0f} MB besides "
+        f'the {measured.program_bytes / MEGABYTE:.0f} MB of the program and the data. "MB counted" is what '
+        "the tensors alone take, counted on two sequences."
     )
 
 
@@ -79,43 +132,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def _measured(values: dict[str, Any]) -> "Measured":
-    sockets.keep_paths_short()
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["unroll.cost.measure"])  # imported once, not by each
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_measure, args=(values, sender))
-    process.start()
-    sender.close()
-    try:
-        found: Measured | UnrollError = receiver.recv()
-    except EOFError:
-        process.join()
-        if process.exitcode == 1:
-            raise RuntimeError("what measured has failed, as the traceback above says") from None
-        raise MissingEnvironmentError(
-            "the system has ended what measured, most likely for want of memory; "
-            "try a smaller data.batch_size, or model.checkpoint_steps=-1"
-        ) from None
-    finally:
-        process.kill()
-        process.join()
-    if isinstance(found, UnrollError):
-        raise found
-    return found
-
-
-def _measure(values: dict[str, Any], sender: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits for this one ends it
-    # Loaders' workers as those of a run; a fork server could not be sent so many samples.
-    multiprocessing.set_start_method("spawn" if sys.platform == "darwin" else "fork", force=True)
-    import torch
-
-    from unroll.cost.measure import measure
-
-    if values["trainer"]["accelerator"] == "cpu" or not torch.cuda.is_available():
-        limit_memory()
-    try:
-        sender.send(measure(values))
-    except UnrollError as error:
-        sender.send(error)
+def _number(value: float, digits: int) -> str:
+    if math.isinf(value):
+        return "too much"
+    return "" if math.isnan(value) else f"{value:,.{digits}f}"

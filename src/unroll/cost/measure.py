@@ -1,4 +1,4 @@
-"""A few steps of training, taken as a run takes them: how long they take, and how much memory."""
+"""Time and memory of training, measured on a few steps that are taken as a run takes them."""
 
 import math
 import os
@@ -16,30 +16,30 @@ from unroll.batch import SequenceBatch
 from unroll.config import root
 from unroll.config.components import OptimizerConfig
 from unroll.config.registry import build, from_dict
-from unroll.cost.few_batches import LARGEST, FewBatches
+from unroll.cost.few_batches import LARGEST_BATCH_REPEATS, FewBatches
 from unroll.cost.memory import kept_bytes, peak_resident_bytes, resident_bytes, size_of
 from unroll.data.module import build_data
 from unroll.models.base import SequenceModel, build_model
 from unroll.training.bare_trainer import bare_trainer, quiet
 from unroll.training.callbacks import StepSeeds
 
-PATIENCE_S = 20.0
-"""After so many seconds no batch is timed once more."""
+TIMING_SECONDS = 20.0
+"""After this time no further round of the sampled batches begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What training costs by a config.
+    """What training costs with one config.
 
     Attributes:
-        batches, steps: of an epoch; steps are more where batches are cut along time.
-        longest: the steps of the longest sequence of the largest batch.
-        batch_seconds: the mean time of a batch, with its loading; NaN where memory did not suffice.
-        memory_bytes: weights, gradients, the optimizer's state, and by how much the process grew besides;
-            infinite where memory did not suffice.
-        counted_bytes: of that what tensors take that are held or kept between the passes, counted with one
-            sequence and with two; None with checkpointing, or where memory did not suffice for these.
-        program_bytes: what the process took before: the program and the data.
+        batches, steps: their numbers in an epoch. There are more steps where batches are cut along time.
+        longest: the length of the longest sequence of the largest batch.
+        batch_seconds: the mean time of a batch, loading included; NaN where memory did not suffice.
+        memory_bytes: weights, gradients, the optimizer's state and everything else by which training makes
+            the process grow; infinite where memory did not suffice.
+        counted_bytes: the part of it that tensors take which are held, or kept for the backward pass. It is
+            counted on one sequence and on two. None with checkpointing, and where memory did not suffice.
+        program_bytes: what the process took before training: the program and the data.
     """
 
     batches: int
@@ -52,10 +52,10 @@ class Measured:
 
 
 def measure(values: dict[str, Any]) -> Measured:
-    """Take a few steps of the training that a config describes, in a process that has done nothing before.
+    """Train a few steps with a checked config. The process must be new, or memory is measured wrongly.
 
     Raises:
-        InputError: the data are not what the config says, or the model cannot be trained so.
+        InputError: the data are not what the config says, or the model cannot be trained as configured.
     """
     config = root.load(values)
     torch.set_num_threads(config.trainer.threads or len(os.sched_getaffinity(0)))
@@ -67,7 +67,7 @@ def measure(values: dict[str, Any]) -> Measured:
     counted = None
     scheduler = from_dict("scheduler", {"name": "constant"})
     if cut is not None:
-        with torch.device("meta"):  # takes no memory
+        with torch.device("meta"):  # without memory for the weights
             build_model(config.model, data.spec, config.optimizer, scheduler).require_truncatable(cut)
     try:
         model = build_model(config.model, data.spec, config.optimizer, scheduler)
@@ -100,11 +100,11 @@ def _train(config: root.TrainConfig, model: SequenceModel, few: FewBatches, watc
             limit_val_batches=0,
             callbacks=[StepSeeds(config.seed), watch],
         )
-        trainer.fit(model, few, few)  # Lightning would warn of lacking the second, which it does not read
+        trainer.fit(model, few, few)  # without validation data, which it does not read, Lightning warns
 
 
 class _Watch(pl.Callback):
-    """Looks at the clock and at the memory after every step."""
+    """Notes the time and the memory after every training step."""
 
     def __init__(self, few: FewBatches) -> None:
         self.few = few
@@ -120,25 +120,25 @@ class _Watch(pl.Callback):
         if on_gpu:
             torch.cuda.synchronize(pl_module.device)
         self.times.append(time.perf_counter())
-        if len(self.times) == self.ends[0]:  # warmed up: all is loaded that training loads
+        if len(self.times) == self.ends[0]:  # warmed up: everything that training loads is loaded
             self.program_bytes = resident_bytes() - (0 if on_gpu else _held_bytes(trainer, pl_module))
         if on_gpu:
             self.memory_bytes = torch.cuda.max_memory_allocated(pl_module.device)
         else:
             self.memory_bytes = peak_resident_bytes() - self.program_bytes
-        first_round = self.ends[LARGEST + len(self.few.groups)]
-        if len(self.times) >= first_round and self.times[-1] - self.times[0] > PATIENCE_S:
+        first_round = self.ends[LARGEST_BATCH_REPEATS + len(self.few.group_sizes)]
+        if len(self.times) >= first_round and self.times[-1] - self.times[0] > TIMING_SECONDS:
             trainer.should_stop = True
 
     def batch_seconds(self) -> float:
-        """The mean over the epoch, of whose groups each takes as long as the one sampled of it."""
+        """The mean over the epoch. Every batch of a group is taken to last as long as the sampled one."""
         if math.isinf(self.memory_bytes):
             return math.nan
         done = [self.times[end - 1] for end in self.ends if end <= len(self.times)]
-        seconds = np.diff(done)[LARGEST:]
-        number = len(self.few.groups)
+        seconds = np.diff(done)[LARGEST_BATCH_REPEATS:]
+        number = len(self.few.group_sizes)
         medians = [np.median(seconds[start::number]) for start in range(number)]
-        return float(np.average(medians, weights=self.few.groups))
+        return float(np.average(medians, weights=self.few.group_sizes))
 
 
 def _held_bytes(trainer: pl.Trainer, model: pl.LightningModule) -> int:
@@ -149,7 +149,7 @@ def _held_bytes(trainer: pl.Trainer, model: pl.LightningModule) -> int:
 
 
 def _counted_bytes(model: SequenceModel, optimizer_config: OptimizerConfig, few: FewBatches) -> int:
-    """Weights, gradients, the optimizer's state, and what autograd keeps, in proportion to the sequences."""
+    """Weights, gradients, optimizer state, and what autograd keeps, which grows linearly in sequences."""
     weight = nn.Parameter(torch.zeros(1000))
     weight.grad = torch.zeros(1000)
     optimizer = build(optimizer_config, [weight])
@@ -161,7 +161,7 @@ def _counted_bytes(model: SequenceModel, optimizer_config: OptimizerConfig, few:
         tensors = [each for each in (batch.inputs, batch.targets) if each is not None]
         return kept_bytes(lambda: model.loss(batch), [*model.parameters(), *tensors])
 
-    one, two = (kept(few.first_step([longest] * number)) for number in (1, 2))
+    one, two = (kept(few.first_segment([longest] * number)) for number in (1, 2))
     weights = size_of(model.parameters())
     held = 2 * weights + weights * state // size_of([weight])
     return held + one + (two - one) * (len(few.largest) - 1)

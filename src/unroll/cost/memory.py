@@ -1,4 +1,4 @@
-"""How much memory a piece of work takes, or a process, as measured."""
+"""How much memory a piece of work takes, and how much a process."""
 
 import os
 import resource
@@ -14,15 +14,15 @@ from torch.autograd.profiler import profile
 
 
 def size_of(tensors: Iterable[Tensor]) -> int:
-    """Bytes of these tensors' values."""
+    """The bytes of these tensors' values."""
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def peak_bytes(work: Callable[[], object], device: torch.device) -> int:
-    """The most bytes of tensors that were alive at once while `work` ran, beyond those alive before.
+    """The peak of the bytes of tensors alive while `work` runs, without those alive before.
 
-    On CUDA as its allocator counts them; on a CPU from the profiler's record of every allocation, which
-    makes the work several times slower.
+    CUDA's allocator counts them. On a CPU the profiler records every allocation, which makes the work several
+    times slower.
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -31,9 +31,9 @@ def peak_bytes(work: Callable[[], object], device: torch.device) -> int:
         work()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
-    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # it writes of its starts and stops to stderr
-    # `with profile(…)` would record every operation too, in 300 KB for each step of a recurrence. Asked here
-    # are those in scopes of a person's own, of which there are none.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # or it logs its starts and stops to stderr
+    # `with profile(…)` would also record every operation: 300 KB for each step of a recurrence. Here it is
+    # limited to operations in scopes that a user has opened, and there are none.
     settings: Any = profile(use_kineto=True, profile_memory=True)
     backend: Any = _autograd
     backend._prepare_profiler(settings.config(), settings.kineto_activities)
@@ -52,11 +52,12 @@ def peak_bytes(work: Callable[[], object], device: torch.device) -> int:
 
 
 def kept_bytes(work: Callable[[], Tensor], besides: Iterable[Tensor]) -> int:
-    """The bytes that autograd keeps for the backward pass of what `work` computes.
+    """The bytes that autograd keeps for the backward pass of the tensor that `work` computes.
 
-    Memory that several tensors share counts once; that of `besides`, such as inputs and parameters, not.
+    Memory that several tensors share counts once. The memory of `besides`, such as inputs and parameters,
+    does not count.
     """
-    kept: dict[int, torch.UntypedStorage] = {}  # held, so that no address is given to another meanwhile
+    kept: dict[int, torch.UntypedStorage] = {}  # holds them, so that no address is reused meanwhile
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
@@ -72,7 +73,7 @@ def kept_bytes(work: Callable[[], Tensor], besides: Iterable[Tensor]) -> int:
 
 
 def limit_memory() -> None:
-    """Let this process be refused more memory than is free now, rather than the kernel end it, or another."""
+    """Refuse this process more memory than is free now; else the kernel would kill it, or another one."""
     meminfo = Path("/proc/meminfo")
     if not meminfo.exists():
         return
@@ -83,7 +84,7 @@ def limit_memory() -> None:
 
 
 def resident_bytes() -> int:
-    """What this process takes now; where that cannot be read, the most it ever took."""
+    """The memory of this process now; its peak where the system does not tell."""
     statm = Path("/proc/self/statm")
     if not statm.exists():
         return peak_resident_bytes()
@@ -91,6 +92,6 @@ def resident_bytes() -> int:
 
 
 def peak_resident_bytes() -> int:
-    """The most that this process ever took. The kernel counts in kilobytes, that of macOS in bytes."""
+    """The peak of the memory of this process. Linux counts in kilobytes, macOS in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if os.uname().sysname == "Darwin" else peak * 1024

@@ -1,4 +1,4 @@
-"""What a decoder attended to while it wrote: as a table, as data, as a picture."""
+"""What a decoder attends to: as a table, as data, as a picture."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,8 @@ from rich.table import Table
 from unroll.nn.attention.base import AttentionMap
 from unroll.terminal import for_terminal
 
-MOST_SOURCES, LEAST = 3, 0.01
-"""So many of the input tokens that an output attended to most the table names, with this weight or more."""
+MOST_ATTENDED_TOKENS, SMALLEST_WEIGHT = 3, 0.01
+"""For each output the table names at most this many input tokens, each with at least this weight."""
 
 
 def attention_frame(attention: AttentionMap) -> pd.DataFrame:
@@ -22,21 +22,21 @@ def attention_frame(attention: AttentionMap) -> pd.DataFrame:
 
 
 def attention_table(attention: AttentionMap, steps: int | None = None) -> Table:
-    """For the terminal: what each of the (first) output tokens attended to most."""
+    """For the terminal: the input tokens that each of the (first) output tokens attends to most."""
     shown = attention.outputs[:steps]
     all_steps = len(attention.outputs)
     total = "" if len(shown) == all_steps else f", first {len(shown)} of {all_steps} steps"
     table = Table("t", "writes", "attends to", title=f"attention{total}", title_justify="left")
     for t, (output, weights) in enumerate(zip(shown, attention.weights, strict=False), start=1):
-        order = sorted(range(len(weights)), key=lambda source: -weights[source])[:MOST_SOURCES]
-        seen = [source for source in order if weights[source] >= LEAST]
+        order = sorted(range(len(weights)), key=lambda source: -weights[source])[:MOST_ATTENDED_TOKENS]
+        seen = [source for source in order if weights[source] >= SMALLEST_WEIGHT]
         most = ", ".join(f"{weights[i]:.2f} {attention.inputs[i]} (t={i + 1})" for i in seen)
         table.add_row(str(t), *(escape(for_terminal(text)) for text in (output, most)))
     return table
 
 
 def attention_figure(maps: Sequence[AttentionMap]) -> Figure:
-    """Attention of each output (rows) over the inputs (columns), one panel a sequence."""
+    """The attention of each output (row) to each input (column), one panel per sequence."""
     width = max(4.2, *(0.25 * len(attention.inputs) for attention in maps))
     height = max(4.2, *(0.25 * len(attention.outputs) for attention in maps))
     figure = Figure(figsize=(width * len(maps), height), layout="constrained")

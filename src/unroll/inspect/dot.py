@@ -1,4 +1,4 @@
-"""A graph in the language of Graphviz, and drawn by it."""
+"""A graph in Graphviz's language dot, and its picture."""
 
 import shutil
 import subprocess
@@ -8,15 +8,15 @@ from html import escape
 from unroll.errors import MissingEnvironmentError
 from unroll.inspect.wiring import WEIGHTS, Edge, Node
 
-SHARED = {"Wx": "#cfe2f3", "Wh": "#f9cb9c", "y": "#d9ead3"}
-"""Colours of the nodes that shared weights compute."""
+SHARED_WEIGHT_COLOURS = {"Wx": "#cfe2f3", "Wh": "#f9cb9c", "y": "#d9ead3"}
+"""The colours of the nodes that shared weights compute, by kind."""
 
-RECURRENT = "#cc0000"
+RECURRENT_COLOUR = "#cc0000"
 
 
 def dot_text(name: str, nodes: Sequence[Node], edges: Sequence[Edge], shared: Collection[str]) -> str:
     """The graph in dot: recurrent edges red and dashed, nodes of `shared` weights coloured."""
-    # dot orders the steps as it likes, unless their inputs are told to stand in a row.
+    # Without this row of inputs, dot orders the steps as it likes.
     inputs = " -> ".join(f'"{node.id}"' for node in nodes if node.kind == "x")
     cells = {(node.layer, node.direction) for node in nodes if node.layer is not None}
     rolled = any(node.step is None for node in nodes)
@@ -34,19 +34,19 @@ def dot_text(name: str, nodes: Sequence[Node], edges: Sequence[Edge], shared: Co
 
 
 def require_graphviz() -> None:
-    """Raise a `MissingEnvironmentError` unless there is a program dot."""
+    """Raise a `MissingEnvironmentError` if the program dot is not installed."""
     if shutil.which("dot") is None:
         raise MissingEnvironmentError(
             "Graphviz's program dot is not installed: on Debian `apt-get install graphviz`, "
-            "or write a .dot file, which needs nothing"
+            "or write a .dot file, which needs no Graphviz"
         )
 
 
 def draw(text: str, form: str) -> bytes:
-    """The picture of a text in dot, as svg, png or pdf.
+    """The picture of a dot text, as svg, png or pdf.
 
     Raises:
-        MissingEnvironmentError: there is no Graphviz, or it cannot draw that.
+        MissingEnvironmentError: Graphviz is not installed, or cannot draw the text.
     """
     require_graphviz()
     try:
@@ -59,25 +59,25 @@ def draw(text: str, form: str) -> bytes:
 
 def _legend(name: str, shared: bool) -> str:
     weights = "coloured: weights that all steps share" if shared else ""
-    recurrent = f'<FONT COLOR="{RECURRENT}">dashed: from one step to the next</FONT>'
+    recurrent = f'<FONT COLOR="{RECURRENT_COLOUR}">dashed: from one step to the next</FONT>'
     return f'{escape(name)}<BR/><FONT POINT-SIZE="10">{weights} &#160; {recurrent}</FONT>'
 
 
 def _node(node: Node, shared: Collection[str], several: bool) -> str:
-    """`several` says that there are more cells than one, so that a node tells which is its own."""
+    """A node in dot. With `several` cells, it names its layer and direction."""
     label, colour = _label(node), "white"
-    if several and node.layer is not None and node.kind not in WEIGHTS:  # of weights, the name tells the cell
+    if several and node.layer is not None and node.kind not in WEIGHTS:  # the name of a weight tells its cell
         label += _small(f"layer {node.layer} {node.direction}")
     weights = [parameter for parameter in node.parameters if parameter in shared]
-    if weights and node.kind in SHARED:
+    if weights and node.kind in SHARED_WEIGHT_COLOURS:
         label += _small(weights[0])
-        colour = SHARED[node.kind]
+        colour = SHARED_WEIGHT_COLOURS[node.kind]
     tooltip = ", ".join(node.parameters) or node.id
     return f'"{node.id}" [label=<{label}>, fillcolor="{colour}", tooltip="{tooltip}"];'
 
 
 def _label(node: Node) -> str:
-    """HTML as Graphviz reads it: the name with its step below it."""
+    """Graphviz's HTML for a name with the step as its index."""
     delay = -1 if node.direction == "backward" else 1
     now = "t" if node.step is None else str(node.step)
     before = f"t{-delay:+d}" if node.step is None else str(node.step - delay)
@@ -91,14 +91,14 @@ def _label(node: Node) -> str:
 
 
 def _small(text: str) -> str:
-    """A second line of a label, clear of the subscripts above it."""
+    """The second line of a label, clear of the index above it."""
     return f'<BR/><FONT POINT-SIZE="4"> </FONT><BR/><FONT POINT-SIZE="8">{text}</FONT>'
 
 
 def _edge(edge: Edge, rolled: bool) -> str:
     look = ""
     if edge.recurrent:
-        font = f'fontname="Helvetica", fontcolor="{RECURRENT}", fontsize=10'
+        font = f'fontname="Helvetica", fontcolor="{RECURRENT_COLOUR}", fontsize=10'
         delay = f', label="delay {edge.delay}", {font}' if rolled else ""
-        look = f' [style=dashed, penwidth=1.5, color="{RECURRENT}", constraint=false{delay}]'
+        look = f' [style=dashed, penwidth=1.5, color="{RECURRENT_COLOUR}", constraint=false{delay}]'
     return f'"{edge.source}" -> "{edge.target}"{look};'

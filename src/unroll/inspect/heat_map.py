@@ -1,4 +1,4 @@
-"""A picture of the steps of a state: its units over time."""
+"""A heat map of a state: its units over time."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-MOST_NAMES = 40
-"""Of more steps than this, the names would not be readable."""
+MOST_STEP_NAMES = 40
+"""The names of more steps than this would be unreadable."""
 
 
 def draw_states(axes: Axes, steps: Float[Tensor, "time size"], title: str, names: Sequence[str] = ()) -> None:
-    """Units over steps, which may have `names`, as the tokens that they read.
+    """Draw units over steps. `names` may name the steps, for example by the tokens that they read.
 
-    Blue to red around 0 for what has a sign; dark to light from 0 to 1 or more for what has none.
+    Where a value is negative, the colours run from blue to red with white at 0. Elsewhere they run from dark
+    at 0 to light at 1, or at the largest value if that is more.
     """
     low, high = (limit.item() for limit in steps.aminmax())
     limit = max(-low, high)
@@ -30,7 +31,7 @@ def draw_states(axes: Axes, steps: Float[Tensor, "time size"], title: str, names
         **(signed if low < 0 else unsigned),
     )
     axes.set_title(title, fontsize=9)
-    if 0 < len(names) <= MOST_NAMES:
+    if 0 < len(names) <= MOST_STEP_NAMES:
         upright = max(map(len, names)) > 2
         axes.set_xticks(range(1, time + 1), names, rotation=90 * upright, fontsize=8, parse_math=False)
     else:

@@ -1,4 +1,4 @@
-"""A recorded forward pass: every number that a recurrence makes of one sequence, step by step.
+"""A recorded forward pass: every number that a recurrence computes on one sequence, step by step.
 
 Steps count from 1, as in h_1 … h_T; h_0 is the initial state. Layers count from 0, as in torch.nn.
 """
@@ -23,15 +23,14 @@ from unroll.inspect.trace_tables import cell_table, outputs_table, values_table
 from unroll.nn.cells.base import State
 from unroll.nn.recurrence import Recurrence
 
-MOST_PANELS = 4
-"""So many pictures stand side by side."""
+MOST_PANELS_PER_ROW = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A recurrence over one sequence: every cell in torch.nn's order, and what the model itself gave.
+    """A recurrence on one sequence: every cell in torch.nn's order, and the outputs of the recurrence itself.
 
-    `names` may say what each step reads, for tables and pictures.
+    `names` may name the steps in tables and pictures, for example by the tokens that they read.
     """
 
     name: str
@@ -46,28 +45,28 @@ class Trace:
 
     @property
     def layers(self) -> int:
-        """How many stand above one another."""
+        """The number of layers."""
         return len(self.cells) // self.directions
 
     @property
     def error(self) -> float:
-        """How far the traced outputs are from the model's own: rounding, and no more."""
+        """The largest difference between the traced outputs and the recurrence's own, which is rounding."""
         return (self.layer(-1) - self.outputs).abs().max().item()
 
     def layer(self, layer: int) -> Float[Tensor, "time directions_hidden"]:
-        """A layer's outputs of every step, the directions side by side; -1 is the top layer."""
+        """A layer's outputs of all steps, the directions side by side. -1 is the top layer."""
         return torch.cat([cell.after["h"] for cell in self._cells(layer)], dim=-1)
 
     def last(self) -> Float[Tensor, " directions_hidden"]:
-        """The top layer's output of the last valid step, as `Pooling.last` takes it."""
+        """The top layer's output of the last valid step, as in `Pooling.last`."""
         return torch.cat([cell.final["h"] for cell in self._cells(-1)])
 
     def y(self, output: nn.Linear) -> Float[Tensor, "time outputs"]:
-        """W h_t + b by hand, for a linear output layer at every step."""
+        """W h_t + b at every step, computed by hand for a linear output layer."""
         return _by_hand(output, self.layer(-1))
 
     def y_last(self, output: nn.Linear) -> Float[Tensor, " outputs"]:
-        """W h + b by hand, for a linear output layer on the last valid step."""
+        """W h + b at the last valid step, computed by hand for a linear output layer."""
         return _by_hand(output, self.last())
 
     def frame(self) -> pd.DataFrame:
@@ -75,9 +74,9 @@ class Trace:
         return pd.concat([cell.frame() for cell in self.cells], ignore_index=True)
 
     def values(self, output: nn.Linear | None = None) -> pd.DataFrame:
-        """All inputs, step outputs and final states: a row for each, a column for each unit.
+        """All inputs, step outputs and final states: a row per vector, a column per unit.
 
-        With a linear output layer also y_t = W h_t + b.
+        A linear output layer adds y_t = W h_t + b.
         """
         rows: list[dict[Any, Any]] = []
         for cell in self.cells:
@@ -95,9 +94,9 @@ class Trace:
         return pd.DataFrame(rows).astype({"layer": "Int64", "step": "Int64"})
 
     def tables(self, steps: int | None = None, output: nn.Linear | None = None) -> list[Table]:
-        """For the terminal: a table of each cell's (first) `steps`, then one of shapes, values and norms.
+        """For the terminal: a table of each cell's first `steps` (None: all), then one of shapes and norms.
 
-        With a linear output layer also of y_t.
+        A linear output layer adds a table of y_t.
         """
         tables = [cell_table(self.name, cell, steps, self.names) for cell in self.cells]
         tensors = {f"layer {layer} h_1 … h_T": self.layer(layer) for layer in range(self.layers)}
@@ -110,9 +109,9 @@ class Trace:
         return [*tables, values_table(self.name, tensors, self.error)]
 
     def figure(self) -> Figure:
-        """Heat maps, units over steps: for each cell, from left to right, x, its gates and its states."""
+        """Heat maps of units over steps: for each cell, from left to right, x, the gates and the states."""
         panels = len(self.cells[0].panels())
-        width = min(panels, MOST_PANELS)
+        width = min(panels, MOST_PANELS_PER_ROW)
         height = math.ceil(panels / width)
         figure = Figure(figsize=(3.2 * width, 2.2 * height * len(self.cells) + 0.4), layout="constrained")
         grid = figure.subplots(len(self.cells) * height, width, squeeze=False)
@@ -147,9 +146,9 @@ def trace(
 def trace_model(forward: Callable[[], Any], module: nn.Module, *, row: int = 0) -> list[Trace]:
     """Trace every recurrence of `module` while `forward` runs it, without dropout.
 
-    One trace for each call of a recurrence, in their order. Calls of its `step` one after the other, as a
-    decoder makes them, are one sequence, in which every step has the state that it was given. `row` chooses
-    the sequence of the batch. (Of beam search trace a batch of one: row 0 is the first place in the beam.)
+    There is a trace for each call of a recurrence, in order. Successive calls of `step`, as a decoder makes
+    them, are one sequence, in which every step has the state that it was given. `row` chooses the sequence of
+    the batch. (With beam search, trace a batch of one: row 0 is the first place in the beam.)
 
     Raises:
         InputError: the module has no recurrence.

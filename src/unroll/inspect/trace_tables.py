@@ -1,4 +1,4 @@
-"""A trace for the terminal."""
+"""The tables of a trace for the terminal."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +13,7 @@ from unroll.terminal import for_terminal
 
 
 def cell_table(title: str, cell: CellTrace, steps: int | None, names: Sequence[str]) -> Table:
-    """The first `steps` of a cell: x, or its name; norms of what went in; ranges of gates and states."""
+    """A cell's first `steps`: x or its name, norms of the contributions, ranges of gates and states."""
     frame = cell.frame()[:steps]
     title = f"{title}, layer {cell.layer} {cell.direction}{_first(len(frame), len(cell.x))}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=0)  # 80 columns hold an LSTM
@@ -35,7 +35,7 @@ def cell_table(title: str, cell: CellTrace, steps: int | None, names: Sequence[s
 def outputs_table(
     title: str, y: Float[Tensor, "time outputs"], steps: int | None, names: Sequence[str]
 ) -> Table:
-    """y_t of the first `steps`."""
+    """The outputs y_t of the first `steps`."""
     shown = y[:steps]
     title = f"{title}, y_t = W h_t + b{_first(len(shown), len(y))}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=0, min_width=len(title))
@@ -48,7 +48,7 @@ def outputs_table(
 
 
 def values_table(title: str, tensors: Mapping[str, Tensor], error: float) -> Table:
-    """Shape, norm, range and last values of each tensor."""
+    """The shape, norm, range and last values of each tensor."""
     table = Table(
         title=f"{title}: step outputs and final states",
         title_justify="left",

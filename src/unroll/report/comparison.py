@@ -1,4 +1,4 @@
-"""Several runs beside one another: which is best, and which differ only in their seed."""
+"""Several runs side by side: which one is best, and which ones differ only in their seed."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ from unroll.report.settings import SEED, Settings, setting
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Objective:
-    """What runs were to minimise or maximise."""
+    """A measure that runs minimise or maximise."""
 
     name: str
     larger_is_better: bool
 
     def loss(self, run: Run) -> float:
-        """Its value with the sign that makes smaller better; infinite of a run that has none."""
+        """The run's value with the sign that makes smaller better; infinite if the run has none."""
         value = run.objectives.get(self.name)
         return float("inf") if value is None else -value if self.larger_is_better else value
 
 
 @dataclass(kw_only=True, slots=True)
 class Group:
-    """Runs that differ only in their seed. `label` says what is special to them."""
+    """Runs that differ only in their seed. `label` holds the settings that tell them from other groups."""
 
     label: str
     settings: dict[str, str]
@@ -31,14 +31,14 @@ class Group:
 
 
 class Comparison:
-    """Runs beside one another.
+    """Runs side by side.
 
     Attributes:
-        settings: what varies among them and what does not.
-        objectives: those that any run has, the most common first.
-        runs: best first by the first objective; those without it last.
-        groups: runs that differ only in their seed, by the mean of the first objective.
-        several_at_once: whether a run has several objectives, which it trades off.
+        settings: the settings that vary among the runs, and those that do not.
+        objectives: the objectives of all runs, the most common one first.
+        runs: the runs by their first objective, the best one first; runs without it come last.
+        groups: the runs that differ only in their seed, by the mean of their first objective.
+        several_at_once: whether a run has several objectives, so that it trades them off.
     """
 
     def __init__(self, runs: list[Run]) -> None:
@@ -61,19 +61,19 @@ class Comparison:
         return fmean(known) if known else float("inf")
 
     def runs_with(self, objective: Objective) -> list[Run]:
-        """The runs that have a value of an objective, best first."""
+        """The runs that have a value of an objective, the best one first."""
         return sorted((run for run in self.runs if objective.name in run.objectives), key=objective.loss)
 
     def front(self, objectives: list[Objective]) -> list[Run]:
-        """The runs with all these objectives that no other run equals or beats in every one of them."""
+        """The Pareto front: the runs with all these objectives that no other such run dominates."""
         losses = {run.name: [each.loss(run) for each in objectives] for run in self.runs}
         able = [run for run in self.runs if float("inf") not in losses[run.name]]
 
-        def beaten(run: Run) -> bool:
+        def dominated(run: Run) -> bool:
             mine = losses[run.name]
             return any(
                 losses[other.name] != mine and all(map(float.__le__, losses[other.name], mine))
                 for other in able
             )
 
-        return [run for run in able if not beaten(run)]
+        return [run for run in able if not dominated(run)]

@@ -1,4 +1,4 @@
-"""The figure of learning curves."""
+"""The plot of learning curves."""
 
 from html import escape
 from math import isfinite
@@ -12,12 +12,12 @@ from unroll.report.figures import colours, finish
 
 MOST_CURVES = 100
 
-FAR = 10
-"""What goes so many times beyond the usual largest value is not drawn at first."""
+OUTLIER_FACTOR = 10
+"""Values this many times beyond the usual largest value are cut off at first."""
 
 
 def curves(comparison: Comparison, metrics: list[str]) -> go.Figure:
-    """The metrics of the (best 100) runs over the steps, one metric at a time, chosen from a list."""
+    """The metrics of the best runs over the training steps. A list above the plot chooses the metric."""
     chosen = {run.name for run in comparison.runs[:MOST_CURVES]}
     colour = colours(comparison.groups)
     figure = go.Figure()
@@ -65,18 +65,18 @@ def curves(comparison: Comparison, metrics: list[str]) -> go.Figure:
 
 
 def _axis(comparison: Comparison, metric: str) -> dict[str, Any]:
-    """Plotly's settings of the axis of a metric."""
+    """Plotly's settings for the axis of a metric."""
     limits = window(comparison, metric)
     reach = {"autorange": True} if limits is None else {"autorange": False, "range": limits}
     return {"title.text": escape(metric), **reach}
 
 
 def window(comparison: Comparison, metric: str) -> tuple[float, float] | None:
-    """Where most runs are, if a few have gone so far that the others would be one flat line; else None."""
+    """The range of most runs, where outliers would make them one flat line; None where there are none."""
     curves = [run.curves[metric].values for run in comparison.runs if metric in run.curves]
     finite = [[value for value in values if isfinite(value)] for values in curves]
     reached = [max(map(abs, values)) for values in finite if values]
-    far = FAR * median_low(reached) if reached else 0.0
+    far = OUTLIER_FACTOR * median_low(reached) if reached else 0.0
     near = [value for values in finite for value in values if abs(value) <= far]
     if not near or max(reached) <= far:
         return None

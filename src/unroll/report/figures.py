@@ -1,4 +1,4 @@
-"""The figures of a report. Texts that come from files are escaped: Plotly reads them as a kind of HTML."""
+"""The plots of a page. Texts from files are escaped, since Plotly reads them as a kind of HTML."""
 
 from collections.abc import Sequence
 from html import escape
@@ -13,14 +13,21 @@ from unroll.report.files import Run
 from unroll.report.values import is_wide
 
 MOST_COLOURS = 10
-MOST_NAMES = 30
-LONG_NAME = 45
+"""More groups than this share a scale of colours."""
+
+MOST_LEGEND_ENTRIES = 30
+"""More groups than this get no legend."""
+
+LONGEST_SIDE_LABEL = 45
+"""The legend stands below the plot where a label has more characters than this."""
+
 GOOD_TO_BAD = ["#0b3c7d", "#2f9aa8", "#d08c2a"]
-COSTS = ("seconds", "parameters")
+
+PLOTTED_COSTS = ("seconds", "parameters")
 
 
 def colours(groups: list[Group]) -> dict[str, str]:
-    """A colour for each group by its label; of many groups from good to bad."""
+    """A colour for each label of a group. Many groups get a scale from good to bad."""
     if len(groups) <= MOST_COLOURS:
         return {group.label: colour for group, colour in zip(groups, qualitative.D3, strict=False)}
     shades = sample_colorscale(GOOD_TO_BAD, [index / len(groups) for index in range(len(groups))])
@@ -28,7 +35,7 @@ def colours(groups: list[Group]) -> dict[str, str]:
 
 
 def importance(shares: dict[str, dict[str, float]]) -> go.Figure:
-    """The share of each setting, a panel for each objective."""
+    """The importance of each setting, a panel for each objective."""
     figure = make_subplots(1, len(shares), subplot_titles=[escape(name) for name in shares])
     for column, found in enumerate(shares.values(), start=1):
         names = [escape(name) for name in reversed(found)]
@@ -41,13 +48,13 @@ def importance(shares: dict[str, dict[str, float]]) -> go.Figure:
 
 
 def costs(comparison: Comparison, objectives: list[Objective]) -> go.Figure:
-    """Time and parameters against each of these objectives, a point for each run."""
+    """Each objective against time and against parameters, a point for each run."""
     rows = len(objectives)
     figure = make_subplots(rows, 2, shared_yaxes=True, vertical_spacing=0.25 / rows, horizontal_spacing=0.04)
     colour = colours(comparison.groups)
     named: set[str] = set()
     for row, objective in enumerate(objectives, start=1):
-        for column, cost in enumerate(COSTS, start=1):
+        for column, cost in enumerate(PLOTTED_COSTS, start=1):
             all_x: list[float] = []
             for group in comparison.groups:
                 runs = [run for run in group.runs if cost in run.costs and objective.name in run.objectives]
@@ -95,7 +102,7 @@ def seeds(comparison: Comparison, objective: Objective) -> go.Figure:
 
 
 def trade_off(comparison: Comparison) -> go.Figure:
-    """The first two objectives against one another; the line joins the runs that none beats in both."""
+    """The first two objectives against each other. The line is the Pareto front."""
     first, second = comparison.objectives[:2]
     colour = colours(comparison.groups)
     figure = go.Figure()
@@ -132,10 +139,10 @@ def _points(
 
 
 def finish(figure: go.Figure, height: int, groups: Sequence[Group] = ()) -> go.Figure:
-    """The look that all figures share; `height` in pixels. Several `groups` get a legend."""
+    """Give a plot the look that all plots share. `height` is in pixels; several `groups` get a legend."""
     longest = max((len(group.label) for group in groups), default=0)
-    named = 1 < len(groups) <= MOST_NAMES
-    below = 22 * len(groups) + 20 if named and longest > LONG_NAME else 0
+    named = 1 < len(groups) <= MOST_LEGEND_ENTRIES
+    below = 22 * len(groups) + 20 if named and longest > LONGEST_SIDE_LABEL else 0
     figure.update_layout(
         template="plotly_white",
         height=height + below,

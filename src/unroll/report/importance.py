@@ -1,4 +1,4 @@
-"""How much each setting had to do with how good the runs became."""
+"""The importance of each setting: its share in the differences between the results of runs."""
 
 from typing import TYPE_CHECKING
 
@@ -9,26 +9,26 @@ from unroll.report.values import is_wide, number_of
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-FEWEST = 10
+FEWEST_RUNS = 10
 
 
 def importances(comparison: Comparison, objective: Objective) -> dict[str, float] | str:
-    """The share of each varied setting in the differences between runs, largest first; or why there is none.
+    """The importance of each varied setting, the largest first; or the reason why there is none.
 
-    fANOVA (Hutter, Hoos & Leyton-Brown, ICML 2014) as Optuna has it: the share of each setting in the
-    variance of what a random forest predicts. PED-ANOVA, Optuna's own choice, goes by the best runs alone;
-    of a dozen runs those are too few: it often gave a setting without effect the largest share.
+    The method is fANOVA (Hutter, Hoos & Leyton-Brown, ICML 2014) in Optuna's implementation: the share of
+    each setting in the variance of a random forest's predictions. Optuna's default, PED-ANOVA, uses only the
+    best runs. A dozen runs have too few of them: it often gave a setting without effect the largest share.
     """
     runs = comparison.runs_with(objective)
     keys = [key for key in comparison.settings.varied if key != SEED]
     columns = {key: [setting(run, key) for run in runs] for key in keys}
     columns = {key: column for key, column in columns.items() if len(set(column)) > 1}
     if not columns:
-        return f"Of the runs with {objective.name} nothing varies but the seed."
+        return f"Nothing but the seed varies among the runs with {objective.name}."
     if len(columns) == 1:
-        return f"Of the runs with {objective.name} only {next(iter(columns))} varies, the seed aside."
-    if len(runs) < FEWEST:
-        return f"Too few runs with a result: this takes {FEWEST}, and there are {len(runs)}."
+        return f"Only {next(iter(columns))} varies among the runs with {objective.name}, apart from the seed."
+    if len(runs) < FEWEST_RUNS:
+        return f"Too few runs have a result: there are {len(runs)}, and this takes {FEWEST_RUNS}."
     if len({run.objectives[objective.name] for run in runs}) == 1:
         return f"All runs have the same {objective.name}."
     import optuna
@@ -51,7 +51,7 @@ def importances(comparison: Comparison, objective: Objective) -> dict[str, float
 
 
 def _values_and_space(texts: list[str]) -> "tuple[list[float] | list[str], BaseDistribution]":
-    """Settings as numbers in an interval, logarithmic where it is wide; or as words."""
+    """Settings as numbers in an interval, on a logarithmic scale where it is wide; or as words."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     numbers = [number for text in texts if (number := number_of(text)) is not None]

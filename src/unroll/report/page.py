@@ -1,4 +1,4 @@
-"""One page that shows a sweep, or any runs beside one another, with nothing to fetch when it is opened."""
+"""One page that shows a sweep, or any runs side by side, and fetches nothing when it is opened."""
 
 from base64 import b64encode
 from collections import Counter
@@ -16,7 +16,7 @@ from unroll.report.values import show
 
 
 def report_page(paths: list[Path]) -> str:
-    """The page of these runs; see `read_runs` for what they can be.
+    """The page of the runs in these folders; `read_runs` says what a folder can be.
 
     Raises:
         InputError: there are no runs that can be read.
@@ -29,7 +29,7 @@ def report_page(paths: list[Path]) -> str:
         title=title,
         summary=_summary(comparison),
         sections=sections(comparison),
-        # Scripts and styles of packages, and figures that Plotly has escaped, are not escaped again.
+        # Scripts and styles come from packages, and Plotly escapes its plots: neither is escaped again.
         plot_script=Markup(get_plotlyjs()),
         table_style=Markup(bundle.with_suffix(".css").read_text(encoding="utf-8")),
         table_script=b64encode(bundle.read_bytes()).decode("ascii"),

@@ -1,4 +1,4 @@
-"""The figure of parallel coordinates, with axes for words and for numbers, near together or far apart."""
+"""The plot of parallel coordinates, with axes for words and for numbers."""
 
 import math
 from html import escape
@@ -11,12 +11,12 @@ from unroll.report.figures import GOOD_TO_BAD, finish
 from unroll.report.settings import setting
 from unroll.report.values import is_wide, number_of, place, show_setting
 
-MOST_STEPS = 8
-"""Up to so many different values each have a place of their own; more numbers get a scale."""
+MOST_TICKS = 8
+"""Up to this many different values have a tick each. More numbers get a scale."""
 
 
 def parallel(comparison: Comparison, objective: Objective) -> go.Figure:
-    """A line for each run with the objective, through its settings and to what it reached."""
+    """A line for each run that has the objective, through its settings to its results."""
     runs = comparison.runs_with(objective)
     columns = {key: [setting(run, key) for run in runs] for key in comparison.settings.varied}
     axes = [
@@ -40,10 +40,10 @@ def parallel(comparison: Comparison, objective: Objective) -> go.Figure:
 
 
 def _axis(texts: list[str]) -> dict[str, Any]:
-    """The places of settings on an axis of parallel coordinates, and what stands beside it."""
+    """The places of settings on an axis, and the ticks beside it."""
     numbers = {text: number_of(text) for text in texts}
     known = [number for number in numbers.values() if number is not None]
-    if len(known) < len(numbers) or len(numbers) <= MOST_STEPS:
+    if len(known) < len(numbers) or len(numbers) <= MOST_TICKS:
         order = sorted(numbers, key=place)
         places = {text: index for index, text in enumerate(order)}
         ticks = {"tickvals": list(places.values()), "ticktext": [show_setting(text) for text in order]}

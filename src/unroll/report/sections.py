@@ -1,4 +1,4 @@
-"""What a report shows: its sections, each with a sentence that says what it is, or why it is empty."""
+"""The sections of a page, each with a sentence that says what it shows, or why it is empty."""
 
 from base64 import b64encode
 from collections import Counter
@@ -13,13 +13,13 @@ from unroll.report.curves import MOST_CURVES, curves, window
 from unroll.report.importance import importances
 from unroll.report.parallel import parallel
 from unroll.report.settings import SEED, counted, setting
-from unroll.report.tables import Table
+from unroll.report.tables import SortableTable
 from unroll.report.values import show
 
 Pairs = list[tuple[str, str]]
 
-MOST_NAMED = 10
-"""Of more runs that ended in one way so many are named."""
+MOST_NAMED_RUNS = 10
+"""At most this many of the runs that ended alike are named."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -31,7 +31,7 @@ class Section:
     text: str
     pairs: Pairs = field(default_factory=list)
     more: dict[str, Pairs] = field(default_factory=dict)
-    table: Table | None = None
+    table: SortableTable | None = None
     notes: Pairs = field(default_factory=list)
     figures: list[Markup] = field(default_factory=list)
     examples: list[list[str]] = field(default_factory=list)
@@ -39,13 +39,13 @@ class Section:
 
 
 def sections(comparison: Comparison) -> list[Section]:
-    """All of them, in the order of the page."""
+    """All sections, in the order of the page."""
     together = [_parallel, _curves, _importance, _costs, _seeds]
     if len(comparison.runs) == 1:
         together = [_curves]
     elif comparison.several_at_once:
         together.append(_trade_off)
-    return [make(comparison) for make in (_settings, _trials, *together, _best)]
+    return [make(comparison) for make in (_settings, _runs, *together, _best)]
 
 
 def _settings(comparison: Comparison) -> Section:
@@ -55,29 +55,27 @@ def _settings(comparison: Comparison) -> Section:
         values = counted(key, runs)
         follow = settings.follow.get(key)
         pairs.append((key, values + (f"; with it {', '.join(follow)}" if follow else "")))
-    text = (
-        "Each setting that varied, and how many runs had each of its values." if pairs else "Nothing varied."
-    )
+    text = "The settings that varied, and how many runs had each value." if pairs else "Nothing varied."
     same = {f"The same in all: {len(settings.same)} settings": sorted(settings.same.items())}
     return Section(anchor="settings", title="Settings", text=text, pairs=pairs, more=same)
 
 
-def _trials(comparison: Comparison) -> Section:
+def _runs(comparison: Comparison) -> Section:
     names = [each.name for each in comparison.objectives]
     text = "Every run, best first" + (f" by {names[0]}" if names else "")
-    text += ". A click on a column's head sorts by it."
+    text += ". A click on a heading sorts by its column."
     told: dict[str, list[str]] = {}
     for run in comparison.runs:
         if run.faults or (run.reason and run.state != "pruned"):
             words = "; ".join([run.state, *filter(None, [run.reason]), *run.faults])
             told.setdefault(words, []).append(run.name)
     notes = [(_listed(names), words) for words, names in told.items()]
-    return Section(anchor="runs", title="Runs", text=text, table=tables.trials(comparison), notes=notes)
+    return Section(anchor="runs", title="Runs", text=text, table=tables.runs(comparison), notes=notes)
 
 
 def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
+    more = f" and {len(names) - MOST_NAMED_RUNS} more" if len(names) > MOST_NAMED_RUNS else ""
+    return ", ".join(names[:MOST_NAMED_RUNS]) + more
 
 
 def _parallel(comparison: Comparison) -> Section:
@@ -87,9 +85,10 @@ def _parallel(comparison: Comparison) -> Section:
         section.text = "This takes two runs with a result, and a setting that varies."
         return section
     section.text = (
-        "Each line is a run. Drag along an axis to keep only the runs that pass there, its name to move it."
+        "Each line is a run. Drag along an axis to keep only the runs that pass there; drag the name of an "
+        "axis to move it."
     )
-    # Of runs with several objectives each plot shows them all.
+    # Where runs have several objectives, every plot shows them all.
     shown = compared[:1] if comparison.several_at_once else compared
     section.figures = [_drawn(parallel(comparison, each), f"parallel-{at}") for at, each in enumerate(shown)]
     return section
@@ -122,7 +121,7 @@ def _importance(comparison: Comparison) -> Section:
     if shares:
         section.text = (
             "The share of each setting in the differences between the runs (fANOVA). "
-            f"A hint: the fewer runs, the more of it is chance. {section.text}"
+            f"This is a hint: the fewer the runs, the more of it is chance. {section.text}"
         )
         section.figures = [_drawn(figures.importance(shares), "importance-plot")]
     return section
@@ -130,11 +129,15 @@ def _importance(comparison: Comparison) -> Section:
 
 def _costs(comparison: Comparison) -> Section:
     section = Section(
-        anchor="costs", title="Time and parameters", text="No two runs tell both their cost and their result."
+        anchor="costs", title="Time and parameters", text="No two runs have both a cost and a result."
     )
-    objectives = [each for each in _compared(comparison) if each.name not in figures.COSTS]
-    if any(set(figures.COSTS) & set(run.costs) for each in objectives for run in comparison.runs_with(each)):
-        section.text = "What each run cost, in seconds and in parameters, against what it reached."
+    objectives = [each for each in _compared(comparison) if each.name not in figures.PLOTTED_COSTS]
+    if any(
+        set(figures.PLOTTED_COSTS) & set(run.costs)
+        for each in objectives
+        for run in comparison.runs_with(each)
+    ):
+        section.text = "The result of each run against its cost in seconds and in parameters."
         section.figures = [_drawn(figures.costs(comparison, objectives), "costs-plot")]
     return section
 
@@ -144,8 +147,8 @@ def _seeds(comparison: Comparison) -> Section:
     most = max(len({setting(run, SEED) for run in group.runs}) for group in comparison.groups)
     if most > 1:
         section.text = (
-            "Runs that differ only in their seed: mean ± sample standard deviation over so many seeds; the "
-            "pointer on a cell shows the lowest and the highest. In the plot each point is a run."
+            "Runs that differ only in their seed: mean ± sample standard deviation. Point at a cell to "
+            "see the lowest and the highest value. Each point of the plot is a run."
         )
         section.table = tables.seeds(comparison)
         plots = [figures.seeds(comparison, each) for each in _compared(comparison)]
@@ -158,7 +161,8 @@ def _trade_off(comparison: Comparison) -> Section:
     return Section(
         anchor="trade-off",
         title="Trade-off",
-        text=f"The objectives against one another. In all of them together no run is better than {front}.",
+        text="The objectives against each other. The Pareto front is the runs that no other run equals or "
+        f"beats in every objective: {front}.",
         figures=[_drawn(figures.trade_off(comparison), "trade-off-plot")],
     )
 
@@ -170,7 +174,7 @@ def _best(comparison: Comparison) -> Section:
     measures = {
         **best.objectives,
         **{f"test/{name}": value for name, value in best.test.items()},
-        **{name: best.costs[name] for name in tables.COSTS if name in best.costs},
+        **{name: best.costs[name] for name in tables.COST_COLUMNS if name in best.costs},
     }
     return Section(
         anchor="best",
@@ -191,12 +195,12 @@ def _compared(comparison: Comparison) -> list[Objective]:
 
 
 def _drawn(figure: go.Figure, name: str) -> Markup:
-    """The figure as HTML, which Plotly makes safe to stand in a page; without its library."""
+    """A plot as HTML that is safe in a page, without Plotly's library."""
     config = {
         "displaylogo": False,
         "showSendToCloud": False,  # a button that would upload the data
         "responsive": True,
-        "plotGlPixelRatio": 1,  # lines of parallel coordinates are one pixel wide: let it be a whole one
+        "plotGlPixelRatio": 1,  # lines of parallel coordinates are one pixel wide, which must be a whole one
         "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d"],
     }
     return Markup(figure.to_html(config, include_plotlyjs=False, full_html=False, div_id=name))

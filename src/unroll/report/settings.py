@@ -1,4 +1,4 @@
-"""The settings of several runs: which vary, which are the same."""
+"""The settings of several runs: those that vary, and those that are the same."""
 
 from collections import Counter
 
@@ -7,18 +7,18 @@ from unroll.report.values import ABSENT, flat, number_of, place, show_setting
 from unroll.sweep.trials import OWN_WAY
 
 SEED = "seed"
-MOST_VALUES = 12
+MOST_LISTED_VALUES = 12
 
-WITHOUT_EFFECT = tuple(flat(OWN_WAY))
+KEYS_WITHOUT_EFFECT = tuple(flat(OWN_WAY))
 
 
 class Settings:
-    """What tells runs apart.
+    """The settings that tell runs apart.
 
     Attributes:
-        varied: the keys with several values, of a sweep as its command line names them.
-        follow: of a varied key those whose value its value says, as the keys of a cell do with its name.
-        same: the keys that have one value, with it.
+        varied: the keys with several values. A sweep's keys are named as on its command line.
+        follow: for a varied key, the keys whose values follow from its value, as a cell's keys from its name.
+        same: the keys with one value, each with that value.
     """
 
     def __init__(self, runs: list[Run]) -> None:
@@ -30,7 +30,7 @@ class Settings:
         held = sorted({key: None for run in runs for key in run.config}, key=lambda key: not _is_name(key))
         for key in dict.fromkeys([*asked, *held] if is_sweep or not held else held):
             known = {setting(run, key) for run in runs if run.config or key in run.overrides}
-            if key.startswith(WITHOUT_EFFECT):
+            if key.startswith(KEYS_WITHOUT_EFFECT):
                 continue
             if len(known) == 1:
                 self.same[key] = known.pop()
@@ -40,7 +40,7 @@ class Settings:
                 self._place(key, runs)
 
     def _place(self, key: str, runs: list[Run]) -> None:
-        """A key that varies, unless the name of its part of the config says its value."""
+        """Add a key to `varied`, or to `follow` where its value follows from the name of its group."""
         parents = [f"{key[:dot]}.name" for dot, letter in enumerate(key) if letter == "."]
         for parent in (parent for parent in parents if parent in self.varied):
             pairs = {(setting(run, parent), setting(run, key)) for run in runs}
@@ -50,29 +50,29 @@ class Settings:
         self.varied.append(key)
 
     def short(self, key: str) -> str:
-        """The last part of a key, where no other varied key ends alike; of a group's name the group."""
+        """The last part of a key, unless another varied key ends alike; the group for the key of its name."""
         ends = [_end(other) for other in self.varied]
         return _end(key) if ends.count(_end(key)) <= 1 else key
 
     def label(self, run: Run, *, seed: bool = False) -> str:
-        """What is special to a run, its seed aside unless that is asked for."""
+        """The varied settings of a run, without its seed unless `seed`."""
         own = {self.short(key): setting(run, key) for key in self.varied if seed or key != SEED}
         return ", ".join(f"{name}={show_setting(value)}" for name, value in own.items()) or "all runs"
 
 
 def counted(key: str, runs: list[Run]) -> str:
-    """The values of a key, each with its number of runs, small before large; of many the range."""
+    """The values of a key in order, each with its number of runs. Many numbers give their range."""
     counts = Counter(setting(run, key) for run in runs)
     numbers = [number for value in counts if (number := number_of(value)) is not None]
-    if len(counts) > MOST_VALUES and len(numbers) == len(counts):
+    if len(counts) > MOST_LISTED_VALUES and len(numbers) == len(counts):
         return f"{len(counts)} values from {min(numbers):.4g} to {max(numbers):.4g}"
     order = sorted(counts, key=place)
-    shown = ", ".join(f"{show_setting(value)} ({counts[value]})" for value in order[:MOST_VALUES])
-    return f"{shown} and {len(order) - MOST_VALUES} more" if len(order) > MOST_VALUES else shown
+    shown = ", ".join(f"{show_setting(value)} ({counts[value]})" for value in order[:MOST_LISTED_VALUES])
+    return f"{shown} and {len(order) - MOST_LISTED_VALUES} more" if len(order) > MOST_LISTED_VALUES else shown
 
 
 def setting(run: Run, key: str) -> str:
-    """The value of a key in a run, as text; of a group as model/cell, its choice."""
+    """The value of a key in a run, as text. A group such as model/cell gives its choice."""
     in_config = key.replace("/", ".")
     for name in (in_config, f"{in_config}.name"):
         if name in run.config and key not in run.overrides:

@@ -1,4 +1,4 @@
-"""The tables of a report, as texts: the template escapes them."""
+"""The tables of a page, as plain text: the template escapes it."""
 
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -7,12 +7,12 @@ from unroll.report.comparison import Comparison
 from unroll.report.settings import SEED, setting
 from unroll.report.values import ABSENT, show, show_setting, show_spread
 
-COSTS = ("parameters", "epochs", "seconds")
+COST_COLUMNS = ("parameters", "epochs", "seconds")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Cell:
-    """What a person reads, and what a column is sorted by: nothing goes last. `kind` is a CSS class."""
+class TableCell:
+    """`text` is shown, `order` sorts the column (an empty one comes last). `kind` is a CSS class."""
 
     text: str
     order: str
@@ -21,38 +21,38 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Table:
-    """A table that sorts; it has rows."""
+class SortableTable:
+    """A table that a click on a heading sorts. It has at least one row."""
 
     head: list[str]
-    rows: list[list[Cell]]
+    rows: list[list[TableCell]]
 
     def columns(self) -> list[tuple[str, str]]:
-        """The head of each column, and whether it is one of numbers: its CSS class."""
+        """Each column's heading and CSS class: number, or none."""
         kinds = ["number" if cell.kind == "number" else "" for cell in self.rows[0]]
         return list(zip(self.head, kinds, strict=True))
 
 
-def trials(comparison: Comparison) -> Table:
-    """A row for each run, best first."""
+def runs(comparison: Comparison) -> SortableTable:
+    """A row for each run, the best one first."""
     settings, objectives = comparison.settings, comparison.objectives
     tests = list(dict.fromkeys(name for run in comparison.runs for name in run.test))
     told = {cost for run in comparison.runs for cost in run.costs} - {each.name for each in objectives}
-    costs = [cost for cost in COSTS if cost in told]
+    costs = [cost for cost in COST_COLUMNS if cost in told]
     head = ["run", "state", *(each.name for each in objectives), *map(settings.short, settings.varied)]
     head += [f"test/{name}" for name in tests] + costs
     rows = []
     for run in comparison.runs:
-        row = [_word(run.name), Cell(text=run.state, order=run.state, kind=f"state {run.state}")]
+        row = [_word(run.name), TableCell(text=run.state, order=run.state, kind=f"state {run.state}")]
         row += [_number(run.objectives.get(each.name, run.costs.get(each.name))) for each in objectives]
         row += [_setting(setting(run, key)) for key in settings.varied]
         row += [_number(run.test.get(name)) for name in tests]
         row += [_number(run.costs.get(cost)) for cost in costs]
         rows.append(row)
-    return Table(head=head, rows=rows)
+    return SortableTable(head=head, rows=rows)
 
 
-def seeds(comparison: Comparison) -> Table:
+def seeds(comparison: Comparison) -> SortableTable:
     """A row for each group: mean ± sample standard deviation of objectives and test metrics."""
     settings = comparison.settings
     tests = list(dict.fromkeys(name for run in comparison.runs for name in run.test))
@@ -69,26 +69,26 @@ def seeds(comparison: Comparison) -> Table:
         ]
         row += [_spread([run.test.get(name) for run in measured]) for name in tests]
         rows.append(row)
-    return Table(head=head, rows=rows)
+    return SortableTable(head=head, rows=rows)
 
 
-def _word(text: str) -> Cell:
-    return Cell(text=text, order=text)
+def _word(text: str) -> TableCell:
+    return TableCell(text=text, order=text)
 
 
-def _setting(text: str) -> Cell:
-    return Cell(text=show_setting(text), order="" if text == ABSENT else text)
+def _setting(text: str) -> TableCell:
+    return TableCell(text=show_setting(text), order="" if text == ABSENT else text)
 
 
-def _number(number: float | None) -> Cell:
-    return Cell(text=show(number), order="" if number is None else repr(number), kind="number")
+def _number(number: float | None) -> TableCell:
+    return TableCell(text=show(number), order="" if number is None else repr(number), kind="number")
 
 
-def _spread(values: list[float | None]) -> Cell:
+def _spread(values: list[float | None]) -> TableCell:
     known = [value for value in values if value is not None]
     if not known:
         return _number(None)
     mean = fmean(known)
     text = show_spread(mean, stdev(known)) if len(known) > 1 else show(mean)
     hint = f"{show(min(known))} to {show(max(known))} over {len(known)}"
-    return Cell(text=text, order=repr(mean), kind="number", hint=hint)
+    return TableCell(text=text, order=repr(mean), kind="number", hint=hint)

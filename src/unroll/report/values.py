@@ -1,12 +1,12 @@
-"""Values that come from files of any origin: as text, as numbers, as a person reads them."""
+"""Values from files of any origin: as text, as numbers, and as people read them."""
 
 import math
 from typing import Any
 
 ABSENT = "–"
 
-WIDE = 10
-"""From so large a ratio of the largest to the smallest on, a scale is logarithmic."""
+LARGEST_LINEAR_RATIO = 10
+"""A scale is logarithmic where the largest value is more than this many times the smallest."""
 
 
 def text_of(value: Any) -> str:
@@ -32,13 +32,13 @@ def number_of(text: str) -> float | None:
 
 
 def place(text: str) -> tuple[bool, float, str]:
-    """What settings are sorted by: numbers by size, then words."""
+    """The sort key of settings: numbers by size, then words."""
     number = number_of(text)
     return (number is None, number or 0.0, text)
 
 
 def flat(values: dict[Any, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings as text by their dotted keys."""
+    """Nested settings as text, by dotted keys."""
     found: dict[str, str] = {}
     for key, value in values.items():
         if isinstance(value, dict):
@@ -49,7 +49,7 @@ def flat(values: dict[Any, Any], prefix: str = "") -> dict[str, str]:
 
 
 def measured(values: Any) -> dict[str, float]:
-    """Of a dict the finite numbers; of anything else nothing."""
+    """The finite numbers of a dict; empty for anything else."""
     if not isinstance(values, dict):
         return {}
     return {
@@ -60,7 +60,7 @@ def measured(values: Any) -> dict[str, float]:
 
 
 def show(number: float | None) -> str:
-    """A number with four digits that count; large and whole ones whole."""
+    """A number with four significant digits. Large numbers and whole numbers have no decimals."""
     if number is None:
         return ABSENT
     if abs(number) < 1e9 and (abs(number) >= 1000 or float(number).is_integer()):
@@ -69,7 +69,7 @@ def show(number: float | None) -> str:
 
 
 def show_spread(mean: float, spread: float) -> str:
-    """A mean ± its spread, which has two digits that count; the mean ends with the same one."""
+    """A mean ± its spread, which has two significant digits. The mean has as many decimals."""
     places = 1 - math.floor(math.log10(spread)) if spread > 0 else 0
     if not spread or places > 6:
         return f"{show(mean)} ± {spread:.2g}"
@@ -78,11 +78,11 @@ def show_spread(mean: float, spread: float) -> str:
 
 
 def show_setting(text: str) -> str:
-    """A setting as a person reads it: 0.0012345678 is 0.001235."""
+    """A setting with at most four significant digits: 0.001235 for 0.0012345678."""
     number = number_of(text)
     return text if number is None or number.is_integer() else f"{number:.4g}"
 
 
 def is_wide(values: list[float]) -> bool:
-    """Whether positive values reach over so much that a logarithmic scale suits them."""
-    return min(values) > 0 and max(values) / min(values) > WIDE
+    """Whether all values are positive and so far apart that a logarithmic scale suits them."""
+    return min(values) > 0 and max(values) / min(values) > LARGEST_LINEAR_RATIO

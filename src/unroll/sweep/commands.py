@@ -16,15 +16,15 @@ from omegaconf.errors import OmegaConfBaseException
 from unroll.config.compose import CONF, check
 from unroll.config.mistakes import composition_errors
 from unroll.runs.folder import RunFolder
-from unroll.sweep.space import Space
+from unroll.sweep.search.space import Space
 
-LAUNCHER = "hydra/launcher"
+LAUNCHER_GROUP = "hydra/launcher"
 
 
 class Commands:
-    """Makes the trials of one sweep: of what varies an override list, of that a checked config.
+    """Turns what varies in a trial into the trial's overrides, and these into a checked config.
 
-    `master` is the config that Hydra composed of the sweep's own command line.
+    `master` is the config that Hydra composed from the sweep's own command line.
     """
 
     def __init__(self, master: DictConfig, loader: ConfigLoader, space: Space, folder: Path) -> None:
@@ -36,7 +36,7 @@ class Commands:
         self._is_group = cache(lambda key: bool(loader.get_group_options(key)))
 
     def overrides(self, varied: Mapping[str, str], number: int) -> list[str]:
-        """The whole command line of a trial, hydra's own part aside."""
+        """The whole command line of a trial, without Hydra's own part."""
         logger = self._master.logger
         own = {
             "run_dir": self.folder(number),
@@ -57,26 +57,28 @@ class Commands:
         """The checked config of a trial.
 
         Raises:
-            InputError: as `composition.check`, and where it cannot be composed.
+            InputError: the overrides cannot be composed, or `check` refuses the config.
         """
-        launcher = self._master.hydra.runtime.choices[LAUNCHER]
+        launcher = self._master.hydra.runtime.choices[LAUNCHER_GROUP]
         values = check(self._compose(overrides), CONF, launcher=str(launcher))
         del values["sweep"]
         return values
 
     def argv(self, overrides: Sequence[str]) -> list[str]:
-        """What would run this trial alone, and what further processes of it run."""
+        """The command line that runs this trial alone. Further processes of the trial run it."""
         hydra = [str(each) for each in self._master.hydra.overrides.hydra]
         task = [str(each) for each in self._master.hydra.overrides.task]
         flags = [each for each in sys.argv[1:] if each not in (*task, *hydra, "-m", "--multirun")]
-        kept = [each for each in hydra if not each.startswith(("hydra.mode=", LAUNCHER, "hydra.launcher"))]
+        kept = [
+            each for each in hydra if not each.startswith(("hydra.mode=", LAUNCHER_GROUP, "hydra.launcher"))
+        ]
         return [sys.argv[0], *flags, *kept, *overrides, "hydra.mode=RUN"]
 
     def _compose(self, overrides: Sequence[str]) -> DictConfig:
-        """What Hydra composes of these overrides.
+        """What Hydra composes from these overrides.
 
-        That takes a third of a second. Trials that choose the same files differ in single values; they are
-        set in a copy of what those files make.
+        That takes a third of a second. Trials that choose the same files differ in single values, so these
+        are set in a copy of what Hydra once composed from the files.
         """
         with composition_errors(CONF):
             parsed = OverridesParser.create().parse_overrides(list(overrides))
@@ -89,7 +91,7 @@ class Commands:
                 for override in single:
                     OmegaConf.update(composed, override.key_or_group, override.value(), merge=True)
             except OmegaConfBaseException:
-                composed = self._load(overrides)  # which raises what says more
+                composed = self._load(overrides)  # raises an error that says more
             return composed
 
     def _load(self, overrides: Sequence[str]) -> DictConfig:
@@ -99,7 +101,7 @@ class Commands:
         return composed
 
     def _is_single(self, override: Override) -> bool:
-        """Whether it sets a value, and neither chooses a file nor adds or deletes a key."""
+        """Whether an override only sets a value: it chooses no file, and adds or deletes no key."""
         plain = override.type is OverrideType.CHANGE and override.package is None
         return plain and not self._is_group(override.key_or_group)
 

@@ -13,25 +13,25 @@ from typing import Any
 from unroll.config.sweep import TRIAL, SweepConfig
 from unroll.sweep.commands import Commands
 from unroll.sweep.processes import Task, TrialProcess, gpus, warm_up
-from unroll.sweep.source import Source
-from unroll.sweep.terminal import Terminal
+from unroll.sweep.progress import Progress
+from unroll.sweep.search.queue import TrialQueue
 from unroll.sweep.trials import Trial
 
 POLL_SECONDS = 0.5
-"""How often to look for trials that other processes have left."""
+"""How often this process looks for trials that other processes have left."""
 
 GRACE_SECONDS = 10.0
-"""How long a trial that is asked to stop may take to save itself."""
+"""The time that a trial has to save itself once it is asked to stop."""
 
 
-def run_jobs(source: Source, commands: Commands, config: SweepConfig, terminal: Terminal) -> None:
+def run_jobs(queue: TrialQueue, commands: Commands, config: SweepConfig, progress: Progress) -> None:
     """Run all trials that are left.
 
     Raises:
-        InputError: a trial has not measured what it is to be compared by.
+        InputError: a trial did not measure one of the sweep's objectives.
         KeyboardInterrupt, SystemExit: Ctrl-C, SIGTERM, SIGHUP; the trials have been stopped.
     """
-    jobs = _Jobs(source, commands, config, terminal)
+    jobs = _Jobs(queue, commands, config, progress)
     with _termination_raises():
         try:
             jobs.run()
@@ -42,11 +42,13 @@ def run_jobs(source: Source, commands: Commands, config: SweepConfig, terminal: 
 class _Jobs:
     """The trials that are running."""
 
-    def __init__(self, source: Source, commands: Commands, config: SweepConfig, terminal: Terminal) -> None:
-        self._source = source
+    def __init__(
+        self, queue: TrialQueue, commands: Commands, config: SweepConfig, progress: Progress
+    ) -> None:
+        self._queue = queue
         self._commands = commands
         self._config = config
-        self._terminal = terminal
+        self._progress = progress
         self._running: dict[int, TrialProcess] = {}  # by slot
         self._gpus: list[str] | None = None
         self._is_warm = False
@@ -57,16 +59,16 @@ class _Jobs:
             self._fill()
             if self._running:
                 self._await()
-            elif not self._source.awaits_others():
+            elif not self._queue.awaits_others():
                 return
             else:
                 if not waiting:
-                    self._terminal.say("waiting for trials that other processes run")
+                    self._progress.say("waiting for trials that other processes run")
                 waiting = True
                 time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
-        """Have the trials save themselves, and end them."""
+        """Let the trials save themselves, then end them."""
         for process in self._running.values():
             process.stop()
         until = time.monotonic() + GRACE_SECONDS
@@ -77,12 +79,12 @@ class _Jobs:
             process.wait()
 
     def _fill(self) -> None:
-        """Give every free slot a trial, while there are any."""
+        """Give every free slot a trial, as long as there are trials left."""
         while len(self._running) < self._config.n_jobs:
-            trial = self._source.take()
+            trial = self._queue.take()
             if trial is None:
                 return
-            if trial.is_over:  # its results are there, but its sweep did not live to see them
+            if trial.is_over:  # it left its results, but its sweep was killed before it read them
                 self._conclude(trial, 0, None)
                 continue
             if not self._is_warm:
@@ -92,7 +94,7 @@ class _Jobs:
             self._running[slot] = TrialProcess(trial, self._task(trial, slot), slot)
 
     def _await(self) -> None:
-        """Wait until a trial ends, or has taken too long, or others may have left one."""
+        """Wait until a trial ends or has taken too long, or until another process may have left one."""
         pauses = [self._remaining(process) for process in self._running.values()]
         if len(self._running) < self._config.n_jobs:
             pauses.append(POLL_SECONDS)
@@ -110,7 +112,7 @@ class _Jobs:
                 process.kill() if process.stopped else process.stop()
 
     def _remaining(self, process: TrialProcess) -> float:
-        """Seconds until something has to be done about a trial that goes on."""
+        """Seconds until a running trial has to be stopped or killed."""
         limit = math.inf if self._config.minutes is None else 60 * self._config.minutes
         return limit + GRACE_SECONDS * process.stopped - process.seconds
 
@@ -118,28 +120,28 @@ class _Jobs:
         self, trial: Trial, code: int | None, seconds: float | None, *, timed_out: bool = False
     ) -> None:
         trial.conclude(code, seconds, timed_out=timed_out)
-        self._source.close(trial)
-        self._terminal.tell(trial.record)
+        self._queue.close(trial)
+        self._progress.tell(trial.record)
 
     def _task(self, trial: Trial, slot: int) -> Task:
-        """What a trial's process is to do, with its share of the machine."""
+        """What a trial's process is to do, and its share of the machine."""
         trainer: dict[str, Any] = trial.values["trainer"]
         devices = int(trainer["devices"]) if trainer["devices"] != "auto" else 1
         share = max(1, len(os.sched_getaffinity(0)) // (self._config.n_jobs * devices))
         threads = min(trainer["threads"] or share, share)
         if trainer["threads"] is not None and trainer["threads"] > share:
-            self._terminal.say_once(
+            self._progress.say_once(
                 f"trainer.threads={trainer['threads']}: with sweep.n_jobs={self._config.n_jobs} "
                 f"each process gets {share}"
             )
-        # Without a number of threads, Lightning's DDP would choose one.
+        # Lightning's DDP chooses the number of threads where nobody else does.
         environment = {TRIAL: str(trial.folder), "OMP_NUM_THREADS": str(threads)}
         if trainer["accelerator"] != "cpu" and self._config.n_jobs > 1:
             if self._gpus is None:
                 self._gpus = gpus()
             if len(self._gpus) > 1:
-                mine = share_of(self._gpus, slot, self._config.n_jobs)
-                environment["CUDA_VISIBLE_DEVICES"] = ",".join(mine)
+                own_gpus = share_of(self._gpus, slot, self._config.n_jobs)
+                environment["CUDA_VISIBLE_DEVICES"] = ",".join(own_gpus)
         return Task(
             values={**trial.values, "trainer": {**trainer, "threads": threads}},
             sweep=self._config,
@@ -149,13 +151,13 @@ class _Jobs:
 
 
 def share_of(gpus: Sequence[str], slot: int, n_jobs: int) -> Sequence[str]:
-    """The GPUs of one of several jobs: its part of them, or where there are fewer, one that it shares."""
+    """The GPUs of one job: its part of them, or one that it shares where there are fewer GPUs than jobs."""
     return gpus[slot::n_jobs] if len(gpus) >= n_jobs else [gpus[slot % len(gpus)]]
 
 
 @contextmanager
 def _termination_raises() -> Iterator[None]:
-    """Have signals that end a process raise, so that it can clean up; the exit code is that of shells."""
+    """Make signals that end a process raise, so that it can clean up. It exits with the code of shells."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

@@ -1,7 +1,7 @@
 """Warm processes: each has torch and Lightning from the start, and runs one trial.
 
-Such a process is forked from one that has imported all that a run needs and done nothing else. It leads a
-session of its own, so that all that it starts can be killed with it: ranks, loader workers.
+A warm process is forked from one that has imported everything a run needs and done nothing else. It leads a
+session of its own, so that everything it starts (ranks, loader workers) can be killed with it.
 """
 
 import multiprocessing
@@ -20,13 +20,13 @@ from unroll.runs.folder import RunFolder
 from unroll.sweep.trials import Trial
 from unroll.training.processes import sockets
 
-BEFORE_OTHERS = 500
-"""Added to how readily the kernel ends a process for want of memory: rather a trial than the sweep."""
+OOM_SCORE_ADJUSTMENT = 500
+"""Where memory runs out, the kernel kills a trial rather than the sweep."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """All that a trial's process is told."""
+    """Everything that a trial's process is told."""
 
     values: dict[str, Any]
     sweep: SweepConfig
@@ -35,11 +35,11 @@ class Task:
 
 
 class TrialProcess:
-    """The process of a trial, from its start on.
+    """The running process of a trial.
 
     Attributes:
-        sentinel: becomes ready when it has ended.
-        stopped: whether it has been asked to end.
+        sentinel: becomes ready when the process has ended.
+        stopped: whether the process has been asked to end.
     """
 
     def __init__(self, trial: Trial, task: Task, slot: int) -> None:
@@ -53,34 +53,34 @@ class TrialProcess:
 
     @property
     def seconds(self) -> float:
-        """How long it has been running."""
+        """How long the process has been running."""
         return time.monotonic() - self.started
 
     def stop(self) -> None:
-        """Ask it to end: a run saves itself first, so that it can go on from there."""
+        """Ask the process to end. The run saves itself first, so that it can be resumed."""
         self.stopped = True
         if self._process.is_alive():
             self._process.terminate()
 
     def kill(self) -> None:
-        """End it, and all that it has started."""
+        """Kill the process and everything it has started."""
         pid = self._process.pid
         assert pid is not None
         try:
             os.killpg(pid, signal.SIGKILL)
-        except ProcessLookupError:  # it has not come to make its session, or has ended
+        except ProcessLookupError:  # it has no session yet, or has ended
             if self._process.is_alive():
                 self._process.kill()
 
     def wait(self) -> int | None:
-        """Its exit code, once it has ended; what it has left running is killed."""
+        """Wait for the end, kill what the process has left running, and return its exit code."""
         self._process.join()
         self.kill()
         return self._process.exitcode
 
 
 def warm_up() -> None:
-    """Wait until the process that trials are forked from has imported all: no trial's time is to count it."""
+    """Let the process that trials are forked from import everything, so that no trial's time counts it."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read once, when torch is imported
     sockets.keep_paths_short()
     process = _context().Process(target=_nothing)
@@ -89,7 +89,7 @@ def warm_up() -> None:
 
 
 def gpus() -> list[str]:
-    """The GPUs that torch can use, as CUDA_VISIBLE_DEVICES names them."""
+    """The GPUs that torch can use, by their names in CUDA_VISIBLE_DEVICES."""
     reader, writer = multiprocessing.Pipe(duplex=False)
     process = _context().Process(target=_count_gpus, args=(writer,))
     process.start()
@@ -111,7 +111,7 @@ def _context() -> multiprocessing.context.ForkServerContext:
 
 
 def _nothing() -> None:
-    """Shows that processes can be forked."""
+    """The task of a process that only shows that processes can be forked."""
 
 
 def _count_gpus(writer: Connection) -> None:
@@ -143,15 +143,15 @@ def _die_with_the_sweep() -> None:
 def _offer_to_the_kernel() -> None:
     adjustment = Path("/proc/self/oom_score_adj")
     if adjustment.exists():
-        adjustment.write_text(str(BEFORE_OTHERS))
+        adjustment.write_text(str(OOM_SCORE_ADJUSTMENT))
 
 
 def _write_to(path: Path) -> None:
-    """Send what is printed here, and by all processes started here, to a file."""
+    """Send what this process prints, and what it starts prints, to a file."""
     with path.open("a") as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
     with Path(os.devnull).open() as nothing:
         os.dup2(nothing.fileno(), 0)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a killed one loses nothing
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a killed trial loses nothing

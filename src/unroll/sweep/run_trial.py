@@ -10,8 +10,8 @@ from unroll.config.sweep import Pruner, SweepConfig
 from unroll.errors import Stopped, UnrollError
 from unroll.runs.folder import RunFolder
 from unroll.sweep.locks import Ownership
-from unroll.sweep.objectives import Objectives
-from unroll.sweep.trials import State, read_record
+from unroll.sweep.search.objectives import Objectives
+from unroll.sweep.trials import TrialState, read_record
 from unroll.terminal import DEBUG, one_line
 from unroll.training.logging import loggers
 from unroll.training.processes.rank import is_first
@@ -33,7 +33,7 @@ def run_trial(values: dict[str, Any], sweep: SweepConfig) -> int:
         callbacks = [] if sweep.pruner is Pruner.none else [_reports(sweep, folder)]
         run(values, run_dir=folder.path, callbacks=callbacks, resume=True)
     except PrunedError:
-        _tell(folder, State.pruned, "others had come further after as many epochs", code)
+        _tell(folder, TrialState.pruned, "others had come further after as many epochs", code)
     except Stopped as error:  # and saved: it is not over
         code = error.exit_code
         print(error, file=sys.stderr)
@@ -43,15 +43,15 @@ def run_trial(values: dict[str, Any], sweep: SweepConfig) -> int:
             traceback.print_exc()
         line = one_line(error)
         print(f"error: {line}", file=sys.stderr)
-        _tell(folder, State.failed, line, code)
+        _tell(folder, TrialState.failed, line, code)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
-        _tell(folder, State.failed, f"it exited with code {code}", code)
+        _tell(folder, TrialState.failed, f"it exited with code {code}", code)
     except Exception as error:
         code = 1
         traceback.print_exc()
         first = next((line for line in str(error).splitlines() if line.strip()), "")
-        _tell(folder, State.failed, f"{type(error).__name__}: {first}".removesuffix(": "), code)
+        _tell(folder, TrialState.failed, f"{type(error).__name__}: {first}".removesuffix(": "), code)
     finally:
         loggers.tear_down()
         ownership.release()
@@ -61,15 +61,15 @@ def run_trial(values: dict[str, Any], sweep: SweepConfig) -> int:
 def _begin(folder: RunFolder) -> None:
     """Say that the trial runs."""
     record = read_record(folder)
-    if record is not None and record.state is State.waiting:
-        record.state = State.running
+    if record is not None and record.state is TrialState.waiting:
+        record.state = TrialState.running
         record.write(folder)
 
 
-def _tell(folder: RunFolder, state: State, reason: str, code: int) -> None:
+def _tell(folder: RunFolder, state: TrialState, reason: str, code: int) -> None:
     """Say how the trial has ended; of several processes the first one does."""
     record = read_record(folder)
-    if record is not None and record.state is State.running:
+    if record is not None and record.state is TrialState.running:
         record.end(state, reason, code)
         record.write(folder)
 
@@ -83,7 +83,7 @@ def _reporter(sweep: SweepConfig, folder: RunFolder) -> Report:
     """What enters a trial's measures into the study, and asks it whether to stop."""
     import optuna
 
-    from unroll.sweep.journal import open_study
+    from unroll.sweep.search.journal import open_study
 
     study = open_study(folder.path.parent, Objectives(sweep.directions).directions, sweep.pruner)
     frozen = study.get_trials(deepcopy=False)[int(folder.path.name)]

@@ -1,4 +1,4 @@
-"""A sweep from its command line to its table: all trials are checked, then those that are left are run."""
+"""A sweep from its command line to its table: it checks all trials, then runs those that are left."""
 
 import hashlib
 import json
@@ -20,13 +20,14 @@ from unroll.errors import MissingEnvironmentError, UnrollError, reason
 from unroll.redact import redact
 from unroll.sweep.batches import run_in_batches
 from unroll.sweep.commands import Commands
-from unroll.sweep.grid import Grid
 from unroll.sweep.jobs import run_jobs
-from unroll.sweep.objectives import Objectives
-from unroll.sweep.source import Source
-from unroll.sweep.space import Space
-from unroll.sweep.terminal import Terminal
-from unroll.sweep.trials import State
+from unroll.sweep.progress import Progress
+from unroll.sweep.search.grid import Grid
+from unroll.sweep.search.objectives import Objectives
+from unroll.sweep.search.queue import TrialQueue
+from unroll.sweep.search.space import Space
+from unroll.sweep.trials import Record, TrialState
+from unroll.sweep.trials_table import TABLE_FILE, print_table, write_table
 
 
 class SweepError(UnrollError):
@@ -39,12 +40,13 @@ def run_sweep(
     arguments: list[str],
     make_launcher: Callable[[], Launcher] | None = None,
 ) -> None:
-    """Run those trials of a command line that are left, and show what all have come to.
+    """Run the trials of a command line that are left, and show the results of all.
 
-    `master` is what Hydra has composed of it. Without a launcher, they run on this machine.
+    `master` is the config that Hydra composed from the command line. Without a launcher the trials run on
+    this machine.
 
     Raises:
-        InputError: any trial's config is wrong; none has been started then.
+        InputError: a trial's config is wrong; no trial has been started then.
         MissingEnvironmentError: the sweep's folder cannot be written.
         SweepError: trials have failed.
     """
@@ -54,9 +56,11 @@ def run_sweep(
     master.hydra.sweep.dir = str(folder)
     commands = Commands(master, loader, space, folder)
     try:
-        source = _source(space, commands, folder, config)
-        _run(source, commands, config, Terminal(space, folder, source.size), make_launcher)
-    except BrokenPipeError:  # nobody reads any longer
+        queue = _open_queue(space, commands, folder, config)
+        progress = Progress(space, folder, queue.size)
+        _run(queue, commands, config, progress, make_launcher)
+        _conclude(queue.records(), space, folder)
+    except BrokenPipeError:  # nobody reads the output any longer
         raise
     except OSError as error:
         raise MissingEnvironmentError(
@@ -65,38 +69,41 @@ def run_sweep(
 
 
 def _run(
-    source: Source,
+    queue: TrialQueue,
     commands: Commands,
     config: SweepConfig,
-    terminal: Terminal,
+    progress: Progress,
     make_launcher: Callable[[], Launcher] | None,
 ) -> None:
-    done = Counter(record.state for record in source.records())
-    ended = sum(done.values()) - done[State.waiting] - done[State.running]
-    terminal.greet(ended)
+    states = Counter(record.state for record in queue.records())
+    progress.greet(states.total() - states[TrialState.waiting] - states[TrialState.running])
     try:
         if make_launcher is None:
-            run_jobs(source, commands, config, terminal)
+            run_jobs(queue, commands, config, progress)
         else:
-            run_in_batches(make_launcher(), source, config, terminal)
+            run_in_batches(make_launcher(), queue, config, progress)
     except (KeyboardInterrupt, SystemExit):
         command = shlex.join(["python", *sys.argv])
-        print(f"stopped; what is missing is run by the same command: {redact(command)}", file=sys.stderr)
+        print(f"stopped; the same command runs what is missing: {redact(command)}", file=sys.stderr)
         raise
-    records = source.records()
-    terminal.show(records)
+
+
+def _conclude(records: list[Record], space: Space, folder: Path) -> None:
+    """Show the table of all trials, and raise a `SweepError` where some have failed."""
+    print_table(records, space)
+    write_table(records, folder)
     failed = [record for record in records if record.state.is_failure]
     if failed:
         numbers = ", ".join(f"{record.number:04d}" for record in failed[:10])
         more = ", …" if len(failed) > 10 else ""
         raise SweepError(
             f"{len(failed)} of {len(records)} trials failed: {numbers}{more}; the reasons stand in "
-            f"{terminal.table}; to run them again, add sweep.retry_failed=true"
+            f"{folder / TABLE_FILE}; to run them again, add sweep.retry_failed=true"
         )
 
 
-def _source(space: Space, commands: Commands, folder: Path, config: SweepConfig) -> Source:
-    """Where the trials come from, once all of them are known to be right, or all values of a sample."""
+def _open_queue(space: Space, commands: Commands, folder: Path, config: SweepConfig) -> TrialQueue:
+    """Check the config of every trial of a grid, or of samples of a study, and open the queue of trials."""
     objectives = Objectives(config.directions)
     if not _needs_study(config):
         grid = Grid(space, commands, folder, config, objectives)
@@ -104,7 +111,7 @@ def _source(space: Space, commands: Commands, folder: Path, config: SweepConfig)
         return grid
     for varied in space.samples():
         commands.values(commands.overrides(varied, number=0))
-    from unroll.sweep.study import Study
+    from unroll.sweep.search.study import Study
 
     study = Study(space, commands, folder, config, objectives)
     study.open({"sampling": True, **_what_is_learned(space, config)})
@@ -116,19 +123,19 @@ def _needs_study(config: SweepConfig) -> bool:
 
 
 def _what_is_learned(space: Space, config: SweepConfig) -> dict[str, Any]:
-    """What makes the trials of a study comparable."""
+    """What the trials of a study must share to be comparable."""
     fixed = [line for line in space.fixed if not line.lstrip("+").startswith(("sweep.", "logger"))]
     objectives = {name: direction.value for name, direction in config.directions.items()}
     return {"options": sorted(fixed), "search_space": space.text, "objectives": objectives}
 
 
 def _name(master: DictConfig, space: Space, config: SweepConfig) -> str:
-    """A name for the sweep's folder: what it is about, and what tells it from others."""
+    """A name for the sweep's folder: what the sweep varies, and a code that tells it from others."""
     marks = _what_is_learned(space, config)
     if _needs_study(config):
         marks |= {"sampler": config.sampler.value, "pruner": config.pruner.value, "seed": config.seed}
     else:
-        del marks["objectives"]  # of a finished grid one may ask something else
+        del marks["objectives"]  # a finished grid may be compared by other objectives
     code = hashlib.sha256(json.dumps(marks, sort_keys=True).encode()).hexdigest()[:6]
     choice = str(master.hydra.runtime.choices.sweep)
     about = [choice] if choice != "grid" else []

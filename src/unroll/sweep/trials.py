@@ -18,7 +18,7 @@ OWN_WAY = {"run_dir": True, "logger": True, "sweep": True, "trainer": {"threads"
 """Keys that change nothing of what a run learns."""
 
 
-class State(Enum):
+class TrialState(Enum):
     """How far a trial got. `killed` is one that ended without a word, as for want of memory."""
 
     waiting = "waiting"
@@ -32,7 +32,7 @@ class State(Enum):
     @property
     def is_failure(self) -> bool:
         """Whether it ended otherwise than it should."""
-        return self in (State.failed, State.timed_out, State.killed)
+        return self in (TrialState.failed, TrialState.timed_out, TrialState.killed)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -47,23 +47,23 @@ class Record:
     identity: str = ""
     varied: dict[str, str] = field(default_factory=dict)
     overrides: list[str] = field(default_factory=list)
-    state: State = State.waiting
+    state: TrialState = TrialState.waiting
     exit_code: int | None = None
     reason: str | None = None
     seconds: float | None = None
     values: dict[str, float] = field(default_factory=dict)
     directions: dict[str, str] = field(default_factory=dict)
 
-    def end(self, state: State, reason: str, exit_code: int | None) -> None:
+    def end(self, state: TrialState, reason: str, exit_code: int | None) -> None:
         """Say how it failed, in one line."""
         self.state, self.reason, self.exit_code = state, redact(" ".join(reason.split())), exit_code
 
     def can_go_on(self, other: "Record") -> bool:
         """Whether a trial with the other record may go on where this one was stopped or killed."""
         return self.identity == other.identity and self.state in (
-            State.running,
-            State.killed,
-            State.timed_out,
+            TrialState.running,
+            TrialState.killed,
+            TrialState.timed_out,
         )
 
     def write(self, folder: RunFolder) -> None:
@@ -80,7 +80,7 @@ def read_record(folder: RunFolder) -> Record | None:
     """The record of a trial's folder; None where there is none that can be read."""
     try:
         values = read_json(folder.trial)
-        return Record(**{**values, "state": State(values["state"])})
+        return Record(**{**values, "state": TrialState(values["state"])})
     except (InputError, KeyError, TypeError, ValueError):
         return None
 
@@ -121,7 +121,7 @@ class Trial:
         """
         if anew:
             self.folder.empty(besides=self.folder.trial)
-        self.record.state = State.running
+        self.record.state = TrialState.running
         self.record.write(self.folder)
 
     def conclude(self, exit_code: int | None, seconds: float | None, *, timed_out: bool = False) -> None:
@@ -131,17 +131,17 @@ class Trial:
         if seconds is None and results is not None:
             seconds = results.get("seconds")
         record.seconds = round(seconds, 2) if seconds is not None else None
-        if record.state is State.running:
+        if record.state is TrialState.running:
             if results is not None:
-                record.state = State.finished
+                record.state = TrialState.finished
             elif timed_out:
-                record.end(State.timed_out, "it took longer than sweep.minutes", exit_code)
+                record.end(TrialState.timed_out, "it took longer than sweep.minutes", exit_code)
             elif exit_code in (75, 130):
-                record.end(State.killed, "it was stopped by a signal", exit_code)
+                record.end(TrialState.killed, "it was stopped by a signal", exit_code)
             elif exit_code is None or exit_code < 0:
-                record.end(State.killed, _killed(exit_code), exit_code)
+                record.end(TrialState.killed, _killed(exit_code), exit_code)
             else:
-                record.end(State.failed, f"it exited with code {exit_code}", exit_code)
+                record.end(TrialState.failed, f"it exited with code {exit_code}", exit_code)
         self.record = record
 
 

@@ -1,4 +1,4 @@
-"""Imports all that a run needs. The process that trials are forked from imports this once."""
+"""Imports everything that a run needs. The process that trials are forked from imports this module once."""
 
 import importlib
 

@@ -1,4 +1,4 @@
-"""Trials that Optuna chooses (Akiba et al. 2019), and the study that they learn from."""
+"""A study: trials that Optuna chooses (Akiba et al. 2019)."""
 
 import random
 from pathlib import Path
@@ -6,26 +6,27 @@ from pathlib import Path
 import optuna
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from optuna.samplers import BaseSampler, CmaEsSampler, RandomSampler, TPESampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState as OptunaState
 
 from unroll.config.sweep import Sampler, SweepConfig
 from unroll.errors import InputError
 from unroll.sweep.commands import Commands
-from unroll.sweep.journal import open_study
 from unroll.sweep.locks import Ownership
-from unroll.sweep.objectives import Objectives
-from unroll.sweep.source import Source
-from unroll.sweep.space import Space, bounds, values
-from unroll.sweep.trials import Record, State, Trial, read_record
+from unroll.sweep.search.journal import open_study
+from unroll.sweep.search.objectives import Objectives
+from unroll.sweep.search.queue import TrialQueue
+from unroll.sweep.search.space import Space, bounds, values
+from unroll.sweep.trials import Record, Trial, TrialState, read_record
 
-RETRY_OF = "retry_of"
+RETRY_OF_ATTRIBUTE = "retry_of"
 
 
-class Study(Source):
-    """The trials of a study: `n_trials` of all processes and restarts together.
+class Study(TrialQueue):
+    """The trials of a study. `n_trials` counts those of all processes and restarts together.
 
-    A trial whose owner has died is run again in the same folder, by whoever comes first. With sampler=grid
-    all combinations stand in the study from the start.
+    A trial whose owner has died is run again in the same folder, by the first process that finds it. With
+    sampler=grid the study holds all combinations from the start.
     """
 
     def __init__(
@@ -47,8 +48,8 @@ class Study(Source):
                 self._study.enqueue_trial(dict(combination))
         if self._config.retry_failed:
             for trial in self._trials():
-                if trial.state is TrialState.FAIL:
-                    self._study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number})
+                if trial.state is OptunaState.FAIL:
+                    self._study.enqueue_trial(trial.params, user_attrs={RETRY_OF_ATTRIBUTE: trial.number})
 
     def _next(self) -> Trial | None:
         for number in self._open():
@@ -68,19 +69,19 @@ class Study(Source):
 
     def _wants_more(self) -> bool:
         trials = self._trials()
-        return len(trials) < self.size or any(trial.state is TrialState.WAITING for trial in trials)
+        return len(trials) < self.size or any(trial.state is OptunaState.WAITING for trial in trials)
 
     def _take_over(self, number: int, ownership: Ownership) -> Trial | None:
-        """Go on with a trial of an owner that has died; None if it had come to its end."""
+        """Go on with a trial whose owner has died; None if the trial had ended."""
         record = read_record(self._commands.folder(number))
-        if record is None or record.state in (State.waiting, State.running):
+        if record is None or record.state in (TrialState.waiting, TrialState.running):
             return self._start(number, ownership)
         self._tell(record)
         ownership.release()
         return None
 
     def _start(self, number: int, ownership: Ownership) -> Trial | None:
-        """Begin a trial of the study; None if its config is wrong, which is noted."""
+        """Begin a trial of the study. A trial with a wrong config is recorded as failed; then return None."""
         seed = random.Random(f"{self._config.seed} {number}").getrandbits(32)
         self._study.sampler = make_sampler(self._config.sampler, seed)
         frozen = self._study.get_trials(deepcopy=False)[number]
@@ -92,44 +93,44 @@ class Study(Source):
         except InputError as error:
             overrides = self._commands.overrides(varied, number)
             record = Record(number=number, varied=varied, overrides=overrides)
-            record.end(State.failed, str(error), error.exit_code)
+            record.end(TrialState.failed, str(error), error.exit_code)
             record.write(self._commands.folder(number))
-            self._study.tell(number, state=TrialState.FAIL)
+            self._study.tell(number, state=OptunaState.FAIL)
             ownership.release()
             return None
         return self._begin(number, varied, config, ownership)
 
     def _note(self, trial: Trial) -> None:
         record = trial.record
-        if record.state is State.finished and len(record.values) < len(self._study.directions):
-            record.end(State.failed, "it ended before its first validation", None)
+        if record.state is TrialState.finished and len(record.values) < len(self._study.directions):
+            record.end(TrialState.failed, "it ended before its first validation", None)
         record.write(trial.folder)
         self._tell(record)
 
     def _tell(self, record: Record) -> None:
-        """Say how a trial ended in the study, too."""
-        if record.state is State.finished:
+        """Enter into the study how a trial ended."""
+        if record.state is TrialState.finished:
             self._study.tell(record.number, list(record.values.values()), skip_if_finished=True)
         else:
-            state = TrialState.PRUNED if record.state is State.pruned else TrialState.FAIL
+            state = OptunaState.PRUNED if record.state is TrialState.pruned else OptunaState.FAIL
             self._study.tell(record.number, state=state, skip_if_finished=True)
 
     def _trials(self) -> list[FrozenTrial]:
-        """The trials of the study, but for those that were tried again."""
+        """The trials of the study, without those that were tried again."""
         trials = self._study.get_trials(deepcopy=False)
-        again = {trial.user_attrs.get(RETRY_OF) for trial in trials}
+        again = {trial.user_attrs.get(RETRY_OF_ATTRIBUTE) for trial in trials}
         return [trial for trial in trials if trial.number not in again]
 
     def _numbers(self) -> list[int]:
-        return [trial.number for trial in self._trials() if trial.state is not TrialState.WAITING]
+        return [trial.number for trial in self._trials() if trial.state is not OptunaState.WAITING]
 
     def _open(self) -> list[int]:
-        running = [trial.number for trial in self._trials() if trial.state is TrialState.RUNNING]
+        running = [trial.number for trial in self._trials() if trial.state is OptunaState.RUNNING]
         return [number for number in running if number not in self._own]
 
 
 def make_sampler(sampler: Sampler, seed: int) -> BaseSampler:
-    """A sampler for one trial. What it has learned stands in the study; only its randomness is its own."""
+    """A sampler for one trial. It learns from the study; only its random numbers are its own."""
     match sampler:
         case Sampler.tpe:
             return TPESampler(seed=seed, constant_liar=True)
@@ -140,7 +141,7 @@ def make_sampler(sampler: Sampler, seed: int) -> BaseSampler:
 
 
 def suggest(trial: optuna.trial.Trial, key: str, axis: Override, *, listed: bool) -> str:
-    """The value of an axis in a trial, as on the command line; `listed` if all its values are."""
+    """The value of an axis in a trial, as on the command line. `listed`: the study lists all combinations."""
     sweep = axis.value()
     if listed or not isinstance(sweep, IntervalSweep | RangeSweep):
         return str(trial.suggest_categorical(key, values(axis)))

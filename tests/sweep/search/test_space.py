@@ -13,8 +13,8 @@ from unroll.config import compose as root
 from unroll.errors import InputError
 from unroll.runs.folder import RunFolder
 from unroll.sweep.jobs import share_of
-from unroll.sweep.space import Space, bounds
-from unroll.sweep.trials import Record, State, identity, read_record
+from unroll.sweep.search.space import Space, bounds
+from unroll.sweep.trials import Record, TrialState, identity, read_record
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,15 +34,15 @@ BAD = {
     "optimizer.lr=interval(a,b)": "Error parsing override 'optimizer.lr=interval(a,b)': TypeError while",
     "optimizer.lr=cast(3)": "Error parsing override 'optimizer.lr=cast(3)': HydraException while",
     "optimizer.lr=interval(3,1)": "optimizer.lr=interval(3,1): must go from a smaller to a larger number",
-    "optimizer.lr=tag(log,interval(0,1))": "optimizer.lr=tag(log,interval(0,1)): on a logarithmic scale all",
-    "seed=tag(log,range(1,9,2))": "seed=tag(log,range(1,9,2)): on a logarithmic scale there is no step",
+    "optimizer.lr=tag(log,interval(0,1))": "optimizer.lr=tag(log,interval(0,1)): a logarithmic scale needs",
+    "seed=tag(log,range(1,9,2))": "seed=tag(log,range(1,9,2)): a logarithmic scale has no step",
     "seed=range(5,1)": "seed=range(5,1): holds no value",
     "seed=range(1,5,0)": "seed=range(1,5,0): needs a step other than 0",
     "model/cell=glob(x*)": "model/cell=glob(x*): holds no value",
     "sweep=grid,optuna": "sweep=grid,optuna: is the same for all trials of a sweep",
     "sweep.n_jobs=1,2": "sweep.n_jobs=1,2: is the same for all trials of a sweep",
     "sweep.search_space.seed=1,2": "sweep.search_space.seed=1,2: is the same for all trials of a sweep; writ",
-    "run_dir=x": "run_dir=x: a trial's folder lies in the sweep's; name that, as sweep.name=NAME",
+    "run_dir=x": "run_dir=x: a trial's folder lies in the sweep's folder; name the sweep, as sweep.name=NAME",
 }
 
 
@@ -170,7 +170,7 @@ def test_jobs_share_the_gpus(gpus, n_jobs, shares):
 
 def test_a_record_is_read_as_it_was_written(tmp_path):
     record = Record(number=3, varied={"seed": "1"}, overrides=["seed=1", "data.password=x"])
-    record.end(State.failed, "two\nlines", 1)
+    record.end(TrialState.failed, "two\nlines", 1)
     record.write(RunFolder(tmp_path))
     read = read_record(RunFolder(tmp_path))
     assert dataclasses.replace(read, overrides=[]) == dataclasses.replace(record, overrides=[])

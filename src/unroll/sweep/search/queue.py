@@ -1,4 +1,4 @@
-"""Where a sweep's trials come from."""
+"""The trials of a sweep that are left to run."""
 
 import json
 from abc import ABC, abstractmethod
@@ -10,16 +10,16 @@ from unroll.errors import InputError
 from unroll.foreign import read_json
 from unroll.sweep.commands import Commands
 from unroll.sweep.locks import Ownership, exclusive
-from unroll.sweep.objectives import Objectives
-from unroll.sweep.trials import Record, State, Trial, identity, read_record
+from unroll.sweep.search.objectives import Objectives
+from unroll.sweep.trials import Record, Trial, TrialState, identity, read_record
 
-DEFINITION = "sweep.json"
+DEFINITION_FILE = "sweep.json"
 
 
-class Source(ABC):
-    """Hands out the trials of a sweep that are left, to several processes at once if need be.
+class TrialQueue(ABC):
+    """Hands out the trials that are left, also to several processes at once.
 
-    All that it knows stands in the sweep's folder: after any end it goes on from there.
+    It keeps everything it knows in the sweep's folder, so that it goes on from there after any end.
     """
 
     def __init__(self, commands: Commands, folder: Path, objectives: Objectives) -> None:
@@ -29,19 +29,19 @@ class Source(ABC):
         self._own: set[int] = set()
 
     def open(self, definition: dict[str, Any]) -> None:
-        """Begin, or go on, in the sweep's folder. The definition is what must not have changed since.
+        """Begin or go on in the sweep's folder. `definition` holds what must be the same as before.
 
         Raises:
-            InputError: the folder is that of another sweep.
+            InputError: the folder belongs to another sweep.
         """
         with exclusive(self._lock("sweep")):
-            path = self._folder / DEFINITION
+            path = self._folder / DEFINITION_FILE
             before = read_json(path) if path.is_file() else {}
             for key, value in definition.items():
                 if before and before.get(key) != value:
                     raise InputError(
-                        f"sweep.name={self._folder.name}: {self._folder} is of a sweep with another {key} "
-                        f"({before.get(key)}, not {value}); give this one another name"
+                        f"sweep.name={self._folder.name}: {self._folder} belongs to a sweep with another "
+                        f"{key} ({before.get(key)}, not {value}); give this one another name"
                     )
             if not before:
                 path.write_text(json.dumps(definition, indent=2, ensure_ascii=False), encoding="utf-8")
@@ -53,7 +53,7 @@ class Source(ABC):
         """The number of trials wanted."""
 
     def take(self) -> Trial | None:
-        """The next trial, which is this process's from now on; None if none is left, or others run them."""
+        """The next trial, owned by this process from now on. None if no trial is left, or others run them."""
         with exclusive(self._lock("sweep")):
             trial = self._next()
         if trial is not None:
@@ -61,13 +61,13 @@ class Source(ABC):
         return trial
 
     def close(self, trial: Trial) -> None:
-        """Keep what a trial has come to, and own it no longer.
+        """Record how a trial ended, and give up its ownership.
 
         Raises:
-            InputError: it has not measured what it is to be compared by. It still counts as running then.
+            InputError: the trial did not measure one of the objectives. It then still counts as running.
         """
         try:
-            if trial.record.state is State.finished:
+            if trial.record.state is TrialState.finished:
                 self._objectives.measure(trial.record, trial.folder.read_results() or {})
             with exclusive(self._lock("sweep")):
                 self._note(trial)
@@ -75,7 +75,7 @@ class Source(ABC):
             self.put_back(trial)
 
     def put_back(self, trial: Trial) -> None:
-        """Leave a trial to whoever comes next."""
+        """Give up the ownership of a trial, so that another process can take it."""
         self._own.discard(trial.record.number)
         trial.ownership.release()
 
@@ -85,31 +85,32 @@ class Source(ABC):
             return bool(set(self._open()) - self._own)
 
     def records(self) -> list[Record]:
-        """The records of all trials there are."""
+        """The records of all trials."""
         found = (read_record(self._commands.folder(number)) for number in self._numbers())
         return [record for record in found if record is not None]
 
     @abstractmethod
     def _prepare(self) -> None:
-        """Find out what there is in the folder, and make what is missing."""
+        """Read what the folder holds, and make what is missing."""
 
     @abstractmethod
-    def _next(self) -> Trial | None: ...
+    def _next(self) -> Trial | None:
+        """The next trial that nobody owns, claimed; None if there is none."""
 
     @abstractmethod
     def _numbers(self) -> list[int]:
-        """The numbers of all trials there are."""
+        """The numbers of all trials."""
 
     @abstractmethod
     def _open(self) -> list[int]:
-        """The numbers of those that are still to be run, or to come to their end."""
+        """The numbers of the trials that have not ended."""
 
     @abstractmethod
     def _note(self, trial: Trial) -> None:
-        """Write a trial's record, and take note of its end."""
+        """Write the record of a trial that has ended."""
 
     def _claim(self, number: int) -> Ownership | None:
-        """Become the owner of a trial, unless it has one. To be asked under the sweep's lock."""
+        """Own a trial, unless it has an owner; call this under the sweep's lock."""
         ownership = Ownership(self._lock(f"{number:04d}"))
         if ownership.claim():
             return ownership
@@ -123,7 +124,7 @@ class Source(ABC):
         values: dict[str, Any],
         ownership: Ownership,
     ) -> Trial:
-        """A trial in a folder of its own, in which it goes on if it had been stopped or killed."""
+        """Begin a trial in its folder. A trial that was stopped or killed goes on there."""
         folder = self._commands.folder(number)
         overrides = self._commands.overrides(varied, number)
         name = identity(values)

@@ -1,4 +1,4 @@
-"""What a sweep varies and what it does not, in the grammar of Hydra's command line."""
+"""What a sweep varies and what it keeps, in the grammar of Hydra's command line."""
 
 import itertools
 import math
@@ -13,18 +13,18 @@ from unroll.config.compose import CONF
 from unroll.config.mistakes import composition_errors
 from unroll.errors import InputError
 
-OWN = ("sweep", "hydra", "run_dir")
-"""The parts of the config that are not a trial's."""
+SWEEP_KEYS = ("sweep", "hydra", "run_dir")
+"""The parts of the config that belong to the sweep, not to a trial."""
 
-MOST = 10_000
-"""More combinations than that are a slip."""
+MOST_COMBINATIONS = 10_000
+"""A grid with more combinations is a slip."""
 
 
 class Space:
     """The axes of a sweep by key, and the overrides that are the same for all its trials.
 
     Raises:
-        InputError: a value that cannot be read, an axis without values, or one over the sweep's own keys.
+        InputError: a value cannot be read, an axis has no values, or it varies one of the sweep's own keys.
     """
 
     def __init__(self, search_space: Mapping[str, str], given: Sequence[str], loader: ConfigLoader) -> None:
@@ -32,12 +32,12 @@ class Space:
         parser = OverridesParser.create(config_loader=loader)
         overrides: dict[str, Override] = {}
         with composition_errors(CONF):
-            for override in parser.parse_overrides([*written, *given]):  # those given take the others' place
+            for override in parser.parse_overrides([*written, *given]):  # the given ones replace the others
                 overrides[override.get_key_element()] = override
         if "run_dir" in overrides:
             raise InputError(
-                f"{overrides['run_dir'].input_line}: a trial's folder lies in the sweep's; name that, "
-                "as sweep.name=NAME"
+                f"{overrides['run_dir'].input_line}: a trial's folder lies in the sweep's folder; "
+                "name the sweep, as sweep.name=NAME"
             )
         self.axes = {key: each for key, each in overrides.items() if each.is_sweep_override()}
         self.fixed = [str(each.input_line) for each in overrides.values() if not each.is_sweep_override()]
@@ -64,7 +64,7 @@ class Space:
                     "or sample the interval, with sweep=optuna"
                 )
         number = math.prod(_count(axis) for axis in self.axes.values())
-        if number > MOST:
+        if number > MOST_COMBINATIONS:
             raise InputError(
                 f"{' '.join(str(axis.input_line) for axis in self.axes.values())}: {number:,} combinations; "
                 "a grid runs them all; sample them, with sweep=optuna"
@@ -73,7 +73,7 @@ class Space:
         return [dict(zip(self.axes, combination, strict=True)) for combination in itertools.product(*lists)]
 
     def samples(self) -> Iterator[dict[str, str]]:
-        """Combinations in which each choice of every axis occurs, and both ends of intervals and ranges."""
+        """Combinations that together hold all choices of each axis, and both ends of intervals and ranges."""
         lists = [_examples(axis) for axis in self.axes.values()]
         for index in range(max((len(examples) for examples in lists), default=1)):
             yield {
@@ -82,7 +82,7 @@ class Space:
             }
 
     def label(self, varied: Mapping[str, str]) -> str:
-        """What varies, as a person reads it: cell=lstm lr=0.003."""
+        """What varies, in short for people: cell=lstm lr=0.003."""
         return " ".join(f"{self.short[key]}={rounded(value)}" for key, value in varied.items())
 
 
@@ -124,9 +124,9 @@ def _examples(axis: Override) -> list[str]:
 
 
 def _require_usable(key: str, axis: Override) -> None:
-    """Raise an `InputError` about an axis that has no values or is none of a run's."""
+    """Raise an `InputError` where an axis has no values or varies a key that no trial has."""
     line = axis.input_line
-    if _first(key) in OWN:
+    if _first(key) in SWEEP_KEYS:
         fix = f"; write {key.removeprefix('sweep.search_space.')}=…" if "search_space" in key else ""
         raise InputError(f"{line}: is the same for all trials of a sweep{fix}")
     value = axis.value()
@@ -136,13 +136,13 @@ def _require_usable(key: str, axis: Override) -> None:
         if not value.start < value.end:
             raise InputError(f"{line}: must go from a smaller to a larger number")
         if "log" in value.tags and value.start <= 0:
-            raise InputError(f"{line}: on a logarithmic scale all must be positive")
+            raise InputError(f"{line}: a logarithmic scale needs positive numbers")
         return
     if isinstance(value, RangeSweep):
         if value.step == 0:
             raise InputError(f"{line}: needs a step other than 0")
         if "log" in value.tags and (value.step != 1 or not isinstance(value.start, int)):
-            raise InputError(f"{line}: on a logarithmic scale there is no step; write tag(log,interval(…))")
+            raise InputError(f"{line}: a logarithmic scale has no step; write tag(log,interval(…))")
     if _count(axis) == 0:
         raise InputError(f"{line}: holds no value")
 
@@ -156,7 +156,7 @@ def _end(key: str) -> str:
 
 
 def rounded(value: str) -> str:
-    """A value as a person reads it: of 0.0012345678 four digits."""
+    """A value with four significant digits: 0.001235 for 0.0012345678."""
     try:
         return value if value.isdigit() else f"{float(value):.4g}"
     except ValueError:

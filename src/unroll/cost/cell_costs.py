@@ -1,4 +1,4 @@
-"""The costs of recurrences as data, as tables and as a picture."""
+"""What cells cost: as data, as tables and as a picture."""
 
 from dataclasses import asdict, dataclass
 
@@ -8,7 +8,8 @@ from rich import box
 from rich.table import Table
 
 MEGABYTE = 1e6
-TABLES = {
+
+TABLE_COLUMNS = {
     "time": (
         ("multiply-\nadds, M", "operations", 1e6, 1),
         ("forward\nms", "forward_ms", 1, 2),
@@ -25,30 +26,31 @@ TABLES = {
         ("× pre-\ndicted", "memory_ratio", 1, 2),
     ),
 }
-"""Headers, what stands under each, its unit and digits."""
+"""The columns of each table: heading, column of the frame, unit, digits."""
 
-LINES = {"loop": "--", "fused": "-", "scan": "-."}
+LINE_STYLES = {"loop": "--", "fused": "-", "scan": "-."}
+
 PANELS = (
     ("forward, ms", "forward_ms", None, 1.0),
     ("training, ms", "training_ms", None, 1.0),
     ("forward, MB", "forward_measured_bytes", "forward_predicted_bytes", MEGABYTE),
     ("training, MB\n(dotted: predicted)", "measured_bytes", "predicted_bytes", MEGABYTE),
 )
-"""Of the picture: what a row shows, measured and predicted, and the unit."""
+"""The rows of the picture: label, measured value, predicted value (None: there is no prediction), unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """One recurrence of one layer at one length.
+class CellCost:
+    """One layer of one cell at one length.
 
     Attributes:
-        forward_ms, training_ms: median times of a pass without gradients, and of one forward and backward.
-        forward_measured_bytes, measured_bytes: the most memory in each: weights, inputs, and what
+        forward_ms, training_ms: median time of a pass without gradients, and of a forward and backward pass.
+        forward_measured_bytes, measured_bytes: the peak memory of each: weights, inputs, and what
             `peak_bytes` measures.
-        operations: multiply-adds of the forward pass, B·T·(gates·H·I + gates·H²); training does 3 times as
-            many.
-        activation_bytes: what is kept between the passes.
-        forward_predicted_bytes, predicted_bytes: of the memory measured, from the numbers above.
+        operations: multiply-adds of the forward pass, B·T·(gates·H·I + gates·H²). Training takes three times
+            as many.
+        activation_bytes: what autograd keeps between the forward and the backward pass.
+        forward_predicted_bytes, predicted_bytes: the peak memory that these numbers predict.
     """
 
     cell: str
@@ -67,16 +69,16 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class CostProfile:
+class CellCosts:
     """The costs over a grid of cells, hidden sizes and lengths."""
 
-    costs: list[Cost]
+    costs: list[CellCost]
     input_size: int
     batch_size: int
     device: str
 
     def frame(self) -> pd.DataFrame:
-        """A row for each cost. Ratios are of what was measured to what was counted."""
+        """A row for each cost. A memory ratio is measured / predicted."""
         frame = pd.DataFrame([asdict(cost) for cost in self.costs])
         frame["forward_memory_ratio"] = frame["forward_measured_bytes"] / frame["forward_predicted_bytes"]
         frame["memory_ratio"] = frame["measured_bytes"] / frame["predicted_bytes"]
@@ -85,19 +87,19 @@ class CostProfile:
         return frame
 
     def tables(self) -> list[Table]:
-        """Time and memory for the terminal, each beside what can be counted."""
+        """Two tables for the terminal, time and memory, each beside what can be counted."""
         rows = self.frame().to_dict("records")
         tables = []
-        for title, columns in TABLES.items():
+        for title, columns in TABLE_COLUMNS.items():
             caption = f"batches of {self.batch_size} × T × {self.input_size}, on {self.device}"
             table = Table(title=title, caption=caption, box=box.SIMPLE, padding=(0, 0, 0, 1))
             table.add_column("cell", no_wrap=True)
-            for header in ("H", "T", *(header for header, *_ in columns)):
-                table.add_column(header, justify="right")
+            for heading in ("H", "T", *(heading for heading, *_ in columns)):
+                table.add_column(heading, justify="right")
             for row in rows:
                 numbers = [f"{row[name] / unit:,.{digits}f}" for _, name, unit, digits in columns]
-                who = f"{row['cell']} {row['execution']}"
-                table.add_row(who, f"{row['hidden_size']}", f"{row['time']}", *numbers)
+                cell = f"{row['cell']} {row['execution']}"
+                table.add_row(cell, f"{row['hidden_size']}", f"{row['time']}", *numbers)
             tables.append(table)
         return tables
 
@@ -118,7 +120,7 @@ class CostProfile:
                         [cost.time for cost in own],
                         [getattr(cost, measured) / unit for cost in own],
                         color=colour,
-                        linestyle=LINES[execution],
+                        linestyle=LINE_STYLES[execution],
                         marker=".",
                         label=label,
                     )
@@ -129,8 +131,8 @@ class CostProfile:
             panels[-1, column].set(xlabel="T", xscale="log")
             panels[-1, column].set_xticks(lengths, [str(length) for length in lengths])
             panels[-1, column].xaxis.minorticks_off()
-        for row, (title, *_) in enumerate(PANELS):
-            panels[row, 0].set(ylabel=title, yscale="log")
+        for row, (label, *_) in enumerate(PANELS):
+            panels[row, 0].set(ylabel=label, yscale="log")
         for axes in panels.flat:
             axes.grid(alpha=0.3)
         figure.legend(

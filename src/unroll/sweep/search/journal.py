@@ -1,4 +1,4 @@
-"""The file that holds an Optuna study, for any number of processes that come and go, or are killed."""
+"""The file that holds an Optuna study. Any number of processes may write it, and may be killed."""
 
 import fcntl
 import os
@@ -13,11 +13,12 @@ from optuna.storages.journal._file import BaseJournalFileLock
 
 from unroll.config.sweep import Direction, Pruner
 
-STUDY = "sweep"
+STUDY_NAME = "sweep"
+JOURNAL_FILE = "study.journal"
 
 
 class _Lock(BaseJournalFileLock):
-    """A lock that ends with its holder, where Optuna's own would hold up the others for half a minute."""
+    """A lock that ends with its holder. Optuna's own would block the others for half a minute."""
 
     def __init__(self, journal: Path) -> None:
         self._journal = journal
@@ -35,7 +36,7 @@ class _Lock(BaseJournalFileLock):
         self._held = None
 
     def _mend(self, journal: IO[bytes]) -> None:
-        """Drop a last line without an end: its writer was killed, and nobody could read on behind it."""
+        """Drop an unfinished last line: its writer was killed, and nobody could read past it."""
         size = journal.seek(0, os.SEEK_END)
         if size == 0:
             return
@@ -46,14 +47,14 @@ class _Lock(BaseJournalFileLock):
 
 
 def open_study(folder: Path, directions: Sequence[Direction], pruner: Pruner) -> optuna.Study:
-    """The study of a sweep's folder; one is made if there is none, which takes one process at a time."""
+    """The study of a sweep's folder. If there is none, it is made: let one process at a time do that."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    path = folder / "study.journal"
+    path = folder / JOURNAL_FILE
     path.touch()
     storage = JournalStorage(JournalFileBackend(str(path), lock_obj=_Lock(path)))
     return optuna.create_study(
         storage=storage,
-        study_name=STUDY,
+        study_name=STUDY_NAME,
         directions=[direction.value for direction in directions],
         pruner=_make_pruner(pruner),
         load_if_exists=True,

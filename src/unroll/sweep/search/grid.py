@@ -1,4 +1,4 @@
-"""Every combination once."""
+"""A grid: every combination once."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,20 +10,20 @@ from unroll.config.sweep import SweepConfig
 from unroll.errors import InputError
 from unroll.runs.folder import RunFolder
 from unroll.sweep.commands import Commands
-from unroll.sweep.objectives import Objectives
-from unroll.sweep.source import Source
-from unroll.sweep.space import Space
-from unroll.sweep.trials import Record, State, Trial, identity, read_record
+from unroll.sweep.search.objectives import Objectives
+from unroll.sweep.search.queue import TrialQueue
+from unroll.sweep.search.space import Space
+from unroll.sweep.trials import Record, Trial, TrialState, identity, read_record
 
 
-class Grid(Source):
+class Grid(TrialQueue):
     """The trials of a grid.
 
-    A trial is known by its config: where combinations are added they get the next numbers, and none that has
-    finished is run again, neither by a later Unroll whose configs have more keys.
+    A trial is identified by its config. Combinations that are added get the next numbers, and a finished one
+    is not run again, not even by a later Unroll whose configs have more keys.
 
     Raises:
-        InputError: any of the combinations is wrong. None has been started then.
+        InputError: a combination is wrong. No trial has been started then.
     """
 
     def __init__(
@@ -31,13 +31,13 @@ class Grid(Source):
     ) -> None:
         super().__init__(commands, folder, objectives)
         self._retry_failed = config.retry_failed
-        self._varied: dict[str, Mapping[str, str]] = {}  # by identity
+        self._varied: dict[str, Mapping[str, str]] = {}  # by the identity of the config
         self._values: dict[str, dict[str, Any]] = {}
         for varied in space.combinations():
             values = commands.values(commands.overrides(varied, number=0))
             name = identity(values)
             self._varied[name], self._values[name] = varied, values
-        self._names: dict[int, str] = {}  # identities by number
+        self._names: dict[int, str] = {}  # the identities by trial number
         self._tried: set[int] = set()
 
     @property
@@ -61,13 +61,13 @@ class Grid(Source):
 
     def _is_open(self, record: Record) -> bool:
         again = self._retry_failed and record.state.is_failure and record.number not in self._tried
-        return record.state in (State.waiting, State.running) or again
+        return record.state in (TrialState.waiting, TrialState.running) or again
 
     def _note(self, trial: Trial) -> None:
         trial.record.write(trial.folder)
 
     def _prepare(self) -> None:
-        """Number the trials: those that are there as they are, the others behind them."""
+        """Number the trials. Existing ones keep their numbers, new ones get the next numbers."""
         found = [read_record(folder) for folder in map(RunFolder, self._folder.glob("*"))]
         records = [record for record in found if record is not None]
         records.sort(key=lambda record: (record.identity in self._varied, record.number))
@@ -82,11 +82,11 @@ class Grid(Source):
         self._names = {known[name]: name for name in self._varied}
 
     def _name(self, record: Record) -> str:
-        """The identity of a trial as it is today: to the config that its run has written come new keys."""
+        """The identity of a trial by today's keys: the config that its run wrote may lack newer ones."""
         if record.identity in self._varied:
             return record.identity
         try:
             written = self._commands.folder(record.number).read_config()
             return identity(to_dict(load(written, light=True)))
-        except InputError:  # no run has been begun, or the key has another name since
+        except InputError:  # no run has begun, or a key has been renamed since
             return record.identity

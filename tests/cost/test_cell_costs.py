@@ -1,4 +1,4 @@
-"""Costs: what is counted against torch's own counts, and what is predicted against what is measured."""
+"""Costs of cells: counts against torch's own counts, and predictions against measurements."""
 
 import time
 
@@ -9,39 +9,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from unroll.config.components import Execution
 from unroll.config.registry import from_dict
-from unroll.cost.cells import median_seconds, profile
-from unroll.cost.memory import kept_bytes, peak_bytes
-from unroll.cost.table import estimate
+from unroll.cost.cell_costs import CellCosts
+from unroll.cost.cells import median_seconds, profile_cells
+from unroll.cost.memory import kept_bytes
 from unroll.nn.recurrence import Recurrence
 
 CPU = torch.device("cpu")
-KILO = 4000  # bytes of 1000 values
-
-
-def test_peak_is_what_is_alive_at_once():
-    before = torch.zeros(5000)
-
-    def work():
-        first = torch.ones(1000)
-        second = first + 1  # 2 alive
-        del first
-        third = torch.ones(2000)  # 3
-        del second, third
-        return before * 1  # 5, and nothing else
-
-    assert peak_bytes(work, CPU) == pytest.approx(5 * KILO, abs=200)
-
-
-def test_kept_counts_shared_memory_once_and_nothing_beside():
-    weight, x = torch.ones(1000, requires_grad=True), torch.ones(1000)
-
-    def work():
-        product = weight * x  # keeps both
-        activated = product.exp()  # keeps its result
-        return (activated.view(10, 100) * activated.view(10, 100)).sum()  # keeps it twice more
-
-    assert kept_bytes(work, besides=[weight, x]) == KILO
-    assert kept_bytes(work, besides=[weight]) == 2 * KILO
 
 
 def test_time_is_the_median_after_a_first_run(monkeypatch):
@@ -55,9 +28,11 @@ def test_time_is_the_median_after_a_first_run(monkeypatch):
 
 @pytest.fixture(scope="module")
 def costs():
-    cells = [from_dict("model/cell", cell) for cell in CELLS if "nonlinearity" not in cell]
+    cells = {cell["name"]: from_dict("model/cell", cell) for cell in CELLS if "nonlinearity" not in cell}
     return [
-        profile(cells, [hidden], [steps], input_size=size, batch_size=batch, every_execution=True, repeats=1)
+        profile_cells(
+            cells, [hidden], [steps], input_size=size, batch_size=batch, every_execution=True, repeats=1
+        )
         for hidden, steps, size, batch in ((24, 150, 5, 8), (96, 50, 16, 4), (160, 20, 8, 2))
     ]
 
@@ -72,7 +47,7 @@ def test_memory_is_predicted_within_a_quarter(costs):
 @pytest.mark.parametrize("cell", CELLS, ids=label)
 def test_operations_and_parameters_are_those_that_torch_counts(cell):
     config = from_dict("model/cell", cell)
-    found = profile([config], [6], [7], input_size=5, batch_size=3, repeats=1).costs[0]
+    found = profile_cells({"cell": config}, [6], [7], input_size=5, batch_size=3, repeats=1).costs[0]
     module = Recurrence(config, 5, 6, execution=Execution.loop)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         module(torch.randn(3, 7, 5))
@@ -91,7 +66,7 @@ def test_activations_are_those_that_autograd_keeps(costs):
 
 
 def test_views(costs):
-    both = type(costs[0])([*costs[1].costs, *costs[0].costs], 5, 8, "cpu")
+    both = CellCosts([*costs[1].costs, *costs[0].costs], 5, 8, "cpu")
     frame = both.frame()
     assert len(frame) == len(both.costs)
     assert (frame["training_ms"] > 0).all()
@@ -111,32 +86,17 @@ def test_views(costs):
 
 def test_cells_of_one_name_are_told_apart():
     relu = from_dict("model/cell", {"name": "rnn", "nonlinearity": "relu"})
-    found = profile({"tanh": from_dict("model/cell", {"name": "rnn"}), "relu": relu}, [4], [5], repeats=1)
+    found = profile_cells(
+        {"tanh": from_dict("model/cell", {"name": "rnn"}), "relu": relu}, [4], [5], repeats=1
+    )
     assert [cost.cell for cost in found.costs] == ["tanh", "relu"]
 
 
 def test_a_scan_takes_less_time_than_a_loop_and_the_default_is_the_fast_one():
     config = from_dict("model/cell", {"name": "min_gru"})
-    fast, slow = profile([config], [8], [400], batch_size=2, every_execution=True, repeats=3).costs
-    (default,) = profile([config], [8], [10], batch_size=2, repeats=1).costs
+    fast, slow = profile_cells(
+        {"cell": config}, [8], [400], batch_size=2, every_execution=True, repeats=3
+    ).costs
+    (default,) = profile_cells({"cell": config}, [8], [10], batch_size=2, repeats=1).costs
     assert (fast.execution, slow.execution, default.execution) == ("scan", "loop", "scan")
     assert fast.training_ms < slow.training_ms / 2
-
-
-def test_estimate_of_a_model():
-    recurrence = Recurrence(from_dict("model/cell", {"name": "gru"}), 3, 16)
-    x = torch.randn(8, 300, 3)
-    optimizer = torch.optim.Adam(recurrence.parameters())
-    found = estimate(
-        recurrence, optimizer, lambda x: recurrence(x)[0].sum(), x, 10, truncated=(x[:, :30], 10), repeats=1
-    )
-    plain, checkpointed, truncated = found.choices
-    assert plain.epoch_seconds == pytest.approx(10 * plain.step_ms / 1e3)
-    assert truncated.epoch_seconds == pytest.approx(100 * truncated.step_ms / 1e3)
-    weights = 4 * sum(parameter.numel() for parameter in recurrence.parameters())
-    kept = kept_bytes(lambda: recurrence(x)[0].sum(), besides=[x, *recurrence.parameters()])
-    assert plain.memory_bytes > 4 * weights + kept  # weights, gradients and two moments of Adam
-    assert plain.memory_bytes == pytest.approx(4 * weights + kept, rel=0.6)
-    assert truncated.memory_bytes < checkpointed.memory_bytes < plain.memory_bytes / 2
-    assert recurrence.checkpoint_steps == 0
-    assert found.table().row_count == len(found.frame()) == 3

@@ -1,0 +1,1 @@
+"""What a sweep proposes to try, and what it compares the trials by."""
