@@ -64,7 +64,7 @@ def _cost(name: str, recurrence: Recurrence, x: Tensor, repeats: int) -> Cost:
     cell = _cell(recurrence)
     batch_size, steps, _ = x.shape
     # As a linear layer after it would: a gradient for every value of every output.
-    head = torch.ones(cell.hidden_size, device=x.device)
+    head = torch.ones(cell.output_size, device=x.device)
 
     def forward() -> None:
         with torch.no_grad():
