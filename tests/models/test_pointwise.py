@@ -173,7 +173,7 @@ def test_values_are_forecast_from_the_models_own_outputs():
     _, (state,) = module.encoder(batch)
     h, value = state[0], torch.zeros(2, 4)
     for step in range(3):
-        (h,) = module.decoder.cells[0].step(value, (h,))
+        h, _ = module.decoder.cells[0].step(value, (h,))
         value = module.output(h)
         close(nine[:, step], value)
 

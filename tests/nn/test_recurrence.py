@@ -4,10 +4,22 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recurrences import CELLS, close, every_way, gradients, label, loss_of, random_state, recurrence
+from recurrences import (
+    CELLS,
+    close,
+    every_way,
+    gradients,
+    in_every_way,
+    label,
+    loss_of,
+    random_state,
+    recurrence,
+    strange,
+)
 
 from unroll.config.components import Execution, InitialState, Padding
 from unroll.errors import InputError
+from unroll.nn.cells.base import is_learnable
 
 TORCH = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
 
@@ -148,7 +160,7 @@ def test_no_layers_hand_on_the_inputs(bidirectional):
     assert list(module.parameters()) == []
 
 
-@every_way
+@in_every_way(CELLS)
 def test_a_learned_initial_state_is_used_and_learned(cell, way):
     module = recurrence(cell, num_layers=2, bidirectional=True, initial_state=InitialState.learned, **way)
     plain = recurrence(cell, num_layers=2, bidirectional=True, **way)
@@ -156,7 +168,7 @@ def test_a_learned_initial_state_is_used_and_learned(cell, way):
         {name: value for name, value in module.state_dict().items() if not name.startswith("learned_state")}
     )
     x, lengths = torch.randn(3, 5, 3), torch.tensor([5, 1, 4])
-    assert len(module.learned_state) == 4 * module.state_size
+    assert len(module.learned_state) == 4 * len(module.cells[0].state_shapes)
     close(module(x, lengths=lengths), plain(x, lengths=lengths))  # zero at first
 
     with torch.no_grad():
@@ -170,6 +182,44 @@ def test_a_learned_initial_state_is_used_and_learned(cell, way):
 
     loss_of(*module(x, lengths=lengths)).backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in module.learned_state)
+
+
+@strange
+def test_a_learned_initial_state_is_added_to_the_cells_own(cell):
+    """One tensor of their dtype for each tensor of the state, but for counts; what is infinite stays so."""
+    module = recurrence(cell, num_layers=2, bidirectional=True, initial_state=InitialState.learned)
+    x, lengths = torch.randn(3, 5, 3), torch.tensor([5, 1, 4])
+    before = module(x, lengths=lengths)[0]
+    own = [one.initial_state(x) for one in module.cells]
+    close(before, module(x, own, lengths)[0])  # zero at first
+    with torch.no_grad():
+        for parameter in module.learned_state:
+            parameter.normal_()
+    expected = iter(module.learned_state)
+    for state, tensors in zip(module.initial_state(x), own, strict=True):
+        for tensor, start in zip(state, tensors, strict=True):
+            assert tensor.dtype is start.dtype
+            close(tensor, start + next(expected) if is_learnable(start) else start)
+    assert next(expected, None) is None
+    outputs, final = module(x, lengths=lengths)
+    loss_of(outputs, final).backward()
+    assert all(parameter.grad.isfinite().all() for parameter in module.learned_state)
+    # The weight of what was before the first step is exp(m), and that is 0.
+    changes = cell.name != "matrix"
+    assert torch.allclose(outputs, before) is not changes
+    assert all((parameter.grad.abs().sum() > 0) == changes for parameter in module.learned_state)
+
+
+@strange
+def test_layers_and_states_have_the_sizes_that_the_cell_says(cell):
+    module = recurrence(cell, num_layers=2, bidirectional=True)
+    size = module.cells[0].output_size
+    assert module.output_size == 2 * size
+    assert [one.input_size for one in module.cells] == [3, 3, 2 * size, 2 * size]
+    outputs, final = module(torch.randn(3, 5, 3))
+    assert outputs.shape == (3, 5, 2 * size)
+    for one, state in zip(module.cells, final, strict=True):
+        assert [tensor.shape[1:] for tensor in state] == list(one.state_shapes.values())
 
 
 @every_way

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import any_batch, any_spec, distance, small_model, small_seq2seq, token_batch
-from recurrences import CELLS, close, every_way, gradients, label, loss_of, random_state, recurrence, ways
+from recurrences import CELLS, close, gradients, in_every_way, label, loss_of, random_state, recurrence, ways
 from torch.utils.data import DataLoader
 
 from unroll.batch import SequenceBatch
@@ -89,7 +89,7 @@ def by_hand(step, module, x, state):
     return x, finals
 
 
-@every_way
+@in_every_way(CELLS)
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)], ids=str)
 def test_a_batch_against_numpy_sequence_by_sequence(cell, way, bidirectional, dtype, tolerance):
@@ -108,7 +108,7 @@ def test_a_batch_against_numpy_sequence_by_sequence(cell, way, bidirectional, dt
                 np.testing.assert_allclose(one[row], other, rtol=tolerance, atol=tolerance)
 
 
-@every_way
+@in_every_way(CELLS)
 def test_float32_against_float64(cell, way):
     """Outputs, final states and gradients of 40 steps."""
     module = recurrence(cell, num_layers=2, bidirectional=True, **way)

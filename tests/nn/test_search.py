@@ -27,6 +27,10 @@ def table_decoder(batch, seed, sharpness=2.0):
     return table, step, state
 
 
+def starts(state):
+    return torch.full((len(state[0][0]),), START)
+
+
 def log_p(table, source, sequence):
     """Of a sequence that may or may not close with END."""
     scores = table[source].clone()
@@ -49,7 +53,7 @@ def exhaustive(table, source, max_length, length_penalty):
 @pytest.mark.parametrize("seed", range(5))
 def test_wide_beam_is_exhaustive_search(seed, length_penalty):
     table, step, state = table_decoder(3, seed)
-    decoded = beam_search(step, state, 4, 400, length_penalty)
+    decoded = beam_search(step, starts(state), state, 4, 400, length_penalty)
     for source in range(3):
         best = exhaustive(table, source, 4, length_penalty)
         assert decoded.to_lists()[source] == list(best[:-1])
@@ -77,13 +81,16 @@ def slow_beam(table, source, max_length, beam_size, length_penalty):
 def test_narrow_beams_prune_by_worth_per_token(beam_size, length_penalty):
     table, step, state = table_decoder(40, 11)
     expected = [slow_beam(table, source, 9, beam_size, length_penalty) for source in range(40)]
-    assert beam_search(step, state, 9, beam_size, length_penalty).to_lists() == expected
+    assert beam_search(step, starts(state), state, 9, beam_size, length_penalty).to_lists() == expected
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_beam_of_one_is_greedy(seed):
     _, step, state = table_decoder(5, seed)
-    greedy, beam = greedy_search(step, state, 10), beam_search(step, state, 10, 1)
+    greedy, beam = (
+        greedy_search(step, starts(state), state, 10),
+        beam_search(step, starts(state), state, 10, 1),
+    )
     assert beam.to_lists() == greedy.to_lists()
     torch.testing.assert_close(beam.log_probability, greedy.log_probability)
 
@@ -103,13 +110,13 @@ def test_a_hypothesis_that_ends_early_does_not_crowd_out_a_better_one():
         return logits, step(tokens, state)[1]
 
     for beam_size in (1, 2, 3, 10):
-        assert beam_search(fixed, state, 8, beam_size).to_lists() == [[4, 4, 4]]
+        assert beam_search(fixed, starts(state), state, 8, beam_size).to_lists() == [[4, 4, 4]]
 
 
 @pytest.mark.parametrize("method", ["greedy", "sample", "beam"])
 def test_each_sequence_stops_at_its_own_end(method):
     _, step, state = table_decoder(40, 3)
-    decoded = search(SearchConfig(method=Method[method]), step, state, 9)
+    decoded = search(SearchConfig(method=Method[method]), step, starts(state), state, 9)
     lengths = decoded.lengths.tolist()
     assert len(set(lengths)) > 2
     for row, length in zip(decoded.tokens, lengths, strict=True):
@@ -120,9 +127,10 @@ def test_each_sequence_stops_at_its_own_end(method):
 @pytest.mark.parametrize("decode", [greedy_search, lambda *a: beam_search(*a, 3)])
 def test_a_batch_is_decoded_as_each_source_alone(decode):
     _, step, state = table_decoder(8, 5)
-    together = decode(step, state, 9)
+    together = decode(step, starts(state), state, 9)
     for source in range(8):
-        alone = decode(step, [tuple(t[source : source + 1] for t in s) for s in state], 9)
+        own = [tuple(t[source : source + 1] for t in s) for s in state]
+        alone = decode(step, starts(own), own, 9)
         assert alone.to_lists()[0] == together.to_lists()[source]
 
 
@@ -135,10 +143,10 @@ def test_what_has_not_ended_is_cut_at_max_length():
         logits[..., END] = 5.0
         return logits, state
 
-    assert greedy_search(endless, state, 6).to_lists() == [[4] * 6] * 2
-    assert beam_search(endless, state, 6, 1).to_lists() == [[4] * 6] * 2
+    assert greedy_search(endless, starts(state), state, 6).to_lists() == [[4] * 6] * 2
+    assert beam_search(endless, starts(state), state, 6, 1).to_lists() == [[4] * 6] * 2
     # A wider beam also holds a hypothesis that has ended, and that one is preferred.
-    assert all(len(tokens) < 6 for tokens in beam_search(endless, state, 6, 2).to_lists())
+    assert all(len(tokens) < 6 for tokens in beam_search(endless, starts(state), state, 6, 2).to_lists())
 
 
 def test_sampling_follows_the_probabilities_temperature_and_top_k():
@@ -150,7 +158,9 @@ def test_sampling_follows_the_probabilities_temperature_and_top_k():
 
     state = [(torch.zeros(n, 1),)]
     for temperature, top_k in ((1.0, 0), (0.5, 0), (2.0, 2)):
-        drawn = sample(step, state, 1, temperature, top_k, torch.Generator().manual_seed(0)).tokens[:, 0]
+        drawn = sample(
+            step, starts(state), state, 1, temperature, top_k, torch.Generator().manual_seed(0)
+        ).tokens[:, 0]
         expected = (logits[4:] / temperature).softmax(-1)
         if top_k:
             expected[top_k:] = 0
@@ -162,6 +172,11 @@ def test_sampling_follows_the_probabilities_temperature_and_top_k():
 
 def test_sampling_from_the_best_alone_is_greedy_and_seeds_repeat():
     _, step, state = table_decoder(10, 1)
-    assert sample(step, state, 9, top_k=1).to_lists() == greedy_search(step, state, 9).to_lists()
-    first, second = (sample(step, state, 9, generator=torch.Generator().manual_seed(7)) for _ in range(2))
+    assert (
+        sample(step, starts(state), state, 9, top_k=1).to_lists()
+        == greedy_search(step, starts(state), state, 9).to_lists()
+    )
+    first, second = (
+        sample(step, starts(state), state, 9, generator=torch.Generator().manual_seed(7)) for _ in range(2)
+    )
     assert torch.equal(first.tokens, second.tokens)

@@ -63,7 +63,7 @@ def _cost(name: str, recurrence: Recurrence, x: Tensor, repeats: int) -> CellCos
     cell = _cell(recurrence)
     batch_size, steps, _ = x.shape
     # Every value of every output gets a gradient, as from a linear layer on top.
-    head = torch.ones(cell.hidden_size, device=x.device)
+    head = torch.ones(cell.output_size, device=x.device)
 
     def forward() -> None:
         with torch.no_grad():

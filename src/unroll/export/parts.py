@@ -10,7 +10,7 @@ from unroll.models.base import SequenceModel
 from unroll.models.pointwise import PointwiseModel
 from unroll.models.token_generator import TokenGenerator
 from unroll.nn.attention.none import NoAttention
-from unroll.nn.cells.base import Cell
+from unroll.nn.cells.base import Cell, State
 from unroll.nn.embeddings.base import Embedding
 from unroll.nn.encoder import Memory
 from unroll.nn.front_ends.feature_conv import FeatureConv
@@ -55,8 +55,7 @@ def parts(model: SequenceModel, inputs: dict[str, Tensor]) -> list[Part]:
     encoder, decoder = _Encoder(model), _Decoder(model)
     with torch.no_grad():
         memory, state = encoder(**inputs)
-    batch = len(next(iter(state.values())))
-    tokens = torch.full((batch,), START)
+    tokens = torch.full((len(next(iter(inputs.values()))),), START)
     written = ["log_probabilities", *(f"new_{name}" for name in state)]
     free_there = {"tokens": {0: "batch"}}
     free_there |= {name: {0: "batch", 1: "time"} for name in memory} | {name: {0: "batch"} for name in state}
@@ -125,8 +124,7 @@ class _Encoder(nn.Module):
         memory, state = self.model.encode(_batch(inputs, lengths, None))
         attends = not isinstance(self.model.decoder.attention, NoAttention)
         seen = {name: getattr(memory, name) for name in MEMORY} if attends else {}
-        flat = [tensor for tensors in state for tensor in tensors]
-        return seen, dict(zip(_state_names(self.model), flat, strict=True))
+        return seen, _flat(self.model, state)
 
 
 class _Decoder(nn.Module):
@@ -139,19 +137,22 @@ class _Decoder(nn.Module):
     def forward(
         self, tokens: Tensor, memory: dict[str, Tensor], state: dict[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        size = self.model.decoder.recurrence.state_size
-        flat = list(state.values())
-        states = [tuple(flat[start : start + size]) for start in range(0, len(flat), size)]
-        nothing = flat[0][:, None, :0]
+        states = [tuple(state[name] for name in names) for names in _state_names(self.model)]
+        nothing = tokens[:, None, None]  # which nobody reads
         seen = Memory(**memory) if memory else Memory(nothing, nothing, nothing)
         logits, new, _ = self.model.decoder.step(tokens[:, None], states, seen)
-        scores = allowed_scores(logits[:, 0]).log_softmax(dim=-1)
-        return scores, dict(zip(state, [tensor for tensors in new for tensor in tensors], strict=True))
+        return allowed_scores(logits[:, 0]).log_softmax(dim=-1), _flat(self.model, new)
 
 
-def _state_names(model: TokenGenerator) -> list[str]:
+def _state_names(model: TokenGenerator) -> list[list[str]]:
+    """Of each layer: the names of the state's tensors, with the layer's number."""
     cells = [cell for cell in model.decoder.recurrence.cells if isinstance(cell, Cell)]
-    return [f"{name}_{layer}" for layer, cell in enumerate(cells) for name in cell.state_names]
+    return [[f"{name}_{layer}" for name in cell.state_shapes] for layer, cell in enumerate(cells)]
+
+
+def _flat(model: TokenGenerator, states: list[State]) -> dict[str, Tensor]:
+    named = zip(_state_names(model), states, strict=True)
+    return {name: tensor for names, state in named for name, tensor in zip(names, state, strict=True)}
 
 
 def _batch(inputs: Tensor, lengths: Tensor | None, characters: Tensor | None) -> SequenceBatch:

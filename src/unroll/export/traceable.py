@@ -2,14 +2,13 @@
 
 import copy
 
-import torch
 from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan  # a prototype in 2.13, but the loop that torch.onnx knows
 
 from unroll.batch import mask_from_lengths
 from unroll.config.components import Execution, Padding
 from unroll.models.base import SequenceModel
-from unroll.nn.cells.base import Cell, State
+from unroll.nn.cells.base import Cell, OutputAndState, State, where_alive
 from unroll.nn.front_ends.base import FrontEnd
 from unroll.nn.front_ends.feature_conv import FeatureConv
 from unroll.nn.front_ends.mlp import MLP, Strategy
@@ -40,25 +39,31 @@ class _Scanned(Cell):
     """A cell whose sequence form is one scan of its step."""
 
     def __init__(self, cell: Cell) -> None:
-        super().__init__(cell.input_size, cell.hidden_size)
+        super().__init__(cell.input_size, cell.hidden_size, cell.output_size)
         self.cell = cell
-        self.state_names = cell.state_names  # type: ignore[misc]  # that of a class, here of an instance
 
-    def step(self, x: Tensor, state: State) -> State:
+    @property
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return self.cell.state_shapes
+
+    def initial_state(self, x: Tensor) -> State:
+        return self.cell.initial_state(x)
+
+    def state_from(self, numbers: State) -> State:
+        return self.cell.state_from(numbers)
+
+    def step(self, x: Tensor, state: State) -> OutputAndState:
         return self.cell.step(x, state)
 
-    def sequence(
-        self, x: Tensor, state: State, lengths: Tensor | None = None, padding: Padding = Padding.frozen
-    ) -> tuple[Tensor, State]:
+    def sequence(self, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         assert lengths is not None
 
         def step(state: State, now: tuple[Tensor, Tensor]) -> tuple[State, Tensor]:
             x_t, alive = now
-            new = self.cell.step(x_t, state)
-            kept = tuple(torch.where(alive, a, b) for a, b in zip(new, state, strict=True))
-            return kept, kept[0].clone()  # an output must not be the state itself
+            output, new = self.cell.step(x_t, state)
+            return where_alive(alive, new, state), output.clone()  # which must not be a part of the state
 
-        alive = mask_from_lengths(lengths, x.shape[1]).mT[..., None]
+        alive = mask_from_lengths(lengths, x.shape[1]).mT
         final, outputs = scan(step, state, (x.transpose(0, 1), alive), dim=0)
         return outputs.transpose(0, 1), tuple(final)
 

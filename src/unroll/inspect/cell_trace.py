@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from unroll.inspect.gates import Gates, gates_of
@@ -19,48 +19,65 @@ DIRECTIONS = ("forward", "backward")
 class CellTrace:
     """One cell over one sequence, in the sequence's order, backwards too.
 
-    `before` and `after` hold the state (h, or h and c) that each step was given and the one that it made.
+    `before` and `after` hold the state (h, or h and c) that each step was given and the one that it made,
+    each tensor by its name in the cell's `state_shapes`.
     """
 
     layer: int
     direction: str
     x: Float[Tensor, "time input"]
-    before: dict[str, Float[Tensor, "time hidden"]]
-    after: dict[str, Float[Tensor, "time hidden"]]
+    outputs: Float[Tensor, "time output"]
+    before: dict[str, Shaped[Tensor, "time ..."]]
+    after: dict[str, Shaped[Tensor, "time ..."]]
     gates: Gates | None
 
     @property
-    def final(self) -> dict[str, Float[Tensor, " hidden"]]:
-        """The state after the last step that the cell read: backwards, that is the first of the sequence."""
-        last = -1 if self.direction == DIRECTIONS[0] else 0
-        return {name: steps[last] for name, steps in self.after.items()}
+    def last(self) -> int:
+        """The place of the last step that the cell read: backwards, that is the first of the sequence."""
+        return -1 if self.direction == DIRECTIONS[0] else 0
+
+    @property
+    def final(self) -> dict[str, Shaped[Tensor, "..."]]:
+        """The state after the last step that the cell read."""
+        return {name: steps[self.last] for name, steps in self.after.items()}
+
+    @property
+    def made(self) -> dict[str, Float[Tensor, "time size"]]:
+        """What each step made, as vectors of real numbers: the state, and the output where it is another."""
+        states = {name: as_vectors(steps) for name, steps in self.after.items()}
+        shown = any(torch.equal(self.outputs, steps) for steps in states.values())
+        return states if shown else {"output": self.outputs, **states}
 
     def frame(self) -> pd.DataFrame:
-        """A row for each step: norms of what went in, range of each gate's z, range and norm of the state."""
+        """A row for each step: norms of what went in, range of each gate's z, range and norm of what it made.
+
+        Of the state before it, the norm is that of the first tensor.
+        """
+        first = next(iter(self.before))
         columns: dict[str, Any] = {
             "layer": self.layer,
             "direction": self.direction,
             "step": range(1, len(self.x) + 1),
             "x_norm": _norms(self.x),
-            "h_before_norm": _norms(self.before["h"]),
+            f"{first}_before_norm": _norms(self.before[first]),
         }
         if self.gates is not None:
             columns["input_norm"] = _norms(self.gates.of_input)
             columns["memory_norm"] = _norms(self.gates.of_memory)
             for name, z in zip(self.gates.names, self.gates.z.unbind(dim=1), strict=True):
                 columns |= _range(f"z_{name}", z)
-        for name, steps in self.after.items():
+        for name, steps in self.made.items():
             columns |= {**_range(name, steps), f"{name}_norm": _norms(steps)}
         return pd.DataFrame(columns)
 
     def panels(self) -> dict[str, Float[Tensor, "time size"]]:
-        """What a picture of it shows: x, the gates, the states after each step."""
+        """What a picture of it shows: x, the gates, what each step made."""
         panels = {"x": self.x}
         if self.gates is not None:
             # The activation of the Elman cell's one gate is h itself.
             shown = self.gates.z if len(self.gates.names) == 1 else self.gates.values
             panels |= dict(zip(self.gates.names, shown.unbind(dim=1), strict=True))
-        return panels | self.after
+        return panels | self.made
 
 
 def trace_cells(call: Call) -> list[CellTrace]:
@@ -72,28 +89,46 @@ def trace_cells(call: Call) -> list[CellTrace]:
         assert isinstance(cell, Cell)
         layer, direction = divmod(index, directions)
         if layer > 0 and direction == 0:
-            x = torch.cat([below.after["h"] for below in cells[-directions:]], dim=-1).to(x.device)
+            x = torch.cat([below.outputs for below in cells[-directions:]], dim=-1).to(x.device)
         order = range(len(x)) if direction == 0 else range(len(x) - 1, -1, -1)
         state = call.given[0][index]
-        before, after = {}, {}
+        outputs, before, after = {}, {}, {}
         for t in order:
             before[t] = call.given[t][index] if direction == 0 and t in call.given else state
-            after[t] = state = cell.step(x[t : t + 1], before[t])
-        h = torch.cat([before[t][0] for t in range(len(x))])
-        states = _by_name(cell, before), _by_name(cell, after)
-        cells.append(CellTrace(layer, DIRECTIONS[direction], x.cpu(), *states, gates_of(cell, x, h)))
+            outputs[t], state = cell.step(x[t : t + 1], before[t])
+            after[t] = state
+        given, made = _by_name(cell, before), _by_name(cell, after)
+        gates = gates_of(cell, x, given)
+        cells.append(
+            CellTrace(
+                layer,
+                DIRECTIONS[direction],
+                x.cpu(),
+                torch.cat([outputs[t] for t in range(len(x))]).cpu(),
+                {name: steps.cpu() for name, steps in given.items()},
+                {name: steps.cpu() for name, steps in made.items()},
+                gates,
+            )
+        )
     return cells
 
 
-def _by_name(cell: Cell, states: dict[int, State]) -> dict[str, Float[Tensor, "time hidden"]]:
+def as_vectors(steps: Shaped[Tensor, "time ..."]) -> Float[Tensor, "time size"]:
+    """A vector of real numbers for each step, of a tensor of any shape and dtype."""
+    if steps.is_complex():
+        steps = torch.view_as_real(steps)
+    return (steps if steps.is_floating_point() else steps.float()).reshape(len(steps), -1)
+
+
+def _by_name(cell: Cell, states: dict[int, State]) -> dict[str, Shaped[Tensor, "time ..."]]:
     tensors = zip(*(states[t] for t in range(len(states))), strict=True)
-    return {name: torch.cat(steps).cpu() for name, steps in zip(cell.state_names, tensors, strict=True)}
+    return {name: torch.cat(steps) for name, steps in zip(cell.state_shapes, tensors, strict=True)}
 
 
-def _norms(steps: Float[Tensor, "_time ..."]) -> list[float]:
-    norms: list[float] = torch.linalg.vector_norm(steps.flatten(1).double(), dim=1).tolist()
+def _norms(steps: Shaped[Tensor, "_time ..."]) -> list[float]:
+    norms: list[float] = torch.linalg.vector_norm(as_vectors(steps).double(), dim=1).tolist()
     return norms
 
 
-def _range(name: str, steps: Float[Tensor, "time hidden"]) -> dict[str, list[float]]:
+def _range(name: str, steps: Float[Tensor, "time size"]) -> dict[str, list[float]]:
     return {f"{name}_min": steps.amin(dim=1).tolist(), f"{name}_max": steps.amax(dim=1).tolist()}

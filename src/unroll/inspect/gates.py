@@ -1,6 +1,6 @@
 """The equations of the cells' gates: what the input and the memory contribute to each, and what it makes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,8 +84,8 @@ class Gates:
     values: Float[Tensor, "time gates hidden"]
 
 
-def gates_of(cell: Cell, x: Float[Tensor, "time input"], h: Float[Tensor, "time hidden"]) -> Gates | None:
-    """The gates of every step, from its input and the h before it; None of a cell without equations here."""
+def gates_of(cell: Cell, x: Float[Tensor, "time input"], before: Mapping[str, Tensor]) -> Gates | None:
+    """The gates of every step, from its input and the state before it; None without equations here."""
     equations = EQUATIONS.get(type(cell))
     if equations is None:
         return None
@@ -95,7 +95,7 @@ def gates_of(cell: Cell, x: Float[Tensor, "time input"], h: Float[Tensor, "time 
     input_bias = weights["bias_ih"].view(shape)
     of_memory, memory_bias = torch.zeros_like(of_input), torch.zeros_like(input_bias)
     if isinstance(cell, FusedCell):
-        of_memory = (h @ weights["weight_hh"].mT).view(-1, *shape)
+        of_memory = (before["h"] @ weights["weight_hh"].mT).view(-1, *shape)
         memory_bias = weights["bias_hh"].view(shape)
     z, values = equations.gate(cell, of_input + input_bias, of_memory + memory_bias)
     tensors = (of_input, of_memory, input_bias, memory_bias, z, values)

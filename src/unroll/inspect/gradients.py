@@ -17,18 +17,21 @@ from torch import Tensor, nn
 
 from unroll.config.components import Execution, Padding
 from unroll.inspect.recording import recurrences
-from unroll.nn.cells.base import Cell, State, last_valid
+from unroll.nn.cells.base import Cell, OutputAndState, State, is_learnable, last_valid
 from unroll.nn.recurrence import Recurrence
 
 M = TypeVar("M", bound=nn.Module)
+
+_STYLES = ("-", "--", ":", "-.")
+"""Lines of a cell's first state tensor, its second …"""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
     """The norm of ∂loss/∂state after every step that a cell took, over all sequences of the batch.
 
-    `model` is the name given to it, `cell` the cell's place in it, `state` h or c. A cell that reads
-    backwards counts its own steps.
+    `model` is the name given to it, `cell` the cell's place in it, `state` the name of a tensor in its
+    state, as h or c. A cell that reads backwards counts its own steps.
     """
 
     model: str
@@ -77,7 +80,7 @@ class GradientFlow:
         return table
 
     def figure(self) -> Figure:
-        """The norms over the steps, on a logarithmic scale: a colour for each cell, c dashed.
+        """The norms over the steps, on a logarithmic scale: a colour for each cell, a style for each state.
 
         A norm of zero is not drawn.
         """
@@ -85,11 +88,13 @@ class GradientFlow:
         axes = figure.subplots()
         cells = list(dict.fromkeys((curve.model, curve.cell) for curve in self.curves))
         for curve, label in zip(self.curves, self.labels(), strict=True):
+            place = curve.model, curve.cell
+            states = [other.state for other in self.curves if (other.model, other.cell) == place]
             axes.plot(
                 np.where(curve.norms > 0, curve.norms, np.nan),
                 label=label,
-                color=f"C{cells.index((curve.model, curve.cell))}",
-                linestyle="-" if curve.state == "h" else "--",
+                color=f"C{cells.index(place)}",
+                linestyle=_STYLES[states.index(curve.state) % len(_STYLES)],
             )
         axes.set(xlabel="step", ylabel="norm of ∂loss/∂state", yscale="log")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -122,17 +127,20 @@ def gradient_flow(models: Mapping[str, M], loss: Callable[[M], Tensor]) -> Gradi
         recurrences(model)
         with recorded_states(model) as record, torch.enable_grad():
             value = loss(model)
-        tensors = [tensor for steps in record.values() for state in steps for tensor in state]
-        # A state that the loss does not depend on has the gradient zero.
-        gradients = torch.autograd.grad(value, tensors, materialize_grads=True)
-        norms = iter([gradient.double().norm().item() for gradient in gradients])  # squares could underflow
-        for path, steps in record.items():
-            per_step = np.array([[next(norms) for _ in state] for state in steps])
+        made: list[tuple[str, str, list[Tensor]]] = []
+        for path, states in record.items():
             cell = model.get_submodule(path)
             assert isinstance(cell, Cell)
-            curves += [
-                Curve(name, path, state, per_step[:, number]) for number, state in enumerate(cell.state_names)
-            ]
+            for number, state in enumerate(cell.state_shapes):
+                steps = [tensors[number] for tensors in states]
+                if is_learnable(steps[0]):  # and no count
+                    made.append((path, state, steps))
+        tensors = [tensor for _, _, steps in made for tensor in steps]
+        # A state that the loss does not depend on has the gradient zero.
+        gradients = iter(torch.autograd.grad(value, tensors, materialize_grads=True))
+        for path, state, steps in made:
+            norms = [_norm(next(gradients)) for _ in steps]
+            curves.append(Curve(name, path, state, np.array(norms)))
     return GradientFlow(curves)
 
 
@@ -175,12 +183,23 @@ def recorded_states(model: nn.Module) -> Iterator[dict[str, list[State]]]:
             cell.__dict__.pop("step", None)
 
 
-def _recorder(cell: Cell, states: list[State]) -> Callable[[Tensor, State], State]:
+def _node(tensor: Tensor) -> Tensor:
+    """The tensor as a node of autograd's graph, even if it depends on no parameter, as a buffer of inputs."""
+    needs = torch.is_grad_enabled() and is_learnable(tensor) and not tensor.requires_grad
+    return tensor.detach().requires_grad_() if needs else tensor
+
+
+def _norm(gradient: Tensor) -> float:
+    wide = torch.complex128 if gradient.is_complex() else torch.float64  # squares could underflow
+    return float(gradient.to(wide).norm())
+
+
+def _recorder(cell: Cell, states: list[State]) -> Callable[[Tensor, State], OutputAndState]:
     step = cell.step
 
-    def record(x: Tensor, state: State) -> State:
-        new = step(x, state)
-        states.append(new)
-        return new
+    def record(x: Tensor, state: State) -> OutputAndState:
+        output, new = step(x, state)
+        states.append(tuple(_node(tensor) for tensor in new))
+        return output, states[-1]
 
     return record

@@ -109,7 +109,8 @@ def graph(recurrence: Recurrence, steps: int = 5, *, rolled: bool = False, name:
 
     The Elman cell has the nodes x, Wx, Wh, z, h and y at every step. Of a gated cell each gate is a node
     instead of z, and the LSTM's c is one; where gates do not read the memory there is no Wh. Of a cell whose
-    equations are not known here the whole step is one node. y is what the output layer makes of h.
+    equations are not known here the whole step is one node, which makes the output and every tensor of the
+    state. y is what the output layer makes of the output.
 
     Raises:
         InputError: no steps, or a recurrence without a layer.
@@ -130,7 +131,7 @@ def graph(recurrence: Recurrence, steps: int = 5, *, rolled: bool = False, name:
                 step = CellStep(recurrence, layer, direction, t)
                 nodes |= {node.id: node for node in step.nodes()}
                 edges += step.edges(below, last=steps)
-                tops.append(step.id("h"))
+                tops.append(step.output)
             below = tops
         nodes[y.id] = y
         edges += [Edge(top, y.id, 0) for top in below]

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 from torch import Tensor, nn
 
-from unroll.inspect.cell_trace import CellTrace, trace_cells
+from unroll.inspect.cell_trace import CellTrace, as_vectors, trace_cells
 from unroll.inspect.heat_map import draw_states
 from unroll.inspect.recording import record
 from unroll.inspect.trace_tables import cell_table, outputs_table, values_table
@@ -55,11 +55,11 @@ class Trace:
 
     def layer(self, layer: int) -> Float[Tensor, "time directions_hidden"]:
         """A layer's outputs of all steps, the directions side by side. -1 is the top layer."""
-        return torch.cat([cell.after["h"] for cell in self._cells(layer)], dim=-1)
+        return torch.cat([cell.outputs for cell in self._cells(layer)], dim=-1)
 
     def last(self) -> Float[Tensor, " directions_hidden"]:
         """The top layer's output of the last valid step, as in `Pooling.last`."""
-        return torch.cat([cell.final["h"] for cell in self._cells(-1)])
+        return torch.cat([cell.outputs[cell.last] for cell in self._cells(-1)])
 
     def y(self, output: nn.Linear) -> Float[Tensor, "time outputs"]:
         """W h_t + b at every step, computed by hand for a linear output layer."""
@@ -74,20 +74,21 @@ class Trace:
         return pd.concat([cell.frame() for cell in self.cells], ignore_index=True)
 
     def values(self, output: nn.Linear | None = None) -> pd.DataFrame:
-        """All inputs, step outputs and final states: a row per vector, a column per unit.
+        """All inputs, step outputs, states and final states: a row for each, a column for each number.
 
         A linear output layer adds y_t = W h_t + b.
         """
         rows: list[dict[Any, Any]] = []
         for cell in self.cells:
             place: dict[Any, Any] = {"layer": cell.layer, "direction": cell.direction}
-            for quantity, steps in (("x", cell.x), *cell.after.items()):
+            for quantity, steps in (("x", cell.x), *cell.made.items()):
                 rows += [
                     {**place, "quantity": quantity, "step": step, **dict(enumerate(row))}
                     for step, row in enumerate(steps.tolist(), start=1)
                 ]
             for state, tensor in cell.final.items():
-                rows.append({**place, "quantity": f"final {state}", **dict(enumerate(tensor.tolist()))})
+                vector = as_vectors(tensor[None])[0].tolist()
+                rows.append({**place, "quantity": f"final {state}", **dict(enumerate(vector))})
         if output is not None:
             y = self.y(output).tolist()
             rows += [{"quantity": "y", "step": t, **dict(enumerate(row))} for t, row in enumerate(y, start=1)]

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 from torch import Tensor
 
-from unroll.inspect.cell_trace import CellTrace
+from unroll.inspect.cell_trace import CellTrace, as_vectors
 from unroll.terminal import for_terminal
 
 
@@ -17,7 +17,9 @@ def cell_table(title: str, cell: CellTrace, steps: int | None, names: Sequence[s
     frame = cell.frame()[:steps]
     title = f"{title}, layer {cell.layer} {cell.direction}{_first(len(frame), len(cell.x))}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=0)  # 80 columns hold an LSTM
-    norms = {"‖h‖ before": "h_before_norm", "‖W_ih x‖": "input_norm", "‖W_hh h‖": "memory_norm"}
+    first = next(iter(cell.before))
+    norms = {f"‖{first}‖ before": f"{first}_before_norm"}
+    norms |= {"‖W_ih x‖": "input_norm", "‖W_hh h‖": "memory_norm"}
     norms = {heading: column for heading, column in norms.items() if column in frame}
     ranges = [name.removesuffix("_min") for name in map(str, frame) if name.endswith("_min")]
     for heading in ("t", "x", *norms, *(column.replace("_", " ") for column in ranges)):
@@ -58,10 +60,11 @@ def values_table(title: str, tensors: Mapping[str, Tensor], error: float) -> Tab
     for heading in ("", "shape", "norm", "range", "values"):
         table.add_column(heading)
     for name, tensor in tensors.items():
-        low, high = tensor.aminmax()
-        values = shortened(tensor.flatten()[-tensor.shape[-1] :])
+        numbers = as_vectors(tensor[None])[0]
+        low, high = numbers.aminmax()
+        last = as_vectors(tensor)[-1] if tensor.ndim > 1 else numbers
         shape = " × ".join(map(str, tensor.shape))
-        table.add_row(name, shape, f"{tensor.norm():.3f}", f"{low:.2f} {high:.2f}", values)
+        table.add_row(name, shape, f"{numbers.norm():.3f}", f"{low:.2f} {high:.2f}", shortened(last))
     return table
 
 

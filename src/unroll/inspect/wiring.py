@@ -16,6 +16,9 @@ from unroll.nn.recurrence import Recurrence
 
 WEIGHTS = {"Wx": "weight_ih", "Wh": "weight_hh"}
 
+STEP = "step"
+"""The one node of a cell whose equations are not known here."""
+
 Wiring = list[tuple[str, str]]
 """Edges from the name of one node to that of another. A name that ends in ′ is of the previous step."""
 
@@ -111,27 +114,38 @@ class CellStep:
         return edges
 
     @property
+    def output(self) -> str:
+        """The node that gives the cell's output: where the equations are known, h."""
+        return self.id("h" if type(self._cell) in WIRING else STEP)
+
+    @property
     def _index(self) -> int:
         return self.layer * self.recurrence.directions + self.direction
 
     @property
-    def _wiring(self) -> Wiring:
+    def _cell(self) -> Cell:
         cell = self.recurrence.cells[self._index]
         assert isinstance(cell, Cell)
+        return cell
+
+    @property
+    def _wiring(self) -> Wiring:
+        cell = self._cell
         unknown = [
-            ("x", "step"),
-            *((f"{state}′", "step") for state in cell.state_names),
-            *(("step", state) for state in cell.state_names),
+            ("x", STEP),
+            *((f"{state}′", STEP) for state in cell.state_shapes),
+            *((STEP, state) for state in cell.state_shapes),
         ]
         return WIRING.get(type(cell), unknown)
 
     def _parameters(self, kind: str) -> tuple[str, ...]:
         """The names, in the recurrence, of those that compute a node."""
-        names = [name for name, _ in self.recurrence.cells[self._index].named_parameters()]
+        cell = self._cell
+        names = [name for name, _ in cell.named_parameters()]
         if kind in WEIGHTS:
             names = [WEIGHTS[kind]]
-        elif kind in ("h", "c"):
+        elif kind in cell.state_shapes:
             names = []
-        elif kind != "step":
+        elif kind != STEP:
             names = [name for name in names if name.startswith("bias")]
         return tuple(f"cells.{self._index}.{name}" for name in names)

@@ -18,6 +18,7 @@ from unroll.errors import InputError, NumericError
 from unroll.models.finite import FiniteSteps
 from unroll.models.size import resolve_size
 from unroll.nn.attention.base import AttentionMap
+from unroll.nn.optimizers.groups import as_saved, parameter_groups
 from unroll.spec import DataSpec
 
 log = logging.getLogger("unroll")
@@ -57,6 +58,7 @@ class SequenceModel(pl.LightningModule, ABC):
 
     Attributes:
         finite_steps: what looks at every step of training before it is taken.
+        saved_groups: the optimizer's groups of parameters in the checkpoint that training goes on from.
         monitor: the metric of the best checkpoint and of early stopping, and whether "min" or "max" is best.
     """
 
@@ -69,6 +71,7 @@ class SequenceModel(pl.LightningModule, ABC):
     def __init__(self, config: ModelConfig, spec: DataSpec) -> None:
         super().__init__()
         self.spec = spec
+        self.saved_groups: list[dict[str, Any]] | None = None
         self.save_hyperparameters({"model": to_dict(config), "spec": spec.to_dict()}, logger=False)
 
     def learn_by(
@@ -146,9 +149,15 @@ class SequenceModel(pl.LightningModule, ABC):
                 f"try a smaller optimizer.lr={self.optimizer_config.lr} or trainer.gradient_clip"
             )
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.saved_groups = checkpoint["optimizer_states"][0]["param_groups"]
+
     def configure_optimizers(self) -> Any:
         """The optimizer and schedule that the config names."""
-        optimizer = build(self.optimizer_config, self.parameters())
+        groups = parameter_groups(self, self.optimizer_config)
+        if self.saved_groups is not None:
+            groups = as_saved(self, self.optimizer_config, self.saved_groups)
+        optimizer = build(self.optimizer_config, groups)
         metric, mode = self.monitor
         steps = int(self.trainer.estimated_stepping_batches)
         scheduler = build(self.scheduler_config, optimizer, steps, mode)

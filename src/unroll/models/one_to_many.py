@@ -11,7 +11,8 @@ from unroll.config.components import InitialState
 from unroll.config.registry import builds, register, require
 from unroll.models.token_generator import TokenGenerator, TokenGeneratorConfig
 from unroll.nn.attention.none import NoAttention, NoAttentionConfig
-from unroll.nn.cells.base import State
+from unroll.nn.bridge import ToState
+from unroll.nn.cells.base import Cell, State, is_learnable
 from unroll.nn.encoder import Memory
 from unroll.nn.scaling import Scaling
 from unroll.spec import Alignment, DataSpec, Kind, Signature
@@ -35,7 +36,11 @@ class OneToManyConfig(TokenGeneratorConfig):
 
 @builds(OneToManyConfig)
 class OneToMany(TokenGenerator):
-    """The decoder starts from tanh(W context + b), with weights of their own for every layer, h and c."""
+    """The decoder starts from tanh(W context + b), with weights of their own for every layer, h and c.
+
+    In place of tanh is what the cell says (`Cell.state_from`). What is no real or complex number, as a count
+    of steps, starts as the cell's own.
+    """
 
     def __init__(self, config: OneToManyConfig, spec: DataSpec) -> None:
         attention = NoAttention(NoAttentionConfig(), config.hidden_size, 0)
@@ -43,17 +48,21 @@ class OneToMany(TokenGenerator):
         self.scaling = Scaling(spec.input_mean, spec.input_std, spec.input_size)
         self.project = nn.ModuleList(
             nn.ModuleList(
-                nn.Linear(spec.input_size, config.hidden_size)
-                for _ in range(self.decoder.recurrence.state_size)
+                ToState(tensor, torch.zeros(1, spec.input_size)) for tensor in state if is_learnable(tensor)
             )
-            for _ in range(config.num_layers)
+            for state in self.decoder.recurrence.example_state()
         )
 
     def encode(self, batch: SequenceBatch) -> tuple[Memory, list[State]]:
         context = self.scaling(batch.inputs[:, 0])
         state: list[State] = []
-        for layer in self.project:
+        recurrence = self.decoder.recurrence
+        own = recurrence.initial_state(context)
+        for cell, layer, start in zip(recurrence.cells, self.project, own, strict=True):
+            assert isinstance(cell, Cell)
             assert isinstance(layer, nn.ModuleList)
-            state.append(tuple(torch.tanh(project(context)) for project in layer))
+            made = iter(layer)
+            numbers = tuple(next(made)(context) if is_learnable(tensor) else tensor for tensor in start)
+            state.append(cell.state_from(numbers))
         nothing = context.new_zeros(context.shape[0], 1, 0)
         return Memory(nothing, nothing, batch.mask), state

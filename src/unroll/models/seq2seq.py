@@ -10,8 +10,9 @@ from unroll.config.components import AttentionConfig
 from unroll.config.registry import build, builds, register
 from unroll.models.token_generator import TokenGenerator, TokenGeneratorConfig
 from unroll.nn.backbone import build_recurrence
+from unroll.nn.bridge import Bridge
 from unroll.nn.cells.base import State
-from unroll.nn.encoder import Bridge, Encoder, Memory
+from unroll.nn.encoder import Encoder, Memory
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 
@@ -37,13 +38,15 @@ class Seq2Seq(TokenGenerator):
 
     def __init__(self, config: Seq2SeqConfig, spec: DataSpec) -> None:
         recurrence = build_recurrence(config, config.embedding_size)
-        attention = build(config.attention, config.hidden_size, recurrence.output_size)
+        query_size = recurrence.output_size // recurrence.directions  # that of the decoder, of the same cell
+        attention = build(config.attention, query_size, recurrence.output_size)
         super().__init__(config, spec, attention)
         self.encoder = Encoder(spec.input_size, config.embedding_size, recurrence, config.dropout)
-        self.bridge = Bridge(
-            config.hidden_size, config.num_layers, recurrence.directions, recurrence.state_size
-        )
+        wanted = self.decoder.recurrence.example_state()
+        self.bridge = Bridge(recurrence.directions, recurrence.example_state(), wanted)
 
     def encode(self, batch: SequenceBatch) -> tuple[Memory, list[State]]:
         outputs, final, mask = self.encoder(batch.inputs, batch.lengths)
-        return Memory(outputs, self.decoder.attention.keys(outputs), mask), self.bridge(final)
+        return Memory(outputs, self.decoder.attention.keys(outputs), mask), self.bridge(
+            final, self.decoder.recurrence
+        )

@@ -13,8 +13,8 @@ from unroll.models.pointwise import PointwiseModel
 from unroll.models.targets import Values
 from unroll.models.teacher_forcing import TeacherForcingConfig, teacher_forcing_ratio
 from unroll.nn.backbone import Backbone, BackboneConfig, build_recurrence
+from unroll.nn.bridge import Bridge
 from unroll.nn.cells.base import State
-from unroll.nn.encoder import Bridge
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 Steps = Float[Tensor, "batch time_out outputs"]
@@ -54,10 +54,12 @@ class Seq2SeqContinuous(PointwiseModel):
         self.config = config
         self.encoder = Backbone(config, spec)
         encoder = self.encoder.recurrence
-        self.bridge = Bridge(config.hidden_size, config.num_layers, encoder.directions, encoder.state_size)
+        with torch.device("meta"):  # the decoder's weights are drawn after the bridge's
+            wanted = build_recurrence(config, spec.target_size, decoder=True).example_state()
+        self.bridge = Bridge(encoder.directions, encoder.example_state(), wanted)
         self.decoder = build_recurrence(config, spec.target_size, decoder=True)
         self.dropout = nn.Dropout(config.dropout)
-        self.output = nn.Linear(config.hidden_size, spec.target_size)
+        self.output = nn.Linear(self.decoder.output_size, spec.target_size)
 
     def forward(
         self, batch: SequenceBatch, steps: int | None = None, state: list[State] | None = None
@@ -91,7 +93,7 @@ class Seq2SeqContinuous(PointwiseModel):
 
     def _encode(self, batch: SequenceBatch, state: list[State] | None = None) -> list[State]:
         _, final = self.encoder(batch, state)
-        bridged: list[State] = self.bridge(final)
+        bridged: list[State] = self.bridge(final, self.decoder)
         return bridged
 
     def _decode(
@@ -103,7 +105,7 @@ class Seq2SeqContinuous(PointwiseModel):
         initial: list[State] | None = None,
     ) -> Steps:
         state = self._encode(batch, initial)
-        value = state[0][0].new_zeros(batch.lengths.shape[0], self.spec.target_size)
+        value = self.output.weight.new_zeros(batch.lengths.shape[0], self.spec.target_size)
         outputs: list[Tensor] = []
         for t in range(steps):
             hidden, state = self.decoder.step(value, state)

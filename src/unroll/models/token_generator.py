@@ -101,8 +101,9 @@ class TokenGenerator(SequenceModel):
         config = config or self.config.search
         memory, state = self.encode(batch)
         max_length = config.max_length or math.ceil(1.5 * self.spec.max_target_length)
+        start = torch.full_like(batch.lengths, START)
         return search(
-            config, lambda token, state: self.decoder.step(token, state, memory)[:2], state, max_length
+            config, lambda token, state: self.decoder.step(token, state, memory)[:2], start, state, max_length
         )
 
     @torch.no_grad()

@@ -52,7 +52,7 @@ class Decoder(nn.Module):
     ) -> tuple[Float[Tensor, "batch hypotheses vocabulary"], list[State], Weights]:
         """One time step of several hypotheses for each source, whose memory they share.
 
-        The states are of shape (batch · hypotheses, H). With one hypothesis for each source it agrees
+        The states have batch · hypotheses rows. With one hypothesis for each source it agrees
         with `forward` on one token to rounding.
         """
         embedded = F.dropout(self.embedding(tokens.flatten()), self.dropout, self.training)

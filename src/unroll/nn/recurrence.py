@@ -13,12 +13,13 @@ from unroll.batch import mask_from_lengths
 from unroll.config.components import CellConfig, Execution, InitialState, Padding
 from unroll.config.registry import build
 from unroll.errors import InputError
-from unroll.nn.cells.base import Cell, State
+from unroll.nn.cells.base import Cell, State, is_learnable
 from unroll.nn.cells.fused import FusedCell, run_packed
+from unroll.nn.optimizers.groups import Tuned
 from unroll.nn.segments import Inputs, Lengths, Outputs, Run, checkpointed, run_segment, segments
 
 
-class Recurrence(nn.Module):
+class Recurrence(nn.Module, Tuned):
     """`num_layers` cells above one another, in one direction or both, with dropout between layers.
 
     A padded batch gives each sequence what it would get alone, whatever the padding holds. Unless it is
@@ -26,20 +27,21 @@ class Recurrence(nn.Module):
     ever follows the valid steps; final states are those of the last valid step.
 
     `execution` and `padding` say how it runs, with the same weights and, to rounding, the same results.
-    With no layers it hands on what it is given. A learned initial state is one vector for each tensor of
-    each cell's state, zero at first.
+    With no layers it hands on what it is given. A learned initial state is one tensor for each of
+    each cell's state, zero at first, and is added to the cell's own.
 
     With `checkpoint_steps` the backward pass computes every segment of so many steps anew (-1: √T of them),
     which costs one more forward pass and keeps little more than the states between segments. In both
     directions the layers run one after another over all steps, so that each layer's outputs are kept too.
 
     States are a list of the cells' states in torch.nn's order: layer 0 forward, layer 0 backward, layer 1 …
-    `state_size` counts the tensors in each.
 
     Raises:
         InputError: an execution that the cell does not have, packing without a fused kernel, or checkpointing
             of a kernel that runs both directions packed.
     """
+
+    no_decay = frozenset({"learned_state"})
 
     def __init__(
         self,
@@ -58,16 +60,18 @@ class Recurrence(nn.Module):
         super().__init__()
         self.num_layers = num_layers
         self.directions = 2 if bidirectional else 1
-        self.output_size = self.directions * hidden_size if num_layers > 0 else input_size
+        self.output_size = input_size
         self.dropout = dropout
-        cells: list[Cell] = [
-            build(cell, input_size if layer == 0 else self.output_size, hidden_size)
-            for layer in range(num_layers)
-            for _ in range(self.directions)
-        ]
+        cells: list[Cell] = []
+        for _ in range(num_layers):
+            layer: list[Cell] = [build(cell, self.output_size, hidden_size) for _ in range(self.directions)]
+            self.output_size = sum(one.output_size for one in layer)
+            cells += layer
         self.cells = nn.ModuleList(cells)
-        self.state_size = len(cells[0].state_names) if cells else 0
         self.execution, self.padding = execution, padding
+        for one in cells:
+            if isinstance(one, FusedCell):
+                one.padding = padding
         if cells:
             self.execution = _require_runnable(cell.name, cells[0], execution, padding)
         self.checkpoint_steps = checkpoint_steps
@@ -77,17 +81,26 @@ class Recurrence(nn.Module):
                 "choose model.padding=auto"
             )
         self.learned_state = nn.ParameterList(
-            torch.zeros(hidden_size)
-            for _ in range(len(cells) * self.state_size if initial_state is InitialState.learned else 0)
+            torch.zeros_like(tensor[0])
+            for one in (cells if initial_state is InitialState.learned else [])
+            for tensor in one.initial_state(torch.zeros(1, one.input_size))
+            if is_learnable(tensor)
         )
 
     def initial_state(self, x: Float[Tensor, "batch ..."]) -> list[State]:
-        """The learned state of every cell for a batch, or zeros, on the device and in the dtype of x."""
-        states = [self._cell(i).initial_state(x) for i in range(len(self.cells))]
+        """The initial state of every cell for a batch, with what is learned of it, on the device of x."""
+        states = [cell.initial_state(x) for cell in self._all_cells()]
         if len(self.learned_state) == 0:
             return states
         learned = iter(self.learned_state)
-        return [tuple(zeros + next(learned).to(zeros.dtype) for zeros in state) for state in states]
+        return [
+            tuple(own + next(learned).to(own.dtype) if is_learnable(own) else own for own in state)
+            for state in states
+        ]
+
+    def example_state(self) -> list[State]:
+        """The cells' own initial states with a batch of one, for their shapes and dtypes."""
+        return [cell.initial_state(torch.zeros(1, cell.input_size)) for cell in self._all_cells()]
 
     def forward(
         self,
@@ -119,8 +132,8 @@ class Recurrence(nn.Module):
         for layer in range(self.num_layers):
             if layer > 0:
                 x = F.dropout(x, self.dropout, self.training)
-            new.append(self._cell(layer).step(x, state[layer]))
-            x = new[-1][0]
+            x, after = self._cell(layer).step(x, state[layer])
+            new.append(after)
         return x, new
 
     def truncated(
@@ -184,13 +197,16 @@ class Recurrence(nn.Module):
         if self.execution is Execution.loop:
             steps, last = cell.loop(x, state[0], lengths)
         else:
-            steps, last = cell.sequence(x, state[0], lengths, self.padding)
+            steps, last = cell.sequence(x, state[0], lengths)
         return steps, [last]
 
     def _cell(self, index: int) -> Cell:
         cell = self.cells[index]
         assert isinstance(cell, Cell)
         return cell
+
+    def _all_cells(self) -> list[Cell]:
+        return [self._cell(index) for index in range(len(self.cells))]
 
 
 def _whole(run: Run, x: Inputs, state: list[State], lengths: Lengths | None) -> tuple[Outputs, list[State]]:

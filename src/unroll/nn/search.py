@@ -23,6 +23,10 @@ Step = Callable[
 """Scores (logits) of the next token given the last one and the state, and the new state."""
 
 
+Start = Int[Tensor, " batch"]
+"""The first token of each source, as a rule START; with as many rows as each tensor of the state."""
+
+
 class Method(Enum):
     """How the next token is chosen."""
 
@@ -73,6 +77,7 @@ class Decoded:
 def search(
     config: SearchConfig,
     step: Step,
+    start: Start,
     state: list[State],
     max_length: int,
     generator: torch.Generator | None = None,
@@ -80,20 +85,21 @@ def search(
     """Decode from `state` by the method that `config` names. `generator` makes sampling repeatable."""
     match config.method:
         case Method.greedy:
-            return greedy_search(step, state, max_length)
+            return greedy_search(step, start, state, max_length)
         case Method.sample:
-            return sample(step, state, max_length, config.temperature, config.top_k, generator)
+            return sample(step, start, state, max_length, config.temperature, config.top_k, generator)
         case Method.beam:
-            return beam_search(step, state, max_length, config.beam_size, config.length_penalty)
+            return beam_search(step, start, state, max_length, config.beam_size, config.length_penalty)
 
 
-def greedy_search(step: Step, state: list[State], max_length: int) -> Decoded:
+def greedy_search(step: Step, start: Start, state: list[State], max_length: int) -> Decoded:
     """Take the most probable token at every step."""
-    return _decode(step, state, max_length, lambda logits: logits.argmax(dim=-1))
+    return _decode(step, start, state, max_length, lambda logits: logits.argmax(dim=-1))
 
 
 def sample(
     step: Step,
+    start: Start,
     state: list[State],
     max_length: int,
     temperature: float = 1.0,
@@ -110,20 +116,20 @@ def sample(
         probabilities = (logits / temperature).softmax(dim=-1)
         return torch.multinomial(probabilities, 1, generator=generator).squeeze(-1)
 
-    return _decode(step, state, max_length, draw)
+    return _decode(step, start, state, max_length, draw)
 
 
 def _decode(
     step: Step,
+    start: Start,
     state: list[State],
     max_length: int,
     choose: Callable[[Float[Tensor, "batch vocabulary"]], Int[Tensor, " batch"]],
 ) -> Decoded:
     """One hypothesis for each source, extended by the token that `choose` picks until all have ended."""
-    h = state[0][0]
-    token = torch.full((h.shape[0],), START, device=h.device)
+    token = start
     ended = torch.zeros_like(token, dtype=torch.bool)
-    total = h.new_zeros(h.shape[0], dtype=torch.float32)
+    total = torch.zeros_like(token, dtype=torch.float32)
     tokens = []
     for _ in range(max_length):
         logits, state = step(token[:, None], state)
@@ -140,7 +146,12 @@ def _decode(
 
 
 def beam_search(
-    step: Step, state: list[State], max_length: int, beam_size: int, length_penalty: float = 0.5
+    step: Step,
+    start: Start,
+    state: list[State],
+    max_length: int,
+    beam_size: int,
+    length_penalty: float = 0.5,
 ) -> Decoded:
     """Keep the `beam_size` best hypotheses of each source by log-probability / length^length_penalty.
 
@@ -148,15 +159,14 @@ def beam_search(
     early is pushed out by a longer one that is better per token. A source is done when its whole beam has
     ended. A beam of 1 is greedy search; a beam as wide as all sequences is exhaustive search.
     """
-    h = state[0][0]
-    batch, device = h.shape[0], h.device
+    batch, device = len(start), start.device
     state = _select(state, torch.arange(batch, device=device).repeat_interleave(beam_size))
     tokens = torch.full((batch, beam_size, 0), PAD, device=device)
-    last = torch.full((batch, beam_size), START, device=device)
+    last = start[:, None].expand(-1, beam_size)
     ended = torch.zeros(batch, beam_size, dtype=torch.bool, device=device)
     lengths = torch.zeros(batch, beam_size, dtype=torch.long, device=device)
     # All hypotheses start equal, so only the first may be extended at first.
-    total = h.new_full((batch, beam_size), float("-inf"), dtype=torch.float32)
+    total = torch.full((batch, beam_size), float("-inf"), dtype=torch.float32, device=device)
     total[:, 0] = 0.0
     first_of_source = torch.arange(batch, device=device)[:, None] * beam_size
 

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from unroll.nn.cells.base import State
+from unroll.nn.cells.base import State, where_alive
 
 Inputs = Float[Tensor, "batch time input"]
 Outputs = Float[Tensor, "batch time output"]
@@ -30,13 +30,10 @@ def run_segment(
     """`run` on one of `segments`: a sequence that has ended keeps its state, and its outputs are zero."""
     if remaining is None:
         return run(x, state, None)
-    alive = (remaining > 0)[:, None]
+    alive = remaining > 0
     outputs, final = run(x, state, remaining.clamp(1, x.shape[1]))
-    kept = [
-        tuple(torch.where(alive, after, before) for after, before in zip(new, old, strict=True))
-        for new, old in zip(final, state, strict=True)
-    ]
-    return outputs.masked_fill(~alive[..., None], 0.0), kept
+    kept = [where_alive(alive, new, old) for new, old in zip(final, state, strict=True)]
+    return outputs.masked_fill(~alive[:, None, None], 0.0), kept
 
 
 def checkpointed(
@@ -52,11 +49,9 @@ def checkpointed(
     Between the passes nothing is kept but the states between segments (Chen et al. 2016, arXiv:1604.06174;
     for recurrences Gruslys et al. 2016, arXiv:1606.03401). `parameters` are those that `run` uses.
     """
-    size = len(state[0])
 
     def run_flat(piece: Inputs, remaining: Lengths | None, *flat: Tensor) -> tuple[Tensor, ...]:
-        states = [flat[start : start + size] for start in range(0, len(flat), size)]
-        outputs, final = run_segment(run, piece, states, remaining)
+        outputs, final = run_segment(run, piece, _like(state, flat), remaining)
         # A state may be a view of the last outputs, and would keep all of theirs.
         return outputs, *(tensor.clone() for tensors in final for tensor in tensors)
 
@@ -67,8 +62,13 @@ def checkpointed(
             run_flat, remaining, len(parameters), *parameters, piece, *flat
         )
         outputs.append(ran)
-    final = [tuple(flat[start : start + size]) for start in range(0, len(flat), size)]
-    return torch.cat(outputs, dim=1), final
+    return torch.cat(outputs, dim=1), _like(state, flat)
+
+
+def _like(state: list[State], flat: Sequence[Tensor]) -> list[State]:
+    """The tensors of states, one after the other, as states again."""
+    rest = iter(flat)
+    return [tuple(next(rest) for _ in tensors) for tensors in state]
 
 
 class _Recomputed(torch.autograd.Function):
@@ -111,11 +111,13 @@ class _Recomputed(torch.autograd.Function):
             outputs = ctx.run(piece, ctx.remaining, *flat)
         _set_random_state(piece.device, before)
         inputs = [*saved[: ctx.parameters], piece, *flat]
+        # A state may be made of inputs that need no gradient, or count steps.
+        reached = [pair for pair in zip(outputs, gradients, strict=True) if pair[0].requires_grad]
         found = iter(
             torch.autograd.grad(
-                outputs,
+                [output for output, _ in reached],
                 [tensor for tensor, need in zip(inputs, needed, strict=True) if need],
-                gradients,
+                [gradient for _, gradient in reached],
                 allow_unused=True,
             )
         )

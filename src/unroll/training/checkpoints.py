@@ -18,6 +18,7 @@ from unroll.errors import InputError, UnrollError
 from unroll.export import safetensors
 from unroll.foreign import require_plain
 from unroll.models.base import SequenceModel, load_model
+from unroll.nn.optimizers.groups import as_saved
 from unroll.runs import archive
 from unroll.runs.checkpoints import checksum_holds, find, seal
 from unroll.runs.files import write
@@ -94,14 +95,16 @@ def require_fit(
     try:
         model.load_state_dict(checkpoint["state_dict"])
         _require_place(checkpoint["callbacks"]["Saving"]["logged"])
-        _require_shapes(checkpoint["optimizer_states"][0]["state"], list(model.parameters()))
+        optimizer = checkpoint["optimizer_states"][0]
+        groups = as_saved(model, model.optimizer_config, optimizer["param_groups"])
+        _require_shapes(optimizer["state"], [each for group in groups for each in group["params"]])
         old, new = checkpoint["hyper_parameters"], model.hparams
         same = {part: old[part]["name"] == new[part]["name"] for part in ("optimizer", "scheduler")}
         same["data"] = old["spec"] == new["spec"]
         epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
         if not (type(epochs) is type(checkpoint["global_step"]) is int):
             raise TypeError("counts that are none")
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except (LookupError, TypeError, AttributeError, RuntimeError) as error:
         raise InputError(
             f"{key}{path}: is not of a run with this model; give the model and data options of its run"
         ) from error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping, TQDMProgressBar
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import Profiler as LightningProfiler
 from lightning.pytorch.profilers import PyTorchProfiler, SimpleProfiler
@@ -20,6 +20,7 @@ from unroll.training import checkpoints
 from unroll.training.callbacks import EpochLines, KeepMetrics, StepSeeds
 from unroll.training.environment import processes
 from unroll.training.gradient_norms import GradientNorms
+from unroll.training.logging.learning_rates import LearningRates
 from unroll.training.processes import slurm
 
 MOST_PROCESSES_A_CORE = 4
@@ -96,7 +97,7 @@ def own_callbacks(
     if config.trainer.progress_bar and sys.stderr.isatty():
         callbacks.append(TQDMProgressBar(leave=False))
     if destinations:
-        callbacks.append(LearningRateMonitor(logging_interval="step"))
+        callbacks.append(LearningRates(logging_interval="step"))
     if config.trainer.log_gradients_every is not None:
         callbacks.append(GradientNorms(config.trainer.log_gradients_every, folder))
     stopping = config.early_stopping

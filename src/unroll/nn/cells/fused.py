@@ -22,10 +22,15 @@ class FusedCell(Cell):
     """A cell with a kernel of torch: torch.rnn_tanh, torch.gru, torch.lstm …
 
     `weight_ih` is (gates · H, I) and `weight_hh` (gates · H, H), the gates in torch.nn's order, so that
-    weights can be exchanged with torch.nn.RNN, GRU and LSTM.
+    weights can be exchanged with torch.nn.RNN, GRU and LSTM. The output is h, the state's first tensor.
+
+    Attributes:
+        padding: how a padded batch runs, as its recurrence says. Only the LSTM makes a difference between
+            frozen and masked; packed, the recurrence runs its cells with `run_packed`.
     """
 
     gates: ClassVar[int]
+    padding: Padding = Padding.auto
     executions = (Execution.fused, Execution.loop)
 
     def __init__(self, input_size: int, hidden_size: int, initialization: Initialization) -> None:
@@ -64,7 +69,6 @@ class FusedCell(Cell):
         x: Float[Tensor, "batch time input"],
         state: State,
         lengths: Int[Tensor, " batch"] | None = None,
-        padding: Padding = Padding.frozen,
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
         weights = self.weights
         column = None if lengths is None else self.freezing_column()

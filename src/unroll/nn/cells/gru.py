@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unroll.config.components import CellConfig
 from unroll.config.registry import builds, register
-from unroll.nn.cells.base import State
+from unroll.nn.cells.base import OutputAndState, State
 from unroll.nn.cells.fused import FusedCell
 
 
@@ -31,14 +31,15 @@ class GRU(FusedCell):
     def __init__(self, config: GRUConfig, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size, config.initialization)
 
-    def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
+    def step(self, x: Float[Tensor, "batch input"], state: State) -> OutputAndState:
         (h,) = state
         x_reset, x_update, x_new = F.linear(x, self.weight_ih, self.bias_ih).chunk(3, dim=-1)
         h_reset, h_update, h_new = F.linear(h, self.weight_hh, self.bias_hh).chunk(3, dim=-1)
         reset = torch.sigmoid(x_reset + h_reset)
         update = torch.sigmoid(x_update + h_update)
         new = torch.tanh(x_new + reset * h_new)
-        return ((1 - update) * new + update * h,)
+        h = (1 - update) * new + update * h
+        return h, (h,)
 
     @property
     def kernel(self) -> Callable[..., tuple[Tensor, ...]]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unroll.config.components import CellConfig, Padding
 from unroll.config.registry import builds, register, require
-from unroll.nn.cells.base import State
+from unroll.nn.cells.base import OutputAndState, State
 from unroll.nn.cells.fused import SHUT, FusedCell
 
 
@@ -37,19 +37,23 @@ class LSTM(FusedCell):
     """i, f, o = σ(…), g = tanh(…), c′ = f ⊙ c + i ⊙ g, h′ = o ⊙ tanh(c′). Gates in the order i, f, g, o."""
 
     gates = 4
-    state_names = ("h", "c")
 
     def __init__(self, config: LSTMConfig, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size, config.initialization)
         with torch.no_grad():
             self.bias_ih[hidden_size : 2 * hidden_size] += config.forget_bias
 
-    def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
+    @property
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"h": (self.hidden_size,), "c": (self.hidden_size,)}
+
+    def step(self, x: Float[Tensor, "batch input"], state: State) -> OutputAndState:
         h, c = state
         z = F.linear(x, self.weight_ih, self.bias_ih) + F.linear(h, self.weight_hh, self.bias_hh)
         i, f, g, o = z.chunk(4, dim=-1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-        return torch.sigmoid(o) * torch.tanh(c), c
+        h = torch.sigmoid(o) * torch.tanh(c)
+        return h, (h, c)
 
     @property
     def kernel(self) -> Callable[..., tuple[Tensor, ...]]:
@@ -67,8 +71,7 @@ class LSTM(FusedCell):
         x: Float[Tensor, "batch time input"],
         state: State,
         lengths: Int[Tensor, " batch"] | None = None,
-        padding: Padding = Padding.frozen,
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        if padding is Padding.masked and lengths is not None:
+        if self.padding is Padding.masked and lengths is not None:
             return self.loop(x, state, lengths)  # the kernel shows h of every step, but c of the last only
         return super().sequence(x, state, lengths)

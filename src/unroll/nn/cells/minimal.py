@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unroll.config.components import Execution, Initialization, Padding
-from unroll.nn.cells.base import Cell, State, last_valid
+from unroll.config.components import Execution, Initialization
+from unroll.nn.cells.base import Cell, OutputAndState, State, last_valid
 from unroll.nn.engines.scan import linear_scan
 
 
@@ -46,17 +46,17 @@ class MinimalCell(Cell):
     def update_logit(self, *gates: Float[Tensor, "*batch hidden"]) -> Float[Tensor, "*batch hidden"]:
         """The logit of the update gate u, from the pre-activations of all gates."""
 
-    def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
+    def step(self, x: Float[Tensor, "batch input"], state: State) -> OutputAndState:
         (h,) = state
         decay, new = self._recurrence(x)
-        return (decay * h + new,)
+        h = decay * h + new
+        return h, (h,)
 
     def sequence(
         self,
         x: Float[Tensor, "batch time input"],
         state: State,
         lengths: Int[Tensor, " batch"] | None = None,
-        padding: Padding = Padding.frozen,
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
         (h,) = state
         outputs = linear_scan(*self._recurrence(x), h)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unroll.config.components import CellConfig
 from unroll.config.registry import builds, register
-from unroll.nn.cells.base import State
+from unroll.nn.cells.base import OutputAndState, State
 from unroll.nn.cells.fused import SHUT, FusedCell
 
 
@@ -41,10 +41,11 @@ class RNN(FusedCell):
         super().__init__(input_size, hidden_size, config.initialization)
         self.relu = config.nonlinearity is Nonlinearity.relu
 
-    def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
+    def step(self, x: Float[Tensor, "batch input"], state: State) -> OutputAndState:
         (h,) = state
         z = F.linear(x, self.weight_ih, self.bias_ih) + F.linear(h, self.weight_hh, self.bias_hh)
-        return (torch.relu(z) if self.relu else torch.tanh(z),)
+        h = torch.relu(z) if self.relu else torch.tanh(z)
+        return h, (h,)
 
     @property
     def kernel(self) -> Callable[..., tuple[Tensor, ...]]:

@@ -1,13 +1,12 @@
 """Adam (Kingma & Ba 2015, arXiv:1412.6980)."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch.optim.optimizer import ParamsT
 
 from unroll.config.components import OptimizerConfig
-from unroll.config.registry import builds, register
+from unroll.config.registry import builds, register, require
 
 
 @register("optimizer", "adam")
@@ -20,9 +19,14 @@ class AdamConfig(OptimizerConfig):
     beta1: float = 0.9
     beta2: float = 0.999
 
+    def __post_init__(self) -> None:
+        OptimizerConfig.__post_init__(self)
+        require(self, "beta1", 0 <= self.beta1 < 1, "in [0, 1)")
+        require(self, "beta2", 0 <= self.beta2 < 1, "in [0, 1)")
+
 
 @builds(AdamConfig)
-def adam(config: AdamConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+def adam(config: AdamConfig, parameters: ParamsT) -> torch.optim.Optimizer:
     """torch.optim.Adam."""
     betas = (config.beta1, config.beta2)
     return torch.optim.Adam(parameters, lr=config.lr, betas=betas, weight_decay=config.weight_decay)

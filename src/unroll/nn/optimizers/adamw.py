@@ -1,13 +1,12 @@
 """AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101)."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch.optim.optimizer import ParamsT
 
 from unroll.config.components import OptimizerConfig
-from unroll.config.registry import builds, register
+from unroll.config.registry import builds, register, require
 
 
 @register("optimizer", "adamw")
@@ -21,9 +20,14 @@ class AdamWConfig(OptimizerConfig):
     beta1: float = 0.9
     beta2: float = 0.999
 
+    def __post_init__(self) -> None:
+        OptimizerConfig.__post_init__(self)
+        require(self, "beta1", 0 <= self.beta1 < 1, "in [0, 1)")
+        require(self, "beta2", 0 <= self.beta2 < 1, "in [0, 1)")
+
 
 @builds(AdamWConfig)
-def adamw(config: AdamWConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+def adamw(config: AdamWConfig, parameters: ParamsT) -> torch.optim.Optimizer:
     """torch.optim.AdamW."""
     betas = (config.beta1, config.beta2)
     return torch.optim.AdamW(parameters, lr=config.lr, betas=betas, weight_decay=config.weight_decay)

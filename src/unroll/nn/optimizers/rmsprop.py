@@ -1,13 +1,12 @@
 """RMSprop (Hinton 2012)."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch.optim.optimizer import ParamsT
 
 from unroll.config.components import OptimizerConfig
-from unroll.config.registry import builds, register
+from unroll.config.registry import builds, register, require
 
 
 @register("optimizer", "rmsprop")
@@ -19,9 +18,13 @@ class RMSpropConfig(OptimizerConfig):
     lr: float = 1e-3
     momentum: float = 0.0
 
+    def __post_init__(self) -> None:
+        OptimizerConfig.__post_init__(self)
+        require(self, "momentum", 0 <= self.momentum < 1, "in [0, 1)")
+
 
 @builds(RMSpropConfig)
-def rmsprop(config: RMSpropConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+def rmsprop(config: RMSpropConfig, parameters: ParamsT) -> torch.optim.Optimizer:
     """torch.optim.RMSprop."""
     return torch.optim.RMSprop(
         parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay

@@ -1,10 +1,9 @@
 """Stochastic gradient descent."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch.optim.optimizer import ParamsT
 
 from unroll.config.components import OptimizerConfig
 from unroll.config.registry import builds, register, require
@@ -27,7 +26,7 @@ class SGDConfig(OptimizerConfig):
 
 
 @builds(SGDConfig)
-def sgd(config: SGDConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+def sgd(config: SGDConfig, parameters: ParamsT) -> torch.optim.Optimizer:
     """torch.optim.SGD."""
     return torch.optim.SGD(
         parameters,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 
-from unroll.config.registry import builds, register
+from unroll.config.registry import builds, register, require
 from unroll.nn.schedulers.constant import ConstantConfig, after_warmup
 
 
@@ -17,6 +17,10 @@ class LinearConfig(ConstantConfig):
     name: str = "linear"
     warmup: float = 0.05
     final: float = 0.0
+
+    def __post_init__(self) -> None:
+        ConstantConfig.__post_init__(self)
+        require(self, "final", 0 <= self.final <= 1, "a share of the rate, in [0, 1]")
 
 
 @builds(LinearConfig)
