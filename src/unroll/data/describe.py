@@ -9,7 +9,8 @@ from torch import Tensor
 
 from unroll.data.buckets import BucketedBatches
 from unroll.data.collate import Sample
-from unroll.data.module import Samples, SequenceDataModule
+from unroll.data.module import SequenceDataModule
+from unroll.data.samples import Samples
 from unroll.data.statistics import Statistics
 from unroll.spec import IGNORED, SPECIAL_TOKENS, UNKNOWN, Alignment, DataSpec, Kind
 

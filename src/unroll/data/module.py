@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 import lightning.pytorch as pl
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from unroll.batch import SequenceBatch
@@ -19,23 +19,10 @@ from unroll.config.registry import build, to_dict
 from unroll.data.buckets import BucketedBatches
 from unroll.data.collate import Sample, collate
 from unroll.data.prediction.inputs import Inputs, read_lines, text_inputs
+from unroll.data.samples import Samples
 from unroll.data.segments import SegmentedBatches
 from unroll.errors import InputError
 from unroll.spec import DataSpec, Kind
-
-
-class Samples(Dataset[Sample]):
-    """A list of samples as a torch Dataset. Their `lengths` are counted unless they are given."""
-
-    def __init__(self, samples: Sequence[Sample], lengths: list[int] | None = None) -> None:
-        self.samples = samples
-        self.lengths = [len(sample.inputs) for sample in samples] if lengths is None else lengths
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int) -> Sample:
-        return self.samples[index]
 
 
 class SequenceDataModule(pl.LightningDataModule, ABC):

@@ -14,8 +14,9 @@ import torch
 from unroll.config.components import DataConfig
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
-from unroll.data.module import Samples, SequenceDataModule
+from unroll.data.module import SequenceDataModule
 from unroll.data.readers.text_file import read_text
+from unroll.data.samples import Samples
 from unroll.errors import InputError, MissingEnvironmentError
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 from unroll.vocabulary import Vocabulary

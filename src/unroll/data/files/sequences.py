@@ -16,12 +16,13 @@ from unroll.data.collate import Sample
 from unroll.data.files.classes import Classes
 from unroll.data.files.scale import naive_error, scale_of
 from unroll.data.files.splitting import split_randomly
-from unroll.data.module import Samples, SequenceDataModule
+from unroll.data.module import SequenceDataModule
 from unroll.data.prediction.inputs import Inputs
 from unroll.data.readers.files import FilesConfig
 from unroll.data.readers.reader import read_table
 from unroll.data.readers.source import Source
 from unroll.data.readers.table import Table
+from unroll.data.samples import Samples
 from unroll.errors import InputError
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 

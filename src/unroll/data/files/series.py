@@ -14,13 +14,14 @@ from unroll.data.collate import Sample
 from unroll.data.files.scale import naive_error, scale_of
 from unroll.data.files.splitting import split_sizes
 from unroll.data.files.windows import Form, Stretch, Windows, as_inputs, series_name
-from unroll.data.module import Samples, SequenceDataModule
+from unroll.data.module import SequenceDataModule
 from unroll.data.prediction.inputs import Inputs
 from unroll.data.readers.files import FilesConfig
 from unroll.data.readers.grouping import group_rows
 from unroll.data.readers.reader import read_table
 from unroll.data.readers.table import Table
 from unroll.data.readers.times import carry_on
+from unroll.data.samples import Samples
 from unroll.errors import InputError
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 

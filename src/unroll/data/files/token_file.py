@@ -9,11 +9,12 @@ from typing import Any
 from unroll.config.registry import builds, register, require
 from unroll.data.files.coder import Coder, Line
 from unroll.data.files.splitting import split_randomly
-from unroll.data.module import Samples, SequenceDataModule
+from unroll.data.module import SequenceDataModule
 from unroll.data.prediction.inputs import Inputs, text_inputs
 from unroll.data.readers.files import FilesConfig
 from unroll.data.readers.lines import read_context, read_tokens
 from unroll.data.readers.reader import read_table
+from unroll.data.samples import Samples
 from unroll.errors import InputError
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
