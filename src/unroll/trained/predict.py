@@ -5,8 +5,8 @@ from pathlib import Path
 
 from unroll.data.collate import collate
 from unroll.data.module import SequenceDataModule
-from unroll.data.prediction.inputs import Inputs, text_inputs
-from unroll.data.prediction.table import predictions_table, predictions_text
+from unroll.data.prediction.inputs import PredictionInputs, text_inputs
+from unroll.data.prediction.predictions import predictions_table, predictions_text
 from unroll.errors import InputError
 from unroll.models.base import SequenceModel
 from unroll.nn.embeddings.base import Embedding
@@ -46,8 +46,8 @@ def read_inputs(
     *,
     file: Path | None = None,
     lines: Iterable[tuple[str, str]] = (),
-) -> Inputs:
-    """Inputs of a model, whose `name` a message gives: those in a file, or lines, each with its place.
+) -> PredictionInputs:
+    """Inputs for a model: those in a file, or lines, each with its place. A message calls the model `name`.
 
     Raises:
         InputError: an input that the model cannot read, by file and line.
@@ -57,7 +57,7 @@ def read_inputs(
         isinstance(module, Embedding) and module.reads_spelling for module in model.modules()
     )
     if file is not None:
-        return data.inputs(file, spec, unknown=unknown)
+        return data.read_inputs(file, spec, unknown=unknown)
     if spec.signature.inputs is Kind.CONTINUOUS:
         raise InputError(f"{name}: reads values, not text; give --input FILE, a table as its data were")
     return text_inputs(list(lines), spec, unknown=unknown)

@@ -12,7 +12,7 @@ from unroll.batch import SequenceBatch
 from unroll.config.components import RecurrentConfig
 from unroll.config.root import TrainConfig
 from unroll.data.module import SequenceDataModule
-from unroll.data.readers.files import FilesConfig
+from unroll.data.readers.files_config import FilesConfig
 from unroll.models.base import SequenceModel
 from unroll.models.token_generator import TokenGenerator
 from unroll.redact import redact
