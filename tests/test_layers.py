@@ -69,3 +69,22 @@ def test_layers(file):
                 "config",
                 "runs",
             )
+
+
+DATA_ROOMS = {
+    "readers": ("files", "synthetic", "prediction", "describe", "module"),
+    "prediction": ("files", "synthetic", "describe", "module"),
+    "synthetic": ("files", "readers", "prediction", "describe"),
+    "files": ("synthetic", "describe"),
+}
+"""What the rooms of data/ must not import."""
+
+
+@pytest.mark.parametrize("room", DATA_ROOMS)
+def test_rooms_of_data(room):
+    files = [*(SOURCE / "data" / room).glob("*.py")]
+    assert len(files) > 1
+    for file in files:
+        for module in imports(file):
+            top = module.removeprefix("unroll.data.").split(".")[0]
+            assert top not in DATA_ROOMS[room], f"{file.name} must not import {module}"

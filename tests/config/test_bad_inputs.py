@@ -21,7 +21,7 @@ import torch
 from file_data import write
 from omegaconf import OmegaConf
 
-import unroll.data.describe
+import unroll.data.describe.text
 import unroll.sweep.sweeper
 import unroll.trained.evaluate
 import unroll.trained.predict

@@ -21,10 +21,10 @@ def describe(overrides: tuple[str, ...]) -> None:
     data_config = registry.from_dict("data", {str(key): value for key, value in values.items()}, light=True)
     data_config.require_ready()
 
-    from unroll.data.describe import describe as look
-    from unroll.data.describe import describe_text
+    from unroll.data.describe.summary import summarize
+    from unroll.data.describe.text import summary_text
     from unroll.data.module import build_data
     from unroll.terminal import for_terminal
 
     data = build_data(registry.from_dict("data", registry.to_dict(data_config)), composed.seed)
-    print(for_terminal(describe_text(look(data))))
+    print(for_terminal(summary_text(summarize(data))))

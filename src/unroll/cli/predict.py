@@ -54,15 +54,15 @@ def predict(
 
 def _standard_input() -> Iterator[tuple[str, str]]:
     """Its lines, each with its place; nothing is read before they are asked for."""
-    from unroll.data.readers.text_file import MOST_BYTES, read_most
+    from unroll.data.readers.text_file import MAX_TEXT_BYTES, read_up_to
 
     try:
-        content = read_most(sys.stdin.buffer.read, MOST_BYTES)
+        content = read_up_to(sys.stdin.buffer.read, MAX_TEXT_BYTES)
         lines = content.decode("utf-8-sig").removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
         raise InputError(f"standard input: is not UTF-8 text (byte {error.start})") from error
-    if len(content) > MOST_BYTES:
-        raise InputError(f"standard input: is larger than {MOST_BYTES:,} bytes; give less at once")
+    if len(content) > MAX_TEXT_BYTES:
+        raise InputError(f"standard input: is larger than {MAX_TEXT_BYTES:,} bytes; give less at once")
     if not any(line.strip() for line in lines):
         raise InputError("standard input: is empty; give an input a line")
     yield from (

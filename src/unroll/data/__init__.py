@@ -1,1 +1,1 @@
-"""LightningDataModules, and what makes batches of sequences."""
+"""LightningDataModules, and batches of sequences."""

@@ -1,4 +1,4 @@
-"""Batches of near-equal lengths, shuffled anew every epoch, the same whatever the number of workers."""
+"""Batches of similar lengths, shuffled for each epoch, independent of the number of workers."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -8,16 +8,16 @@ from torch.utils.data import Sampler
 
 
 class BucketedBatches(Sampler[list[int]]):
-    """Lists of sample numbers, one list a batch.
+    """Lists of sample numbers, one list for each batch.
 
     With `shuffle`, the samples of an epoch are shuffled, sorted by length within pools of
-    `pool · batch_size`, cut into batches, and the batches shuffled: padding is little and the order still
-    random. It is a function of (seed, epoch) alone. Without `shuffle`, all are sorted longest first, so that
-    a batch that does not fit into memory is the first. A pool of 0 does not sort.
+    `pool · batch_size`, cut into batches, and the batches shuffled: there is little padding, and the order is
+    still random. The order is a function of (seed, epoch). Without `shuffle`, all samples are sorted, the
+    longest first, so that a batch that does not fit into memory fails at once. A pool of 0 does not sort.
 
-    Across `world_size` processes, each batch of the whole is dealt out among them: none lost, none twice,
-    batches of one step near-equal in length, and the same number of steps for each. (Where the last would
-    get nothing in some step, batches are one larger instead.)
+    With `world_size` processes, each batch is divided among them. No sample is lost or comes twice, the parts
+    of a batch have similar lengths, and all processes have the same number of steps. (Where a process would
+    get nothing in some step, there are fewer and larger batches.)
     """
 
     def __init__(
@@ -45,15 +45,15 @@ class BucketedBatches(Sampler[list[int]]):
 
     @property
     def sampler(self) -> "BucketedBatches":
-        """Itself: Lightning calls `set_epoch` of a batch sampler's `sampler`, as torch's own has one."""
+        """This sampler itself. Lightning calls `set_epoch` of the `sampler` of a batch sampler."""
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of an epoch."""
+        """Use the order of this epoch from now on."""
         self.epoch = epoch
 
     def go_on(self, epoch: int, batches: int) -> None:
-        """Begin in an epoch of which the first `batches` have been dealt out already."""
+        """Skip the first `batches` batches of this epoch, which are done."""
         self.epoch = epoch
         self._done = (epoch, batches)
 
@@ -66,14 +66,14 @@ class BucketedBatches(Sampler[list[int]]):
         yield from islice(self.whole_epoch(), batches if epoch == self.epoch else 0, None)
 
     def whole_epoch(self) -> Iterator[list[int]]:
-        """The batches of the epoch, those that have been dealt out already among them."""
+        """All batches of the epoch, those that are done included."""
         random = np.random.default_rng([self.seed, self.epoch])
         order = random.permutation(len(self.lengths)) if self.shuffle else np.arange(len(self.lengths))
         if self.pool:
             size = self.pool * self.batch_size if self.shuffle else len(order)
             pools = [order[start : start + size] for start in range(0, len(order), size)]
             order = np.concatenate([pool[np.argsort(-self.lengths[pool], kind="stable")] for pool in pools])
-        # Batches of sizes that differ by at most one: no runt at the end.
+        # The sizes of batches differ by at most one, so the last batch is not a small rest.
         batches = np.array_split(order, len(self))
         turns = random.permutation(len(batches)) if self.shuffle else range(len(batches))
         for turn in turns:

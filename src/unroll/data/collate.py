@@ -1,4 +1,4 @@
-"""Samples, and how they become a padded batch."""
+"""Samples, and padded batches of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ class Sample:
     - one per step: classes (T,), or values or labels (T, O);
     - unaligned: token ids (T_out,) without START and END, or values (T_out, O).
 
-    `references` lists all acceptable targets where there may be more than one; `characters` holds the ids of
-    each input token's letters.
+    `references` lists all acceptable targets where there may be several; `characters` holds the ids of the
+    letters of each input token.
     """
 
     index: int

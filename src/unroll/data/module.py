@@ -1,51 +1,36 @@
-"""What every data set shares: three splits, batches of near-equal lengths, a spec."""
+"""The base of all data sets: a spec, three splits, batches of similar lengths, and the place in training."""
 
-import signal
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
 import lightning.pytorch as pl
-import torch
-from torch.utils.data import DataLoader, Dataset
-from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
+from torch.utils.data import DataLoader
 
 from unroll.batch import SequenceBatch
 from unroll.config.components import DataConfig
 from unroll.config.registry import build, to_dict
 from unroll.data.buckets import BucketedBatches
 from unroll.data.collate import Sample, collate
-from unroll.data.prediction.inputs import Inputs, read_lines, text_inputs
+from unroll.data.loaders import make_loader, stop_workers
+from unroll.data.prediction.inputs import PredictionInputs, text_inputs
+from unroll.data.readers.lines import read_lines
+from unroll.data.samples import Samples
 from unroll.data.segments import SegmentedBatches
 from unroll.errors import InputError
 from unroll.spec import DataSpec, Kind
 
 
-class Samples(Dataset[Sample]):
-    """A list of samples as a torch Dataset. Their `lengths` are counted unless they are given."""
-
-    def __init__(self, samples: Sequence[Sample], lengths: list[int] | None = None) -> None:
-        self.samples = samples
-        self.lengths = [len(sample.inputs) for sample in samples] if lengths is None else lengths
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int) -> Sample:
-        return self.samples[index]
-
-
 class SequenceDataModule(pl.LightningDataModule, ABC):
     """A LightningDataModule that yields `SequenceBatch`es from a train, a valid and a test split.
 
-    The splits and their order depend on the config and the seed alone, not on workers or processes.
+    The splits and their order depend only on the config and the seed, not on workers or processes.
     `spec` and `splits` are made once, when first asked for.
 
     Attributes:
-        carried: how many missing values were filled with the one before, once the data are loaded.
+        carried: how many missing values were filled with the value before, once the data are loaded.
         truncate_steps: training batches are cut along time into segments of so many steps (None: whole).
     """
 
@@ -63,16 +48,16 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
 
     @abstractmethod
     def load(self) -> tuple[DataSpec, dict[str, Samples]]:
-        """Make or read the data: its spec, and the splits "train", "valid" and "test"."""
+        """Make or read the data: the spec, and the splits "train", "valid" and "test"."""
 
-    def inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> Inputs:
-        """Sequences to predict for, from a file without targets; none of the data themselves is read.
+    def read_inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> PredictionInputs:
+        """Inputs to predict for, from a file without targets. The data of this data set are not read.
 
-        `spec` is that of the data that the model has learned from; `unknown` says whether it can do with
-        tokens that were not among them. Here tokens and contexts are read, one sequence a line.
+        `spec` is that of the data the model was trained on; `unknown` says whether the model accepts tokens
+        that those data lack. Here a file holds tokens or contexts, one sequence a line.
 
         Raises:
-            InputError: what is wrong with the file, by line; or this data set reads none.
+            InputError: what is wrong with the file, by line; or this data set reads no files.
         """
         if spec.signature.inputs is not Kind.CONTINUOUS:
             return text_inputs(read_lines(path), spec, unknown=unknown)
@@ -80,12 +65,12 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
 
     @property
     def description(self) -> str:
-        """What a person should know of the data when reading its results, in a few words."""
+        """The data in a few words, for a person who reads results."""
         return str(self.config.signature())
 
     @property
     def accepts_unknown(self) -> bool:
-        """Whether training teaches a model what tokens are like that it does not know."""
+        """Whether the training data hold unknown tokens, so that a model learns to read them."""
         return False
 
     @property
@@ -116,7 +101,7 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
         return self.loader("test")
 
     def loader(self, split: str, *, shuffle: bool = False) -> DataLoader[SequenceBatch]:
-        """Batches of a split, dealt out among the trainer's processes where there are several."""
+        """Batches of a split. Several processes of the trainer share the batches."""
         samples = self.splits[split]
         trainer = self.trainer
         batches = BucketedBatches(
@@ -130,30 +115,24 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
         )
         if shuffle and self.truncate_steps is None:
             batches.go_on(*self._place)
-        loader: DataLoader[SequenceBatch] = DataLoader(
-            samples,  # type: ignore[arg-type]  # collate_fn makes batches of them
-            batch_sampler=batches,
-            collate_fn=partial(collate, signature=self.spec.signature),
-            num_workers=self.config.workers,
-            persistent_workers=self.config.workers > 0,
-            # Not the way in which this process was started: a fork server would have each import it all.
-            multiprocessing_context="fork" if self.config.workers else None,
-            pin_memory=torch.cuda.is_available(),
-            worker_init_fn=_leave_signals if trainer else None,
-            # Making an iterator draws a number; from a generator of its own it leaves the global one alone.
-            generator=torch.Generator().manual_seed(self.seed),
+        loader = make_loader(
+            samples,
+            batches,
+            self.spec.signature,
+            workers=self.config.workers,
+            seed=self.seed,
+            ignore_signals=trainer is not None,
         )
         self._loaders.add(loader)
         return loader
 
     def stop_workers(self) -> None:
-        """End the loaders' workers, which the end of this process would wait for."""
+        """End the workers of all loaders. Otherwise the end of this process would wait for them."""
         for loader in self._loaders:
-            if isinstance(loader._iterator, _MultiProcessingDataLoaderIter):
-                loader._iterator._shutdown_workers()
+            stop_workers(loader)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where training is: the epoch, and how many of its batches are done with."""
+        """The place in training: the epoch, and how many of its batches are done."""
         loop = self._trainer.fit_loop
         epoch = loop.epoch_progress.total.started - 1  # type: ignore[attr-defined]
         batches = loop.epoch_loop.batch_progress.current.completed
@@ -162,10 +141,10 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
         return {"epoch": epoch, "batches": batches, "order": self._order()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Begin there. It is called before the loaders are made, whose workers read ahead.
+        """Continue at a place. Call this before the loaders are made, because their workers read ahead.
 
         Raises:
-            InputError: it is in the middle of an epoch, and the batches are others now.
+            InputError: the place is in the middle of an epoch, and the batches have changed since.
         """
         if state_dict["batches"]:
             for name, value in self._order().items():
@@ -178,7 +157,7 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
         self._place = state_dict["epoch"], state_dict["batches"]
 
     def _order(self) -> dict[str, Any]:
-        """What the batches of an epoch depend on."""
+        """Everything that the batches of an epoch depend on."""
         return {
             "training samples": len(self.splits["train"]),
             "data.batch_size": self.config.batch_size,
@@ -205,11 +184,3 @@ def build_data(config: DataConfig, seed: int, *, truncate_steps: int | None = No
     assert isinstance(data, SequenceDataModule)
     data.truncate_steps = truncate_steps
     return data
-
-
-def _leave_signals(worker: int) -> None:
-    """Terminals and SLURM send signals to loaders' workers, too, which a run needs to come to an end."""
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_IGN)
-    # To ignore this one as well would have a process that leaves its workers to Python wait for ever.
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(20))

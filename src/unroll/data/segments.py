@@ -11,12 +11,12 @@ from unroll.data.buckets import BucketedBatches
 
 
 class SegmentedBatches:
-    """The batches of a loader, each cut into segments of `steps` steps that follow one another.
+    """The batches of a loader, each cut along time into segments of `steps` steps.
 
-    Its length is the number of segments of one epoch. Which sequences share a batch, and with that the
-    number, may differ from epoch to epoch: Lightning, which asks but once, needs a new one for each.
+    The length is the number of segments in one epoch. It may differ from epoch to epoch, with the sequences
+    that share a batch. Lightning asks for the length only once, so it needs a new object for each epoch.
 
-    `done` is an epoch and how many of its segments, those of whole batches, have been trained on already.
+    `done` is an epoch and the number of its segments that are done. They make up whole batches.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class SegmentedBatches:
         self.loader = loader
         self.steps = steps
         self.sampler = loader.batch_sampler
-        """Lightning calls its `set_epoch`."""
+        """Lightning calls `set_epoch` of this."""
         self.sampler.set_epoch(epoch)
         if epoch == done[0]:
             self.sampler.go_on(epoch, bisect_right(list(accumulate(self._numbers())), done[1]))
@@ -49,10 +49,10 @@ class SegmentedBatches:
 
 
 def segments(batch: SequenceBatch, steps: int) -> Iterator[SequenceBatch]:
-    """A batch with a target for each step, cut along time.
+    """The segments of a batch that has a target for each step.
 
-    Its sequences stand longest first, and those that have ended are left out: the sequences of a segment are
-    the first ones of the segment before.
+    Sequences are sorted, the longest first, and sequences that have ended are left out. So the sequences of a
+    segment are the first ones of the segment before.
     """
     order = batch.lengths.argsort(descending=True, stable=True)
     for start in range(0, int(batch.lengths.max()), steps):

@@ -1,1 +1,1 @@
-"""A trained model: opened, tested again, asked."""
+"""A trained model: opened, tested again, asked for predictions."""

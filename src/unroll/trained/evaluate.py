@@ -1,40 +1,18 @@
-"""A trained model on its own data once more."""
+"""Tests a trained model again, on the data of its run."""
 
 from pathlib import Path
 
-from unroll.config.registry import from_dict
-from unroll.data.module import SequenceDataModule, build_data
 from unroll.errors import InputError
 from unroll.models.base import SequenceModel
-from unroll.runs.checkpoints import find
-from unroll.training import checkpoints
+from unroll.trained.open import data_of
 from unroll.training.bare_trainer import bare_trainer, quiet
 
 
-def data_of(run: Path) -> SequenceDataModule:
-    """The data that a run learned from, not yet loaded.
-
-    Raises:
-        InputError: the checkpoint does not say what data it learned from.
-    """
-    path = find(run)
-    plain = checkpoints.read(path).get("datamodule_hyper_parameters")
-    seed = plain.get("seed") if isinstance(plain, dict) else None
-    if not isinstance(plain, dict) or not isinstance(seed, int) or "data" not in plain:
-        raise InputError(
-            f"{path}: does not say what data it learned from; give a checkpoint that a run has written"
-        )
-    try:
-        return build_data(from_dict("data", plain["data"]), seed % 2**32)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-
-
 def evaluate(model: SequenceModel, run: Path, split: str = "test") -> tuple[str, dict[str, float]]:
-    """Metrics of a model on the split of the data that its checkpoint names, and what data those are.
+    """The description of a run's data, and the metrics of its model on a split of them.
 
     Raises:
-        InputError: the data are not what they were.
+        InputError: the data have changed since the run.
     """
     data = data_of(run)
     if data.spec != model.spec:

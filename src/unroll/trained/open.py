@@ -1,4 +1,4 @@
-"""What commands and notebooks begin with: a model and its data, of a run or fresh."""
+"""Opens a model and its data, of a run or fresh. Imports nothing heavy before that."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 def open_model(*what: str) -> "tuple[SequenceModel, SequenceDataModule]":
     """The model of a run, or a fresh one, in eval mode on the CPU; and its data.
 
-    `what` is a run's folder or checkpoint, or overrides of train.py, as "model=many_to_one", "seed=3".
+    `what` is the folder or a checkpoint of a run, or overrides of train.py, as "model=many_to_one", "seed=3".
 
     Raises:
         InputError: no such run, or an override that is wrong.
     """
     if len(what) == 1 and "=" not in what[0]:
-        from unroll.trained.evaluate import data_of
         from unroll.training import checkpoints
 
-        return checkpoints.load(Path(what[0])), data_of(Path(what[0]))
+        run = Path(what[0])
+        return checkpoints.load(run), data_of(run)
     from unroll.config.compose import CONF, check, compose
     from unroll.config.root import load
 
@@ -33,3 +33,27 @@ def open_model(*what: str) -> "tuple[SequenceModel, SequenceDataModule]":
     torch.manual_seed(checked.seed)
     data = build_data(checked.data, checked.seed)
     return build_model(checked.model, data.spec, checked.optimizer, checked.scheduler).eval(), data
+
+
+def data_of(run: Path) -> "SequenceDataModule":
+    """The data that a run was trained on, not loaded yet.
+
+    Raises:
+        InputError: no such run, or its checkpoint does not name its data.
+    """
+    from unroll.config.registry import from_dict
+    from unroll.data.module import build_data
+    from unroll.errors import InputError
+    from unroll.training import checkpoints
+
+    path = find(run)
+    plain = checkpoints.read(path).get("datamodule_hyper_parameters")
+    seed = plain.get("seed") if isinstance(plain, dict) else None
+    if not isinstance(plain, dict) or not isinstance(seed, int) or "data" not in plain:
+        raise InputError(
+            f"{path}: does not say what data it learned from; give a checkpoint that a run has written"
+        )
+    try:
+        return build_data(from_dict("data", plain["data"]), seed % 2**32)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error

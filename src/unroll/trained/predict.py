@@ -1,19 +1,19 @@
-"""A trained model on inputs that a person brings."""
+"""Asks a trained model for predictions on new inputs."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from unroll.data.collate import collate
 from unroll.data.module import SequenceDataModule
-from unroll.data.prediction.inputs import Inputs, text_inputs
-from unroll.data.prediction.table import predictions_table, predictions_text
+from unroll.data.prediction.inputs import PredictionInputs, text_inputs
+from unroll.data.prediction.predictions import predictions_table, predictions_text
 from unroll.errors import InputError
 from unroll.models.base import SequenceModel
 from unroll.nn.embeddings.base import Embedding
 from unroll.spec import Kind
-from unroll.trained.evaluate import data_of
+from unroll.trained.open import data_of
 
-BATCH = 256
+BATCH_SIZE = 256
 
 
 def predict(
@@ -23,10 +23,10 @@ def predict(
     file: Path | None = None,
     lines: Iterable[tuple[str, str]] = (),
 ) -> str:
-    """Predictions for a file in the format that the run's data had, or for lines, each with its place.
+    """The predictions for a file in the format of the run's data, or for lines, each with its place.
 
-    Lines come back with their predictions, a tab between; of a table the predictions are CSV. All inputs are
-    checked before the first prediction.
+    Lines are answered with lines: the input, a tab and the prediction. A table is answered with CSV. All
+    inputs are checked before the first prediction.
 
     Raises:
         InputError: an input that the model cannot read, by file and line.
@@ -34,8 +34,8 @@ def predict(
     inputs = read_inputs(model, data_of(run), str(run), file=file, lines=lines)
     spec = model.spec
     predictions = []
-    for start in range(0, len(inputs.samples), BATCH):
-        predictions += model.predict_step(collate(inputs.samples[start : start + BATCH], spec.signature))
+    for start in range(0, len(inputs.samples), BATCH_SIZE):
+        predictions += model.predict_step(collate(inputs.samples[start : start + BATCH_SIZE], spec.signature))
     return predictions_text(predictions_table(inputs, predictions, spec), spec)
 
 
@@ -46,18 +46,19 @@ def read_inputs(
     *,
     file: Path | None = None,
     lines: Iterable[tuple[str, str]] = (),
-) -> Inputs:
-    """Inputs of a model, whose `name` a message gives: those in a file, or lines, each with its place.
+) -> PredictionInputs:
+    """Inputs for a model, from a file or from lines, each with its place. Messages call the model `name`.
 
     Raises:
         InputError: an input that the model cannot read, by file and line.
     """
     spec = model.spec
-    unknown = data.accepts_unknown or any(
+    reads_spelling = any(
         isinstance(module, Embedding) and module.reads_spelling for module in model.modules()
     )
+    unknown = data.accepts_unknown or reads_spelling
     if file is not None:
-        return data.inputs(file, spec, unknown=unknown)
+        return data.read_inputs(file, spec, unknown=unknown)
     if spec.signature.inputs is Kind.CONTINUOUS:
         raise InputError(f"{name}: reads values, not text; give --input FILE, a table as its data were")
     return text_inputs(list(lines), spec, unknown=unknown)

@@ -14,8 +14,9 @@ import torch
 from unroll.config.components import DataConfig
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
-from unroll.data.module import Samples, SequenceDataModule
+from unroll.data.module import SequenceDataModule
 from unroll.data.readers.text_file import read_text
+from unroll.data.samples import Samples
 from unroll.errors import InputError, MissingEnvironmentError
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 from unroll.vocabulary import Vocabulary
@@ -26,10 +27,10 @@ from unroll.vocabulary import Vocabulary
 class WordsConfig(DataConfig):
     """Config of the pronouncing dictionary.
 
-    `stress` keeps the marks 0, 1 and 2 on vowels; without it there are 39 phonemes. The words are split by
-    `split_seed` into `valid_fraction`, `test_fraction` and the rest to train on; a word's pronunciations
-    all go with it, so no word of the test set is seen in training. `train_size` (null: all) takes fewer
-    words to train on. `path` reads another file in the dictionary's format.
+    `stress` keeps the marks 0, 1 and 2 on vowels; without it there are 39 phonemes. `split_seed` decides
+    which words are the `valid_fraction`, which the `test_fraction`, and which are trained on. All
+    pronunciations of a word are in the same split, so no test word is seen in training. `train_size` limits
+    the number of training words (null: all). `path` names another file in the dictionary's format.
     """
 
     name: str = "words"
@@ -55,7 +56,8 @@ class WordsConfig(DataConfig):
 
 @builds(WordsConfig)
 class Words(SequenceDataModule):
-    """Each pronunciation of a training word is a sample; another word is one, with all as references."""
+    """In training each pronunciation is a sample; elsewhere each word is one, with all pronunciations as
+    references."""
 
     config: WordsConfig
 
@@ -116,10 +118,10 @@ def read_dictionary(path: Path, stress: bool) -> dict[str, list[list[str]]]:
     """Words and their pronunciations, each a list of phonemes, in the file's order.
 
     A line is `word PH ON EMES`, `word(2) …` for a further pronunciation, with an optional `# comment`.
-    Pronunciations that differ in nothing but stress are one where stress is left out.
+    Without stress, pronunciations that differ only in stress are one.
 
     Raises:
-        InputError: no such file, a line without phonemes, or a phoneme that is none, by file and line.
+        InputError: no such file, a line without phonemes, or an invalid phoneme, by file and line.
     """
     try:
         lines = read_text(path).splitlines()
@@ -134,7 +136,7 @@ def read_dictionary(path: Path, stress: bool) -> dict[str, list[list[str]]]:
             raise InputError(f"{path}:{number}: '{entry}' has no phonemes; a line is 'word PH ON EMES'")
         for phoneme in phonemes:
             if not re.fullmatch(r"[A-Z]{1,2}[0-2]?", phoneme):
-                raise InputError(f"{path}:{number}: '{phoneme}' is no phoneme; they are like K, SH or AH0")
+                raise InputError(f"{path}:{number}: '{phoneme}' is not a phoneme; they are like K, SH or AH0")
         word = re.sub(r"\(\d+\)$", "", entry).lower()
         if not stress:
             phonemes = [phoneme.rstrip("012") for phoneme in phonemes]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from unroll.data.collate import Sample
-from unroll.data.files.classes import Classes
+from unroll.data.files.class_names import ClassNames
 from unroll.data.files.scale import scale_of
 from unroll.errors import InputError
 from unroll.spec import SPECIAL_TOKENS, Alignment, DataSpec, Kind, Signature
@@ -17,9 +17,9 @@ from unroll.vocabulary import Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a file, which stands at `place`.
+    """A line of a file, and its `place`.
 
-    `inputs` are tokens, or the numbers of a context; `targets` are tokens or tags, or a label alone.
+    `inputs` are tokens, or the numbers of a context; `targets` are tokens, tags, or one label.
     """
 
     place: str
@@ -29,23 +29,24 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Coder:
-    """The vocabularies of the training lines. `inputs` is None for contexts, `letters` for unspelt tokens."""
+    """The vocabularies of the training lines. `inputs` is None for contexts, `letters` for tokens without
+    spelling."""
 
     signature: Signature
     inputs: Vocabulary | None
     letters: Vocabulary | None
-    targets: Vocabulary | Classes
+    targets: Vocabulary | ClassNames
     spellings: dict[str, list[int]] = field(default_factory=dict)
-    """The letters of the words met so far: the same list for each time that a word stands in the data."""
+    """The letters of the words so far. All occurrences of a word share one list."""
 
     @classmethod
     def of(
         cls, train: list[Line], signature: Signature, *, min_count: int, max_size: int | None, spelt: bool
     ) -> "Coder":
-        """The coder that training lines make; `spelt` says that their tokens are words.
+        """The coder of these training lines; `spelt` says that their tokens are words.
 
         Raises:
-            InputError: all tokens are rare, or all labels the same.
+            InputError: all tokens are rare, or all labels are the same.
         """
         inputs = letters = None
         if signature.inputs is Kind.TOKENS:
@@ -56,7 +57,7 @@ class Coder:
         if signature.targets is Kind.TOKENS:
             return cls(signature, inputs, letters, _vocabulary(targets, min_count, max_size))
         labels = (label for line in targets for label in line)
-        return cls(signature, inputs, letters, Classes.of(labels, train[0].place))
+        return cls(signature, inputs, letters, ClassNames.of(labels, train[0].place))
 
     def samples(self, lines: list[Line]) -> list[Sample]:
         """A sample for each line.
@@ -70,7 +71,7 @@ class Coder:
         ]
 
     def merged(self, lines: list[Line]) -> list[Sample]:
-        """A sample for each different input of lines with target tokens; all its targets are references."""
+        """A sample for each different input; all targets of that input are its references."""
         assert isinstance(self.targets, Vocabulary)
         targets: dict[tuple[Any, ...], list[tuple[str, ...]]] = {}
         for line in lines:
@@ -90,7 +91,7 @@ class Coder:
         ]
 
     def spec(self, train: list[Line]) -> DataSpec:
-        """What the training lines say of the data."""
+        """The spec of the data, from the training lines."""
         mean: tuple[float, ...] = ()
         std: tuple[float, ...] = ()
         if self.inputs is None:

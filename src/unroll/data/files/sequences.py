@@ -1,4 +1,4 @@
-"""Sequences of the user's own with labels or values to learn: one row for each time step of each."""
+"""Sequences of the user's own, a row for each time step, with labels or values to learn."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -13,15 +13,16 @@ from torch import Tensor
 
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
-from unroll.data.files.classes import Classes
+from unroll.data.files.class_names import ClassNames
 from unroll.data.files.scale import naive_error, scale_of
+from unroll.data.files.sequence_table import SequenceTable
 from unroll.data.files.splitting import split_randomly
-from unroll.data.module import Samples, SequenceDataModule
-from unroll.data.prediction.inputs import Inputs
-from unroll.data.readers.files import FilesConfig
-from unroll.data.readers.reader import read_table
-from unroll.data.readers.source import Source
+from unroll.data.module import SequenceDataModule
+from unroll.data.prediction.inputs import PredictionInputs
+from unroll.data.readers.files_config import FilesConfig
 from unroll.data.readers.table import Table
+from unroll.data.readers.table_file import read_table
+from unroll.data.samples import Samples, common_length
 from unroll.errors import InputError
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
@@ -30,8 +31,8 @@ class SequencesTask(Enum):
     """What the target of a sequence (T, I) is.
 
     label: one class (). value: the numbers of O columns (O,). labels: O columns of 0 and 1 (O,).
-    step_label: a class for each step (T,). next: at each step but the last the features of the next
-    (T - 1, I); next_labels: the same of features that are 0 or 1.
+    step_label: a class for each step (T,). next: at each step but the last the features of the next step
+    (T - 1, I). next_labels: the same for features that are 0 or 1.
     """
 
     label = "label"
@@ -53,9 +54,9 @@ class SequencesConfig(FilesConfig):
     """Config of labelled sequences in files, a row for each step.
 
     `id` names the column that tells sequences apart. `step` names a column of numbers or dates that increase
-    within each; without it the rows of a sequence follow one another. `target` names the column or columns to
-    learn (none for next and next_labels); the targets of a whole sequence stand on each of its rows.
-    `features` are the columns to learn from: all others, unless they are named. A sequence longer than
+    within each sequence; without it the rows of a sequence follow one another. `target` names the column or
+    columns to learn (null for next and next_labels); each row of a sequence repeats the targets of the whole
+    sequence. `features` names the columns to learn from (null: all others). A sequence longer than
     `max_length` steps (null: no limit) is an error.
 
     The sequences of `path` are split by `split_seed`.
@@ -116,30 +117,29 @@ class Sequences(SequenceDataModule):
     def load(self) -> tuple[DataSpec, dict[str, Samples]]:
         config = self.config
         config.require_ready()
-        sources, features = self._sources()
-        train = sources["train"]
+        parts, features = self._parts()
+        train = parts["train"]
         classes = None
         if config.signature().targets is Kind.CLASSES:
             assert train.targets is not None
             rows = np.concatenate(list(train.groups.values()))
-            classes = Classes.of(train.targets[rows], train.table.place(int(rows[0])))
+            classes = ClassNames.of(train.targets[rows], train.table.place(int(rows[0])))
         splits = {}
-        for split, source in sources.items():
-            groups = enumerate(source.groups.values())
-            splits[split] = Samples([self._sample(source, rows, index, classes) for index, rows in groups])
-        lengths = {length for samples in splits.values() for length in samples.lengths}
-        spec = self._spec(train, features, classes)
-        return dataclasses.replace(spec, length=lengths.pop() if len(lengths) == 1 else 0), splits
+        for split, part in parts.items():
+            groups = enumerate(part.groups.values())
+            splits[split] = Samples([self._sample(part, rows, index, classes) for index, rows in groups])
+        length = common_length(length for samples in splits.values() for length in samples.lengths)
+        return dataclasses.replace(self._spec(train, features, classes), length=length), splits
 
-    def inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> Inputs:
+    def read_inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> PredictionInputs:
         config = self.config
         table = read_table(path)
-        source = self._read(table, spec.input_names, ())
+        sequences = self._read(table, spec.input_names, ())
         steps = None if config.step is None else table.text(config.step)
-        groups = source.groups.values()
-        return Inputs(
-            samples=[Sample(i, _tensor(source.features[rows])) for i, rows in enumerate(groups)],
-            columns={config.id: list(source.groups)},
+        groups = sequences.groups.values()
+        return PredictionInputs(
+            samples=[Sample(i, _tensor(sequences.features[rows])) for i, rows in enumerate(groups)],
+            columns={config.id: list(sequences.groups)},
             step_name=config.step or "step",
             steps=[
                 [str(number + 1) if steps is None else steps[row] for number, row in enumerate(rows)]
@@ -147,24 +147,24 @@ class Sequences(SequenceDataModule):
             ],
         )
 
-    def _sources(self) -> tuple[dict[str, Source], tuple[str, ...]]:
-        """What each split is taken from, and the features' columns."""
+    def _parts(self) -> tuple[dict[str, SequenceTable], tuple[str, ...]]:
+        """The sequences of each split, and the columns of features."""
         config = self.config
-        sources: dict[str, Source] = {}
+        parts: dict[str, SequenceTable] = {}
         features: tuple[str, ...] = ()
         for key, path in config.files().items():
             table = read_table(path)
             features = features or self._feature_names(table)
-            sources[key] = self._read(table, features, config.columns("target"))
-            sources[key].require_lengths(2 if config.task.is_next else 1, None)
-        if "path" in sources:
-            whole = sources.pop("path")
+            parts[key] = self._read(table, features, config.columns("target"))
+            parts[key].require_lengths(2 if config.task.is_next else 1, None)
+        if "path" in parts:
+            whole = parts.pop("path")
             ids = list(whole.groups)
-            parts = split_randomly(len(ids), config, config.split_seed, f"sequences ({whole.table.path})")
-            for split, part in parts.items():
-                chosen = {ids[i]: whole.groups[ids[i]] for i in part}
-                sources[split] = dataclasses.replace(whole, groups=chosen)
-        return sources, features
+            what = f"sequences ({whole.table.path})"
+            for split, numbers in split_randomly(len(ids), config, config.split_seed, what).items():
+                chosen = {ids[number]: whole.groups[ids[number]] for number in numbers}
+                parts[split] = dataclasses.replace(whole, groups=chosen)
+        return parts, features
 
     def _feature_names(self, table: Table) -> tuple[str, ...]:
         config = self.config
@@ -177,9 +177,9 @@ class Sequences(SequenceDataModule):
             )
         return names
 
-    def _read(self, table: Table, features: tuple[str, ...], targets: tuple[str, ...]) -> Source:
+    def _read(self, table: Table, features: tuple[str, ...], targets: tuple[str, ...]) -> SequenceTable:
         config = self.config
-        source = Source.read(
+        sequences = SequenceTable.read(
             table,
             config.signature(),
             id_column=config.id,
@@ -187,21 +187,23 @@ class Sequences(SequenceDataModule):
             features=features,
             targets=targets,
         )
-        source.require_lengths(1, config.max_length)
-        return source
+        sequences.require_lengths(1, config.max_length)
+        return sequences
 
-    def _sample(self, source: Source, rows: np.ndarray, index: int, classes: Classes | None) -> Sample:
-        features = _tensor(source.features[rows])
-        if source.targets is None:
+    def _sample(
+        self, part: SequenceTable, rows: np.ndarray, index: int, classes: ClassNames | None
+    ) -> Sample:
+        features = _tensor(part.features[rows])
+        if part.targets is None:
             return Sample(index, features[:-1], features[1:])
-        targets = source.targets[rows]
+        targets = part.targets[rows]
         if classes is None:
             return Sample(index, features, _tensor(targets[0]))
-        ids = torch.tensor(classes.encode(targets, lambda step: source.table.place(int(rows[step]))))
+        ids = torch.tensor(classes.encode(targets, lambda step: part.table.place(int(rows[step]))))
         return Sample(index, features, ids[0] if self.config.task is SequencesTask.label else ids)
 
-    def _spec(self, train: Source, features: tuple[str, ...], classes: Classes | None) -> DataSpec:
-        """The spec of the data, but for the length of their sequences."""
+    def _spec(self, train: SequenceTable, features: tuple[str, ...], classes: ClassNames | None) -> DataSpec:
+        """The spec of the data without the length of the sequences."""
         config = self.config
         names = config.columns("target")
         signature = config.signature()

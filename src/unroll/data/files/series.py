@@ -1,4 +1,4 @@
-"""Time series of the user's own: one row for each time step."""
+"""Time series of the user's own, a row for each time step."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,19 +14,20 @@ from unroll.data.collate import Sample
 from unroll.data.files.scale import naive_error, scale_of
 from unroll.data.files.splitting import split_sizes
 from unroll.data.files.windows import Form, Stretch, Windows, as_inputs, series_name
-from unroll.data.module import Samples, SequenceDataModule
-from unroll.data.prediction.inputs import Inputs
-from unroll.data.readers.files import FilesConfig
+from unroll.data.module import SequenceDataModule
+from unroll.data.prediction.inputs import PredictionInputs
+from unroll.data.readers.files_config import FilesConfig
 from unroll.data.readers.grouping import group_rows
-from unroll.data.readers.reader import read_table
 from unroll.data.readers.table import Table
+from unroll.data.readers.table_file import read_table
 from unroll.data.readers.times import carry_on
+from unroll.data.samples import Samples
 from unroll.errors import InputError
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 
 class SeriesTask(Enum):
-    """What the target of a window of T steps is, given I features, O of them to be forecast.
+    """What the target of a window of T steps is. O of its I features are to be forecast.
 
     forecast: the next `horizon` values, step by step (horizon · O,). one_ahead: at each step the next value
     (T, O). seq2seq: the next `horizon` values as a sequence (horizon, O).
@@ -38,7 +39,7 @@ class SeriesTask(Enum):
 
 
 class MissingValue(Enum):
-    """What a missing value is: an error, or the same as the previous one of its series."""
+    """What a missing value is: an error, or the previous value of its series."""
 
     error = "error"
     previous = "previous"
@@ -49,14 +50,14 @@ class MissingValue(Enum):
 class SeriesConfig(FilesConfig):
     """Config of time series in files.
 
-    `target` names the column or columns to forecast, `features` further columns to forecast them from; the
-    targets' own past is always among the inputs. `time` names a column of numbers or dates that increase, and
-    `id` one that tells several series apart. A window is `window` steps to read and `horizon` to forecast;
-    windows begin every `stride` steps. `season` is that of the naive forecast, in steps.
+    `target` names the column or columns to forecast, `features` further columns to forecast them from. The
+    past of the targets is always among the inputs. `time` names a column of numbers or dates that increase,
+    `id` a column that tells several series apart. A window is `window` steps to read and `horizon` to
+    forecast; windows begin every `stride` steps. `season` is that of the naive forecast, in steps.
 
-    Of each series of `path`, the last `test_fraction` of the steps are the test part and `valid_fraction`
-    before them the validation part. A window belongs to the part that all its targets lie in; what it reads
-    may lie in the part before. (Given as files, `valid` and `test` are each whole, and windows lie within.)
+    The last `test_fraction` of the steps of each series of `path` are the test part, and the `valid_fraction`
+    before them the validation part. A window belongs to the part that holds all its targets; its inputs may
+    lie in the part before. (With a file for each split, windows lie within their file.)
     """
 
     name: str = "series"
@@ -132,7 +133,7 @@ class Series(SequenceDataModule):
             splits[split] = Samples(windows, [config.window] * len(windows))
         return self._spec(stretches["train"]), splits
 
-    def inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> Inputs:
+    def read_inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> PredictionInputs:
         config = self.config
         table = read_table(path)
         names: list[str] = []
@@ -148,7 +149,7 @@ class Series(SequenceDataModule):
             samples.append(Sample(len(samples), as_inputs(values[-config.window :])))
             numbered = [str(step) for step in range(1, config.horizon + 1)]
             steps.append(numbered if times is None else carry_on(times, config.horizon))
-        return Inputs(
+        return PredictionInputs(
             samples=samples,
             columns={} if config.id is None else {config.id: names},
             step_name=config.time or "step",

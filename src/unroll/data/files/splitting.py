@@ -1,16 +1,16 @@
-"""Seeded splits into a part to train on and two that are held out."""
+"""Splits of the user's own data into training, validation and test parts."""
 
 import numpy as np
 
-from unroll.data.readers.files import FilesConfig
+from unroll.data.readers.files_config import FilesConfig
 from unroll.errors import InputError
 
 
 def split_sizes(number: int, config: FilesConfig, what: str) -> dict[str, int]:
-    """How many of a `number` of things each split gets.
+    """How many of `number` things each split gets. `what` names the things and their place.
 
     Raises:
-        InputError: a split would be empty; `what` says what is split, and where.
+        InputError: a split would be empty.
     """
     held_out = {
         "valid": round(number * config.valid_fraction),
@@ -28,7 +28,7 @@ def split_sizes(number: int, config: FilesConfig, what: str) -> dict[str, int]:
 
 
 def split_randomly(number: int, config: FilesConfig, seed: int, what: str) -> dict[str, np.ndarray]:
-    """Which of a `number` of things are in each split, in order.
+    """The numbers of the things in each split, in order: a random choice by `seed`.
 
     Raises:
         InputError: as `split_sizes`.

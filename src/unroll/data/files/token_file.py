@@ -1,4 +1,4 @@
-"""Token sequences of the user's own: one line for each, with what is to be learned after a tab."""
+"""Token sequences of the user's own: one line for each, with a tab before what is to be learned."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -9,20 +9,21 @@ from typing import Any
 from unroll.config.registry import builds, register, require
 from unroll.data.files.coder import Coder, Line
 from unroll.data.files.splitting import split_randomly
-from unroll.data.module import Samples, SequenceDataModule
-from unroll.data.prediction.inputs import Inputs, text_inputs
-from unroll.data.readers.files import FilesConfig
+from unroll.data.module import SequenceDataModule
+from unroll.data.prediction.inputs import PredictionInputs, text_inputs
+from unroll.data.readers.files_config import FilesConfig
 from unroll.data.readers.lines import read_context, read_tokens
-from unroll.data.readers.reader import read_table
+from unroll.data.readers.table_file import read_table
+from unroll.data.samples import Samples, common_length
 from unroll.errors import InputError
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 
 class TokenFileTask(Enum):
-    """What stands on a line, a tab between.
+    """The two columns of a line.
 
-    pairs: source and target tokens. tags: tokens and as many tags. label: tokens and a label. context:
-    numbers, as many on every line, and the tokens to generate from them.
+    pairs: source tokens and target tokens. tags: tokens and as many tags. label: tokens and a label. context:
+    numbers, equally many on every line, and the tokens to generate from them.
     """
 
     pairs = "pairs"
@@ -34,14 +35,14 @@ class TokenFileTask(Enum):
 @register("data", "token_file")
 @dataclass(kw_only=True, slots=True)
 class TokenFileConfig(FilesConfig):
-    """Config of token sequences in files of two columns, whose names (the first line) count only as `header`.
+    """Config of token sequences in files of two columns. With `header` the first line names the columns.
 
-    Input tokens are separated by spaces, or each of the input's `characters`; so are the target's, by
-    `target_characters`. `lowercase` acts on the input. Tokens that occur less than `min_count` times in
-    training, or are not among its `max_vocabulary` most frequent (null: all), are unknown tokens. A sequence
+    Input tokens are separated by spaces, or with `characters` each character is a token; the same for targets
+    with `target_characters`. `lowercase` acts on the input. Tokens that occur less than `min_count` times in
+    training, or are not among the `max_vocabulary` most frequent (null: all), are unknown tokens. A sequence
     of more than `max_length` tokens (null: no limit) is an error.
 
-    The lines of `path` are split by `split_seed`; the same input never stands in two splits.
+    The lines of `path` are split by `split_seed`; lines with the same input are in the same split.
     """
 
     name: str = "token_file"
@@ -82,15 +83,15 @@ HEADINGS = {
     *("source", "target", "tokens", "tags", "label", "labels", "context"),
     *("input", "output", "text", "sentence", "src", "tgt", "word", "words", "class"),
 }
-"""What a first line of two of these is: names of columns."""
+"""A first line of two of these words names the columns."""
 
 
 @builds(TokenFileConfig)
 class TokenFile(SequenceDataModule):
-    """Each line is a sample, but for one thing: in the valid and test splits of pairs, each source is.
+    """Each line is a sample. In the valid and test splits of pairs each source is one sample.
 
-    All its targets are right then, and stand in its `references`. Vocabularies are those of the training
-    split. Unless the input is cut into characters, samples carry the `characters` of their tokens.
+    All targets of that source are right then: they are its `references`. Vocabularies are those of the
+    training split. Unless the input is cut into characters, samples carry the `characters` of their tokens.
     """
 
     config: TokenFileConfig
@@ -124,17 +125,16 @@ class TokenFile(SequenceDataModule):
             split: Samples(coder.merged(lines) if pairs and split != "train" else coder.samples(lines))
             for split, lines in splits.items()
         }
-        lengths = {length for split in samples.values() for length in split.lengths}
         spec = dataclasses.replace(
             coder.spec(splits["train"]),
-            length=lengths.pop() if len(lengths) == 1 else 0,
+            length=common_length(length for split in samples.values() for length in split.lengths),
             characters=config.characters,
             lowercase=config.lowercase,
             target_characters=config.target_characters,
         )
         return spec, samples
 
-    def inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> Inputs:
+    def read_inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> PredictionInputs:
         table = read_table(path, header=self.config.header, literal=True)
         if len(table.names) > 2:
             raise InputError(f"{table.place(0)}: {len(table.names)} columns; give the input's alone, or two")

@@ -1,4 +1,4 @@
-"""Windows of series, each in the split that all its targets lie in."""
+"""Windows of series. A window belongs to the split that holds all its targets."""
 
 import bisect
 import itertools
@@ -16,7 +16,7 @@ from unroll.errors import InputError
 
 
 def series_name(name: str) -> str:
-    """What a message calls a series, whose name is empty where there is but one."""
+    """The name of a series in a message; it is empty where there is only one series."""
     return f"series '{name}'" if name else "the series"
 
 
@@ -27,10 +27,10 @@ def as_inputs(values: np.ndarray) -> Float[Tensor, "time features"]:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A series, of which the steps from `start` to before `end` are a split's own.
+    """A whole series, and the steps of a split in it: from `start` to before `end`.
 
-    `values` (time, features) are as precise as the file; `inputs` are as a model reads them. `place` is where
-    the first row stands.
+    `values` (time, features) are as precise as the file; `inputs` are as a model reads them. `place` is that
+    of the first row.
     """
 
     name: str
@@ -43,10 +43,10 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """What a window is: `steps` to read, and the `count` steps from the `first` on as targets.
+    """The form of a window: its inputs are `steps` steps, its targets the `count` steps from step `first` on.
 
-    Of the targets' steps the first `targets` features count, step by step in one row if `flat`. Windows begin
-    every `stride` steps.
+    The targets are the first `targets` features of those steps, or all their values in one row if `flat`.
+    Windows begin every `stride` steps.
     """
 
     steps: int
@@ -57,10 +57,10 @@ class Form:
     flat: bool
 
     def starts(self, stretch: Stretch, split: str) -> range:
-        """Where the windows begin whose targets are all the split's own.
+        """The first steps of the windows whose targets all lie in the split.
 
         Raises:
-            InputError: there is none.
+            InputError: no window fits.
         """
         reach = self.first + self.count
         starts = range(max(0, stretch.start - self.first), stretch.end - reach + 1, self.stride)

@@ -1,1 +1,1 @@
-"""Inputs to predict on, and the tables that come back."""
+"""Inputs to predict for, and the tables of predictions that come back."""

@@ -1,29 +1,27 @@
-"""What a model is to predict for, and what is written beside its predictions."""
+"""Inputs to predict for, and what is written beside their predictions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 
 from unroll.data.collate import Sample
 from unroll.data.readers.lines import read_context, read_tokens, require_known
-from unroll.data.readers.text_file import read_text
 from unroll.spec import DataSpec, Kind
 from unroll.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
+class PredictionInputs:
     """Sequences without targets.
 
     Attributes:
         samples: the sequences.
         columns: what is written beside the predictions of each sequence, by column: its id or its text.
-        step_name: the column that names the steps.
-        steps: of each sequence its steps, or the steps ahead where it is to be forecast; empty where neither
-            is known.
-        ahead: how many steps ahead the predictions of a forecast reach; 0 where they are none.
+        step_name: the name of the column of steps.
+        steps: the names of each sequence's steps, or of the steps ahead in a forecast; empty where they have
+            no names.
+        ahead: how many steps ahead a forecast reaches; 0 where predictions are no forecast.
     """
 
     samples: list[Sample]
@@ -33,29 +31,21 @@ class Inputs:
     ahead: int = 0
 
 
-def read_lines(path: Path) -> list[tuple[str, str]]:
-    """The lines of a text file that are not blank, each after its place.
+def text_inputs(
+    lines: Sequence[tuple[str, str]], spec: DataSpec, *, unknown: bool = False
+) -> PredictionInputs:
+    """Sequences of tokens, or contexts, from lines of text: pairs of a place and the text.
+
+    A token that the training data lack is an error unless the model accepts `unknown` tokens, because it was
+    trained with some or reads their spelling.
 
     Raises:
-        InputError: as `read_text`.
-    """
-    lines = read_text(path).split("\n")
-    return [(f"{path}:{number}", line) for number, line in enumerate(lines, start=1) if line.strip()]
-
-
-def text_inputs(lines: Sequence[tuple[str, str]], spec: DataSpec, *, unknown: bool = False) -> Inputs:
-    """Sequences of tokens, or contexts, that stand in lines of text; with each line its place.
-
-    Tokens that training has not seen are errors unless the model can do with `unknown` ones: training has
-    taught it what they are like, or it reads how they are spelt.
-
-    Raises:
-        InputError: an empty line, an unknown token, or numbers that are none, by place.
+        InputError: an empty line, an unknown token, or a context that is not made of numbers, by place.
     """
     text = {"input": [line.strip() for _, line in lines]}
     if spec.signature.inputs is Kind.CONTEXT:
         contexts = [read_context(place, line, spec.input_size) for place, line in lines]
-        return Inputs(
+        return PredictionInputs(
             samples=[Sample(index, torch.tensor([context])) for index, context in enumerate(contexts)],
             columns=text,
         )
@@ -68,4 +58,4 @@ def text_inputs(lines: Sequence[tuple[str, str]], spec: DataSpec, *, unknown: bo
             require_known(place, tokens, vocabulary)
         spelt = [letters.encode(token) for token in tokens] if letters else None
         samples.append(Sample(index, torch.tensor(vocabulary.encode(tokens)), characters=spelt))
-    return Inputs(samples=samples, columns=text)
+    return PredictionInputs(samples=samples, columns=text)

@@ -1,1 +1,1 @@
-"""Readers of tables and texts, checked as they are read."""
+"""Readers of tables and texts, which check what they read."""

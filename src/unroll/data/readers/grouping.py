@@ -1,4 +1,4 @@
-"""Which rows of a table make up a sequence."""
+"""Groups the rows of a table into sequences."""
 
 import numpy as np
 import pandas as pd
@@ -11,14 +11,14 @@ from unroll.errors import InputError
 def group_rows(
     table: Table, id_column: str | None, time_column: str | None
 ) -> tuple[dict[str, np.ndarray], pd.Series | None]:
-    """The rows of each sequence by its id, in the order in which ids appear; and all rows' times.
+    """The rows of each sequence by its id, in the order in which ids appear; and the times of all rows.
 
-    Without an id, all rows are one sequence, "". With times, rows of several sequences may be mixed, but
-    those of each have to increase in time. Without, only the order tells the steps: a sequence has to be in
-    one piece.
+    Without an id, all rows are one sequence, "". With times, rows of several sequences may be mixed, but the
+    times of each sequence must increase. Without times, the order of the rows is the order of the steps, so
+    the rows of a sequence must follow one another.
 
     Raises:
-        InputError: times that do not increase, or an id that comes back, by file and line.
+        InputError: times that do not increase, or an id that returns after others, by file and line.
     """
     times = None if time_column is None else read_times(table, time_column)
     if id_column is None:

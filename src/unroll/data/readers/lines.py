@@ -1,24 +1,36 @@
-"""What stands in a line of text, checked: tokens, or the numbers of a context."""
+"""Lines of text, and what they hold: tokens, or the numbers of a context."""
 
 import re
+from pathlib import Path
 
+from unroll.data.readers.table import MAX_FLOAT32
+from unroll.data.readers.text_file import read_text
 from unroll.errors import InputError
 from unroll.spec import SPECIAL_TOKENS, UNKNOWN
 from unroll.vocabulary import Vocabulary, cut
 
 RESERVED = tuple(token for number, token in enumerate(SPECIAL_TOKENS) if number != UNKNOWN)
-"""Tokens that mean something to a model, and so cannot stand in data. (A rare token may be written <unk>.)"""
+"""Tokens that have a meaning of their own, so data may not hold them. (A rare token may be written <unk>.)"""
 
-LARGEST = 3.4e38  # of float32
-SHOWN = 50
-"""So many known tokens a message lists."""
+MAX_LISTED_TOKENS = 50
+"""How many known tokens a message lists."""
+
+
+def read_lines(path: Path) -> list[tuple[str, str]]:
+    """The lines of a text file that are not blank, each as its place and its text.
+
+    Raises:
+        InputError: as `read_text`.
+    """
+    lines = read_text(path).split("\n")
+    return [(f"{path}:{number}", line) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
 def read_tokens(place: str, text: str, *, characters: bool = False, lowercase: bool = False) -> list[str]:
-    """The tokens of a text, which stands at `place`.
+    """The tokens of a text at `place`.
 
     Raises:
-        InputError: it has none, or a reserved one.
+        InputError: the text has no tokens, or a reserved one.
     """
     tokens = cut(text, characters=characters, lowercase=lowercase)
     if not tokens:
@@ -30,13 +42,14 @@ def read_tokens(place: str, text: str, *, characters: bool = False, lowercase: b
 
 
 def require_known(place: str, tokens: list[str], vocabulary: Vocabulary) -> None:
-    """Raise an `InputError` that names the tokens that the vocabulary does not hold."""
+    """Raise an `InputError` that names the tokens outside of the vocabulary, if there are any."""
     ids = vocabulary.encode(tokens)
-    strange = dict.fromkeys(token for token, number in zip(tokens, ids, strict=True) if number == UNKNOWN)
-    if strange:
+    missing = dict.fromkeys(token for token, number in zip(tokens, ids, strict=True) if number == UNKNOWN)
+    if missing:
         known = vocabulary.tokens[len(SPECIAL_TOKENS) :]
-        listed = " ".join(known[:SHOWN]) + (f" … ({len(known)} in all)" if len(known) > SHOWN else "")
-        names = ", ".join(f"'{token}'" for token in strange)
+        more = f" … ({len(known)} in all)" if len(known) > MAX_LISTED_TOKENS else ""
+        listed = " ".join(known[:MAX_LISTED_TOKENS]) + more
+        names = ", ".join(f"'{token}'" for token in missing)
         raise InputError(
             f"{place}: {names}: not in the training data, and the model knows nothing of unknown tokens "
             f"(train with data.min_count=2, or model/embedding=spelling); it knows: {listed}"
@@ -44,10 +57,10 @@ def require_known(place: str, tokens: list[str], vocabulary: Vocabulary) -> None
 
 
 def read_context(place: str, text: str, size: int | None) -> list[float]:
-    """The numbers of a context, separated by blanks: `size` of them, if it is known.
+    """The numbers of a context, separated by blanks: `size` of them, if the size is known.
 
     Raises:
-        InputError: another number of them, one that is none, or one that float32 does not hold.
+        InputError: too few or too many, or one that is not a number or out of the range of float32.
     """
     cells = text.split()
     if not cells:
@@ -59,7 +72,7 @@ def read_context(place: str, text: str, size: int | None) -> list[float]:
 
 def _number(place: str, cell: str) -> float:
     if not re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", cell, re.IGNORECASE | re.ASCII):
-        raise InputError(f"{place}: '{cell}' is no finite number; write numbers as 1234.5 or 1.2e3")
-    if abs(float(cell)) > LARGEST:
-        raise InputError(f"{place}: '{cell}' is beyond ±{LARGEST}; write a smaller number")
+        raise InputError(f"{place}: '{cell}' is not a finite number; write numbers as 1234.5 or 1.2e3")
+    if abs(float(cell)) > MAX_FLOAT32:
+        raise InputError(f"{place}: '{cell}' is beyond ±{MAX_FLOAT32:.1e}; write a smaller number")
     return float(cell)

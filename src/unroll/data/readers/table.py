@@ -1,4 +1,4 @@
-"""A table that knows which line of its file each row stands on, and checks what is taken from it."""
+"""A table that knows the line of each row in its file, and checks the columns that are taken from it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,19 +9,20 @@ import pandas as pd
 
 from unroll.errors import InputError
 
-SHOWN = 50
-"""So many columns a message lists."""
+MAX_COLUMNS = 10_000
+MAX_LISTED_COLUMNS = 50
+"""How many columns a message lists."""
 
-LARGEST = float(np.finfo(np.float32).max)
+MAX_FLOAT32 = float(np.finfo(np.float32).max)
 MISSING = ("", "na", "nan", "n/a", "nat", "none", "null")
-"""What stands, in small or capital letters, for a missing number. In a column of text, only nothing does."""
+"""Cells that mean a missing number, in small or capital letters. Text is missing only in an empty cell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns of text or numbers, each row with the line of the file that it begins on (from 1).
+    """Columns of text or numbers, and for each row the line of the file on which it begins (from 1).
 
-    Rows of a Parquet file have no lines; they are counted from 1.
+    A Parquet file has no lines; its rows are counted from 1.
     """
 
     path: Path
@@ -37,18 +38,18 @@ class Table:
         return list(self.frame.columns)
 
     def place(self, row: int) -> str:
-        """Where a row stands, as an error begins."""
+        """The place of a row, with which an error begins: file and line."""
         word = "row " if self.path.suffix.lower() == ".parquet" else ""
         return f"{self.path}:{word}{self.lines[row]}"
 
     def require(self, key: str, names: Sequence[str]) -> None:
-        """Raise an `InputError` unless it has the columns that a config's key names."""
+        """Raise an `InputError` unless the table has the columns that a key of the config names."""
         for name in names:
             if name not in self.frame:
-                more = " …" if len(self.names) > SHOWN else ""
+                more = " …" if len(self.names) > MAX_LISTED_COLUMNS else ""
                 raise InputError(
                     f"{self.path}: no column '{name}', which data.{key} names; "
-                    f"there are: {', '.join(self.names[:SHOWN])}{more}"
+                    f"there are: {', '.join(self.names[:MAX_LISTED_COLUMNS])}{more}"
                 )
 
     def text(self, name: str) -> list[str]:
@@ -68,8 +69,8 @@ class Table:
         """A column as numbers, float64 (rows,).
 
         Raises:
-            InputError: a cell that is no number, infinite or out of float32's range, by file and line; or one
-                without a value, where `missing` says how to mend it. With None it becomes NaN.
+            InputError: a cell that is not a number, infinite or out of the range of float32, by file and
+                line; or a missing value, with `missing` as the fix. Without a fix it becomes NaN.
         """
         column = self.frame[name]
         if pd.api.types.is_numeric_dtype(column):
@@ -79,9 +80,10 @@ class Table:
             cells = self._cells(name)
             values = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64)
             absent = cells.str.lower().isin(MISSING).to_numpy()
+        too_large = f"is infinite or beyond ±{MAX_FLOAT32:.1e}; write a finite number"
         for wrong, fault in (
-            (np.isnan(values) & ~absent, "is no number; write numbers as 1234.5 or 1.2e3"),
-            (np.abs(values) > LARGEST, f"is infinite or beyond ±{LARGEST:.1e}; write a finite number"),
+            (np.isnan(values) & ~absent, "is not a number; write numbers as 1234.5 or 1.2e3"),
+            (np.abs(values) > MAX_FLOAT32, too_large),
             (absent & (missing is not None), f"is a missing value; {missing}"),
         ):
             if wrong.any():
@@ -105,3 +107,20 @@ class Table:
 
     def _cells(self, name: str) -> pd.Series:
         return self.frame[name].astype("str").fillna("").str.strip()
+
+
+def require_names(names: list[str], place: str) -> None:
+    """Raise an `InputError` unless each column has a name of its own, and there are not too many."""
+    if len(names) > MAX_COLUMNS:
+        raise InputError(f"{place}: {len(names):,} columns; give at most {MAX_COLUMNS:,}")
+    seen: set[str] = set()
+    for number, name in enumerate(names, start=1):
+        if not name:
+            raise InputError(
+                f"{place}: column {number} has no name; name it, or leave it out (pandas: index=False)"
+            )
+        if name in seen:
+            raise InputError(
+                f"{place}: two columns are called '{name}'; the first line gives each a name of its own"
+            )
+        seen.add(name)

@@ -14,19 +14,18 @@ BEGINNINGS = {
     b"\xff\xfe": "UTF-16 text; save it as UTF-8",
     b"\xfe\xff": "UTF-16 text; save it as UTF-8",
 }
-"""What a file is, by its first bytes, that was taken for text."""
+"""What a file that is not text may be, by its first bytes."""
 
-
-PIECE = 2**20
-MOST_BYTES = 2**30
-FREE_BYTES = 2**24
-MOST_RATIO = 200
-"""A gzip file may hold so many times its own size, or `FREE_BYTES`: tables shrink to a tenth, bombs to a
-thousandth."""
+READ_BYTES = 2**20
+MAX_TEXT_BYTES = 2**30
+SMALL_BYTES = 2**24
+MAX_GZIP_RATIO = 200
+"""A gzip file may unpack to so many times its own size, or to `SMALL_BYTES`. Tables shrink to a tenth,
+bombs to a thousandth."""
 
 
 def read_text(path: Path) -> str:
-    """The text of a UTF-8 file, without a byte-order mark; of a gzip file where its name ends in .gz.
+    """The text of a UTF-8 file without its byte-order mark, unpacked where the name ends in .gz.
 
     Raises:
         InputError: a file that cannot be read, is too large, is not UTF-8 (by line), or is empty.
@@ -52,17 +51,17 @@ def read_text(path: Path) -> str:
 
 
 def _read(path: Path) -> bytes:
-    """What is in a file, unpacked."""
+    """The bytes of a file, unpacked."""
     if path.suffix.lower() != ".gz":
         with path.open("rb") as file:
-            content = read_most(file.read, MOST_BYTES)
-        if len(content) > MOST_BYTES:
-            raise InputError(f"{path}: is larger than {MOST_BYTES:,} bytes of text; save it as Parquet")
+            content = read_up_to(file.read, MAX_TEXT_BYTES)
+        if len(content) > MAX_TEXT_BYTES:
+            raise InputError(f"{path}: is larger than {MAX_TEXT_BYTES:,} bytes of text; save it as Parquet")
         return content
     size = path.stat().st_size
-    most = min(MOST_BYTES, max(FREE_BYTES, MOST_RATIO * size))
+    most = min(MAX_TEXT_BYTES, max(SMALL_BYTES, MAX_GZIP_RATIO * size))
     with gzip.open(path) as packed:
-        content = read_most(packed.read, most)
+        content = read_up_to(packed.read, most)
     if len(content) > most:
         raise InputError(
             f"{path}: unpacks to more than {most:,} bytes, from {size:,}, and is not read; "
@@ -71,10 +70,10 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def read_most(read: Callable[[int], bytes], most: int) -> bytes:
-    """All that `read` has, or a little more than `most`: all at once would take as much memory."""
+def read_up_to(read: Callable[[int], bytes], most: int) -> bytes:
+    """All bytes of `read`, but not much more than `most`, so that a huge file does not fill the memory."""
     pieces, size = [], 0
-    while size <= most and (piece := read(PIECE)):
+    while size <= most and (piece := read(READ_BYTES)):
         pieces.append(piece)
         size += len(piece)
     return b"".join(pieces)

@@ -1,4 +1,4 @@
-"""Columns that say when a step was: numbers or dates that increase, and how they go on."""
+"""Columns of times: numbers or dates that increase, and the times that follow them."""
 
 import numpy as np
 import pandas as pd
@@ -8,10 +8,10 @@ from unroll.errors import InputError
 
 
 def read_times(table: Table, name: str) -> pd.Series:
-    """A column as numbers, if the first of it is one, else as dates.
+    """A column as numbers if its first cell is a number, else as dates.
 
-    Dates are those of ISO 8601, since 01/02/2024 is one day here and another there. Where any has an offset
-    from UTC, all are turned into UTC.
+    Dates must be in ISO 8601, since 01/02/2024 means different days in different countries. If any date has
+    an offset from UTC, all are converted to UTC.
 
     Raises:
         InputError: a cell that is neither, by file and line.
@@ -24,7 +24,7 @@ def read_times(table: Table, name: str) -> pd.Series:
     if wrong.any():
         row = int(wrong.to_numpy().argmax())
         raise InputError(
-            f"{table.place(row)}: '{text[row]}' in column '{name}' is no date; "
+            f"{table.place(row)}: '{text[row]}' in column '{name}' is not a date; "
             "write dates as 2024-01-31 or 2024-01-31 13:45, or use numbers"
         )
     has_offset = text.str.contains(r":\d\d.*(?:Z|[+-]\d\d:?\d\d)$|T\d\d(?:Z|[+-]\d\d)$", case=False)
@@ -48,7 +48,7 @@ def require_increasing(table: Table, name: str, times: pd.Series, rows: np.ndarr
 
 
 def as_text(times: pd.Series) -> list[str]:
-    """Whole numbers without a point, dates at midnight without a time."""
+    """Times as text: whole numbers without a point, dates at midnight without a time."""
     if pd.api.types.is_numeric_dtype(times):
         return [f"{value:.15g}" for value in times]
     days = (times == times.dt.normalize()).all()
@@ -56,9 +56,10 @@ def as_text(times: pd.Series) -> list[str]:
 
 
 def carry_on(times: pd.Series, steps: int) -> list[str]:
-    """The `steps` times after the last: as pandas infers the frequency of dates, or as far apart as they are.
+    """The `steps` times after the last, as text.
 
-    Where that cannot be told, since they are not evenly spaced, "+1", "+2" …: steps after the last.
+    They continue the frequency that pandas infers from dates, or the distance from one time to the next. If
+    the times are not evenly spaced, they are "+1", "+2" …: steps after the last.
     """
     ahead = pd.RangeIndex(1, steps + 1)
     differences = times.diff().dropna()
@@ -78,5 +79,5 @@ def carry_on(times: pd.Series, steps: int) -> list[str]:
 
 
 def _as_the_rest(times: pd.Series, following: pd.Series) -> list[str]:
-    """Following times as text, in the form that fits those before too."""
+    """Following times as text, in the format of all times together."""
     return as_text(pd.concat([times, following], ignore_index=True))[len(times) :]

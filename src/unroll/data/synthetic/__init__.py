@@ -1,1 +1,1 @@
-"""Data sets that are drawn: seeded generators of one base."""
+"""Data sets that are drawn at random, all from one base."""

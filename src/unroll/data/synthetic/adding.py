@@ -7,20 +7,20 @@ import torch
 
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
-from unroll.data.synthetic.base import SyntheticConfig, SyntheticData
+from unroll.data.synthetic.base import SplitSizesConfig, SyntheticData
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 
 @register("data", "adding")
 @dataclass(kw_only=True, slots=True)
-class AddingConfig(SyntheticConfig):
+class AddingConfig(SplitSizesConfig):
     """Config of the adding problem over sequences of `length` steps."""
 
     name: str = "adding"
     length: int = 100
 
     def __post_init__(self) -> None:
-        SyntheticConfig.__post_init__(self)
+        SplitSizesConfig.__post_init__(self)
         require(self, "length", self.length >= 2, "2 or more")
 
     def signature(self) -> Signature:
@@ -28,12 +28,12 @@ class AddingConfig(SyntheticConfig):
 
 
 @builds(AddingConfig)
-class Adding(SyntheticData):
+class Adding(SyntheticData[tuple[np.ndarray, list[int]]]):
     """Inputs (T, 2): a number from U[0, 1) and a mark at each step; target (1,): the sum of the two marked.
 
-    One step of the first half (⌊T/2⌋ steps) bears a mark and one of the second half, each uniformly at
-    random. To answer 1 always gives a mean squared error of 1/6 ≈ 0.167, the variance of the sum of two
-    numbers from U[0, 1): a model that does better remembers.
+    One step of the first half (⌊T/2⌋ steps) is marked and one of the second half, each uniformly at random.
+    A model that always answers 1 has a mean squared error of 1/6 ≈ 0.167, the variance of the sum of two
+    numbers from U[0, 1). A model with a smaller error remembers.
 
     From Hochreiter & Schmidhuber 1997, in the form of Arjovsky, Shah & Bengio 2016 (arXiv:1511.06464).
     """
@@ -44,7 +44,7 @@ class Adding(SyntheticData):
     def description(self) -> str:
         return f"the adding problem, {self.config.length} steps (always 1: MSE 0.167)"
 
-    def describe(self) -> DataSpec:
+    def make_spec(self) -> DataSpec:
         return DataSpec(
             signature=self.config.signature(),
             input_size=2,
@@ -54,12 +54,15 @@ class Adding(SyntheticData):
             target_names=("sum",),
         )
 
-    def sample(self, split: int, index: int) -> Sample:
-        random = self.random(split, index)
+    def draw(self, random: np.random.Generator, split: str, index: int) -> tuple[np.ndarray, list[int]]:
+        """The numbers (T,), and the two steps that are marked."""
         length = self.config.length
         numbers = random.uniform(size=length)
-        first, second = random.integers(length // 2), random.integers(length // 2, length)
-        marks = np.zeros(length)
-        marks[[first, second]] = 1.0
+        return numbers, [int(random.integers(length // 2)), int(random.integers(length // 2, length))]
+
+    def sample(self, index: int, item: tuple[np.ndarray, list[int]]) -> Sample:
+        numbers, marked = item
+        marks = np.zeros(len(numbers))
+        marks[marked] = 1.0
         inputs = torch.from_numpy(np.stack([numbers, marks], axis=1)).float()
-        return Sample(index, inputs, inputs[[first, second], 0].sum(dim=0, keepdim=True))
+        return Sample(index, inputs, inputs[marked, 0].sum(dim=0, keepdim=True))

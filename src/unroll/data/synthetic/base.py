@@ -1,55 +1,118 @@
-"""What the seeded synthetic data sets share."""
+"""The base of all data sets that are drawn at random."""
 
+import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Generic, TypeVar
 
 import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from unroll.config.components import DataConfig
 from unroll.config.registry import require
 from unroll.data.collate import Sample
-from unroll.data.module import Samples, SequenceDataModule
-from unroll.spec import DataSpec
+from unroll.data.module import SequenceDataModule
+from unroll.data.samples import Samples
+from unroll.spec import SPECIAL_TOKENS, DataSpec
+
+Item = TypeVar("Item")
+"""What a data set draws: all that is random in a sample."""
 
 
 @dataclass(kw_only=True, slots=True)
 class SyntheticConfig(DataConfig):
-    """Base config of data that are drawn: the number of samples of each split."""
+    """Base config of data that are drawn: checks that several share. It has no keys of its own."""
+
+    def sizes(self) -> dict[str, int]:
+        """The number of samples of the splits "train", "valid" and "test"."""
+        raise NotImplementedError
+
+    def require_positive(self, *keys: str) -> None:
+        """Raise an `InputError` unless each of the keys is 1 or more."""
+        for key in keys:
+            require(self, key, getattr(self, key) >= 1, "1 or more")
+
+    def require_ranges(self, *quantities: str) -> None:
+        """Raise an `InputError` unless `max_…` of each quantity is finite and no less than `min_…`."""
+        for quantity in quantities:
+            low, high = getattr(self, f"min_{quantity}"), getattr(self, f"max_{quantity}")
+            require(self, f"max_{quantity}", low <= high < math.inf, f"min_{quantity}={low} or more")
+
+
+@dataclass(kw_only=True, slots=True)
+class SplitSizesConfig(SyntheticConfig):
+    """Base config of data that are drawn, with the number of samples of each split."""
 
     train_size: int = 20_000
     valid_size: int = 1_000
     test_size: int = 2_000
 
     def __post_init__(self) -> None:
-        DataConfig.__post_init__(self)
-        for key in ("train_size", "valid_size", "test_size"):
-            require(self, key, getattr(self, key) >= 1, "1 or more")
+        SyntheticConfig.__post_init__(self)
+        self.require_positive("train_size", "valid_size", "test_size")
 
     def sizes(self) -> dict[str, int]:
-        """The number of samples of each split, by its name."""
         return {"train": self.train_size, "valid": self.valid_size, "test": self.test_size}
 
 
-class SyntheticData(SequenceDataModule):
-    """Each sample is a function of (seed, split, index) alone; splits are numbered from 0."""
+class SyntheticData(SequenceDataModule, Generic[Item]):
+    """Data that are drawn, an item for each sample.
+
+    A data set says three things: how an item is drawn, which sample follows from it, and what the spec is.
+    Each item has random numbers of its own, from (seed, number of the split, index), so it stays the same
+    when the size of a split changes. The training items are drawn first. The other splits, the samples and
+    the spec may depend on them: on the vocabulary they hold, for example.
+    """
 
     config: SyntheticConfig
 
     @abstractmethod
-    def describe(self) -> DataSpec:
-        """The spec of the data."""
+    def draw(self, random: np.random.Generator, split: str, index: int) -> Item:
+        """Draw the item of this index in a split.
+
+        Raises:
+            InputError: the config leaves nothing to draw.
+        """
 
     @abstractmethod
-    def sample(self, split: int, index: int) -> Sample:
-        """Draw a sample."""
+    def sample(self, index: int, item: Item) -> Sample:
+        """The sample that follows from an item, with nothing random about it."""
 
-    def random(self, split: int, index: int) -> np.random.Generator:
-        """The random numbers of a sample."""
-        return np.random.default_rng([self.seed, split, index])
+    @abstractmethod
+    def make_spec(self) -> DataSpec:
+        """The spec of the data."""
+
+    @cached_property
+    def train_items(self) -> Sequence[Item]:
+        """The items of the training split."""
+        return self._items("train")
 
     def load(self) -> tuple[DataSpec, dict[str, Samples]]:
+        items = {"train": self.train_items, "valid": self._items("valid"), "test": self._items("test")}
         splits = {
-            name: Samples([self.sample(split, index) for index in range(size)])
-            for split, (name, size) in enumerate(self.config.sizes().items())
+            split: Samples([self.sample(index, item) for index, item in enumerate(drawn)])
+            for split, drawn in items.items()
         }
-        return self.describe(), splits
+        return self.make_spec(), splits
+
+    def _items(self, split: str) -> list[Item]:
+        sizes = self.config.sizes()
+        number = list(sizes).index(split)
+        return [
+            self.draw(np.random.default_rng([self.seed, number, index]), split, index)
+            for index in range(sizes[split])
+        ]
+
+
+def token_vocabulary(tokens: Sequence[str]) -> tuple[str, ...]:
+    """Tokens by id: the special ones first, then these."""
+    return (*SPECIAL_TOKENS, *tokens)
+
+
+def token_ids(numbers: np.ndarray | Tensor) -> Int[Tensor, " time"]:
+    """The ids of tokens, which are numbered from 0 without the special ones."""
+    return torch.as_tensor(numbers) + len(SPECIAL_TOKENS)

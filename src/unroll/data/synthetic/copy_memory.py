@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from unroll.config.registry import builds, register, require
+from unroll.config.registry import builds, register
 from unroll.data.collate import Sample
-from unroll.data.synthetic.base import SyntheticConfig, SyntheticData
-from unroll.spec import SPECIAL_TOKENS, Alignment, DataSpec, Kind, Signature
+from unroll.data.synthetic.base import SplitSizesConfig, SyntheticData, token_ids, token_vocabulary
+from unroll.spec import Alignment, DataSpec, Kind, Signature
 
-MEMORY = 10
-"""Number of tokens to remember."""
+MEMORY_SIZE = 10
+"""How many tokens there are to remember."""
 
 CATEGORIES = ("0", "1", "2", "3", "4", "5", "6", "7", "_", ":")
 """a₀ … a₉ of the paper: eight to remember, the blank and the delimiter."""
@@ -21,29 +21,29 @@ BLANK, DELIMITER = 8, 9
 
 @register("data", "copy_memory")
 @dataclass(kw_only=True, slots=True)
-class CopyMemoryConfig(SyntheticConfig):
+class CopyMemoryConfig(SplitSizesConfig):
     """Config of the copying memory problem. `delay` is T in the paper; sequences are T + 20 steps long."""
 
     name: str = "copy_memory"
     delay: int = 100
 
     def __post_init__(self) -> None:
-        SyntheticConfig.__post_init__(self)
-        require(self, "delay", self.delay >= 1, "1 or more")
+        SplitSizesConfig.__post_init__(self)
+        self.require_positive("delay")
 
     def signature(self) -> Signature:
         return Signature(Kind.TOKENS, Kind.CLASSES, Alignment.STEP)
 
 
 @builds(CopyMemoryConfig)
-class CopyMemory(SyntheticData):
-    """Ten tokens of eight kinds, T - 1 blanks, a delimiter, ten blanks; all are to be given back at the end.
+class CopyMemory(SyntheticData[np.ndarray]):
+    """Ten tokens of eight kinds, T - 1 blanks, a delimiter and ten blanks, where the ten are to be repeated.
 
-    Inputs are tokens (T + 20,); targets classes (T + 20,): T + 10 blanks, then the ten tokens. A class is an
-    input token less the special ones; the delimiter is never a target, which leaves nine.
+    Inputs are tokens (T + 20,); targets classes (T + 20,): T + 10 blanks, then the ten tokens. There are nine
+    classes: the eight kinds and the blank. The delimiter is never a target.
 
-    Whoever remembers nothing can do no better than blanks and then a guess: a cross-entropy of
-    10 ln 8 / (T + 20) per step (0.173 at T = 100) and an accuracy of 1/8 on the last ten steps.
+    A model without memory can at best predict the blanks and then guess. Its cross-entropy is
+    10 ln 8 / (T + 20) per step (0.173 at T = 100) and its accuracy 1/8 on the last ten steps.
 
     From Hochreiter & Schmidhuber 1997, in the form of Arjovsky, Shah & Bengio 2016 (arXiv:1511.06464).
     """
@@ -57,25 +57,32 @@ class CopyMemory(SyntheticData):
     @property
     def baseline(self) -> float:
         """The cross-entropy per step, in nats, of the best strategy without memory."""
-        return float(MEMORY * np.log(BLANK)) / (self.config.delay + 2 * MEMORY)
+        return float(MEMORY_SIZE * np.log(BLANK)) / self._length
 
-    def describe(self) -> DataSpec:
-        vocabulary = (*SPECIAL_TOKENS, *CATEGORIES)
+    @property
+    def _length(self) -> int:
+        return self.config.delay + 2 * MEMORY_SIZE
+
+    def make_spec(self) -> DataSpec:
+        vocabulary = token_vocabulary(CATEGORIES)
         return DataSpec(
             signature=self.config.signature(),
             input_size=len(vocabulary),
             target_size=DELIMITER,
-            length=self.config.delay + 2 * MEMORY,
+            length=self._length,
             input_vocabulary=vocabulary,
             target_vocabulary=CATEGORIES[:DELIMITER],
         )
 
-    def sample(self, split: int, index: int) -> Sample:
-        memory = torch.from_numpy(self.random(split, index).integers(BLANK, size=MEMORY))
-        length = self.config.delay + 2 * MEMORY
-        inputs = torch.full((length,), BLANK)
-        inputs[:MEMORY] = memory
-        inputs[-MEMORY - 1] = DELIMITER
-        targets = torch.full((length,), BLANK)
-        targets[-MEMORY:] = memory
-        return Sample(index, inputs + len(SPECIAL_TOKENS), targets)
+    def draw(self, random: np.random.Generator, split: str, index: int) -> np.ndarray:
+        """The tokens to remember (10,)."""
+        return random.integers(BLANK, size=MEMORY_SIZE)
+
+    def sample(self, index: int, item: np.ndarray) -> Sample:
+        memory = torch.from_numpy(item)
+        inputs = torch.full((self._length,), BLANK)
+        inputs[:MEMORY_SIZE] = memory
+        inputs[-MEMORY_SIZE - 1] = DELIMITER
+        targets = torch.full((self._length,), BLANK)
+        targets[-MEMORY_SIZE:] = memory
+        return Sample(index, token_ids(inputs), targets)

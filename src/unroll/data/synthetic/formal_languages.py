@@ -1,4 +1,4 @@
-"""Regular and counter-language tasks that show whether a model generalises to longer sequences.
+"""Tasks over formal languages that show whether a model generalises to longer sequences.
 
 Delétang et al. 2023, "Neural Networks and the Chomsky Hierarchy" (arXiv:2207.02098).
 """
@@ -9,18 +9,17 @@ from enum import Enum
 import numpy as np
 import torch
 
-from unroll.config.components import DataConfig
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
-from unroll.data.module import Samples, SequenceDataModule
-from unroll.spec import IGNORED, SPECIAL_TOKENS, Alignment, DataSpec, Kind, Signature
+from unroll.data.synthetic.base import SyntheticConfig, SyntheticData, token_ids, token_vocabulary
+from unroll.spec import IGNORED, Alignment, DataSpec, Kind, Signature
 
 
 class FormalTask(Enum):
     """What the answer to a string is.
 
     even_pairs: whether the number of 01 and 10 in a binary string is even. parity_check: whether the
-    number of 1 is. cycle_navigation: where one stands on a circle of five places after steps of -1, 0 or 1
+    number of 1 is even. cycle_navigation: the place on a circle of five places after steps of -1, 0 or 1
     from place 0. modular_arithmetic: the value, modulo 5, of digits 0 to 4 joined by +, - and *; products
     come first. reverse_string: a binary string backwards. bucket_sort: a string over 0 to 4, sorted.
     """
@@ -35,11 +34,12 @@ class FormalTask(Enum):
 
 @register("data", "formal_languages")
 @dataclass(kw_only=True, slots=True)
-class FormalLanguagesConfig(DataConfig):
+class FormalLanguagesConfig(SyntheticConfig):
     """Config of a task of the Chomsky hierarchy.
 
-    Training and validation strings are uniform in length from 1 to `max_length`; `test_per_length` test
-    strings have each length from there to `test_max_length`. (Those of modular arithmetic are odd.)
+    Training and validation strings are uniform in length from 1 to `max_length`. There are
+    `test_per_length` test strings of each length above that, up to `test_max_length`. (Lengths of modular
+    arithmetic are odd.)
     """
 
     name: str = "formal_languages"
@@ -51,11 +51,9 @@ class FormalLanguagesConfig(DataConfig):
     test_per_length: int = 4
 
     def __post_init__(self) -> None:
-        DataConfig.__post_init__(self)
-        for key in ("max_length", "train_size", "valid_size", "test_per_length"):
-            require(self, key, getattr(self, key) >= 1, "1 or more")
-        odd_only = self.task is FormalTask.modular_arithmetic
-        shortest = self.max_length + 1 + (self.max_length % 2 if odd_only else 0)
+        SyntheticConfig.__post_init__(self)
+        self.require_positive("max_length", "train_size", "valid_size", "test_per_length")
+        shortest = self.lengths(self.max_length + 1, self.max_length + 2)[0]
         require(
             self, "test_max_length", self.test_max_length >= shortest, f"{shortest} or more: above max_length"
         )
@@ -63,6 +61,20 @@ class FormalLanguagesConfig(DataConfig):
     def signature(self) -> Signature:
         string = self.task in (FormalTask.reverse_string, FormalTask.bucket_sort)
         return Signature(Kind.TOKENS, Kind.CLASSES, Alignment.STEP if string else Alignment.SEQUENCE)
+
+    def lengths(self, shortest: int, longest: int) -> range:
+        """The lengths that strings may have in this range: those of modular arithmetic are odd."""
+        if self.task is FormalTask.modular_arithmetic:
+            return range(shortest | 1, longest + 1, 2)
+        return range(shortest, longest + 1)
+
+    def test_lengths(self) -> range:
+        """The lengths of test strings, all above those of training."""
+        return self.lengths(self.max_length + 1, self.test_max_length)
+
+    def sizes(self) -> dict[str, int]:
+        test_size = len(self.test_lengths()) * self.test_per_length
+        return {"train": self.train_size, "valid": self.valid_size, "test": test_size}
 
 
 MODULUS = 5
@@ -92,17 +104,16 @@ ANSWERS = {
 
 
 @builds(FormalLanguagesConfig)
-class FormalLanguages(SequenceDataModule):
-    """Each sample is a function of (seed, split, index) alone.
+class FormalLanguages(SyntheticData[np.ndarray]):
+    """A string, followed by as many blanks as its answer has symbols. The answer is read at the blanks.
 
-    As in the paper, a string is followed by as many blanks as its answer has symbols, and the answer is read
-    there. Inputs are tokens, n of the string and its blanks. Where the answer is a string, targets are
-    classes (2n,), IGNORED on the first n steps; where it is one class, it is read at the single blank, which
-    is the last step, and the target is (). Test strings are longer than any in training; short validation
-    strings may also stand in training.
+    Inputs are tokens: those of a string of n symbols, and its blanks. Where the answer is a string, targets
+    are classes (2n,), IGNORED on the first n steps. Where the answer is one class, the target is () and is
+    read at the single blank, the last step. Test strings are longer than any in training. A short validation
+    string may occur in training too.
 
-    The paper's score is the mean accuracy over test lengths; as there are equally many strings of each
-    length, it is that over all test strings, where each counts the share of its symbols that are right.
+    The paper's score is the mean accuracy over test lengths. There are equally many strings of each length,
+    so it is the mean over all test strings of the share of symbols that are right.
     """
 
     config: FormalLanguagesConfig
@@ -113,55 +124,37 @@ class FormalLanguages(SequenceDataModule):
         task = config.task.value.replace("_", " ")
         return f"{task}: trained on lengths 1 to {config.max_length}, tested up to {config.test_max_length}"
 
-    def load(self) -> tuple[DataSpec, dict[str, Samples]]:
-        config = self.config
-        answers = ANSWERS[config.task]
-        vocabulary = (*SPECIAL_TOKENS, *ALPHABETS[config.task], BLANK)
-        spec = DataSpec(
-            signature=config.signature(),
+    def make_spec(self) -> DataSpec:
+        task = self.config.task
+        vocabulary = token_vocabulary((*ALPHABETS[task], BLANK))
+        return DataSpec(
+            signature=self.config.signature(),
             input_size=len(vocabulary),
-            target_size=len(answers),
+            target_size=len(ANSWERS[task]),
             input_vocabulary=vocabulary,
-            target_vocabulary=answers,
+            target_vocabulary=ANSWERS[task],
         )
-        lengths = self._lengths(1, config.max_length)
-        longer = self._lengths(config.max_length + 1, config.test_max_length)
-        splits = {
-            "train": self._split(0, [lengths] * config.train_size),
-            "valid": self._split(1, [lengths] * config.valid_size),
-            "test": self._split(2, [[length] for length in longer for _ in range(config.test_per_length)]),
-        }
-        return spec, splits
 
-    def _lengths(self, shortest: int, longest: int) -> list[int]:
-        if self.config.task is FormalTask.modular_arithmetic:
-            return list(range(shortest | 1, longest + 1, 2))  # the odd ones
-        return list(range(shortest, longest + 1))
+    def draw(self, random: np.random.Generator, split: str, index: int) -> np.ndarray:
+        """The symbols of a string, as numbers in the task's alphabet (n,)."""
+        config = self.config
+        if split == "test":
+            length = config.test_lengths()[index // config.test_per_length]
+        else:
+            length = int(random.choice(config.lengths(1, config.max_length)))
+        if config.task is not FormalTask.modular_arithmetic:
+            return random.integers(len(ALPHABETS[config.task]), size=length)
+        expression = random.integers(MODULUS, size=length)
+        expression[1::2] = random.integers(MODULUS, MODULUS + 3, size=length // 2)
+        return expression
 
-    def _split(self, split: int, lengths: list[list[int]]) -> Samples:
-        """A sample for each entry of `lengths`, which lists the lengths that it may have."""
-        samples = []
-        for index, choice in enumerate(lengths):
-            random = np.random.default_rng([self.seed, split, index])
-            samples.append(self._sample(index, draw(self.config.task, int(random.choice(choice)), random)))
-        return Samples(samples)
-
-    def _sample(self, index: int, string: np.ndarray) -> Sample:
-        right = np.asarray(answer(self.config.task, string))
-        blanks = np.full(right.size, len(ALPHABETS[self.config.task]))
-        inputs = torch.from_numpy(np.concatenate([string, blanks])) + len(SPECIAL_TOKENS)
-        if right.ndim > 0:
-            right = np.concatenate([np.full(len(string), IGNORED), right])
-        return Sample(index, inputs, torch.from_numpy(right))
-
-
-def draw(task: FormalTask, length: int, random: np.random.Generator) -> np.ndarray:
-    """A random string of a task: places in its alphabet (length,)."""
-    if task is not FormalTask.modular_arithmetic:
-        return random.integers(len(ALPHABETS[task]), size=length)
-    string = random.integers(MODULUS, size=length)
-    string[1::2] = random.integers(MODULUS, MODULUS + 3, size=length // 2)
-    return string
+    def sample(self, index: int, item: np.ndarray) -> Sample:
+        task = self.config.task
+        targets = np.asarray(answer(task, item))
+        blanks = np.full(targets.size, len(ALPHABETS[task]))
+        if targets.ndim > 0:
+            targets = np.concatenate([np.full(len(item), IGNORED), targets])
+        return Sample(index, token_ids(np.concatenate([item, blanks])), torch.from_numpy(targets))
 
 
 def answer(task: FormalTask, string: np.ndarray) -> int | np.ndarray:
@@ -174,14 +167,14 @@ def answer(task: FormalTask, string: np.ndarray) -> int | np.ndarray:
         case FormalTask.cycle_navigation:
             return int((string - 1).sum() % MODULUS)
         case FormalTask.modular_arithmetic:
-            return evaluate(string)
+            return value_of(string)
         case FormalTask.reverse_string:
             return string[::-1]
         case FormalTask.bucket_sort:
             return np.sort(string)
 
 
-def evaluate(expression: np.ndarray) -> int:
+def value_of(expression: np.ndarray) -> int:
     """The value, modulo 5, of digits at even places joined by operators (5: +, 6: -, 7: *) at odd ones."""
     total, term = 0, int(expression[0])
     for operator, digit in zip(expression[1::2].tolist(), expression[2::2].tolist(), strict=True):

@@ -1,6 +1,7 @@
 """Token sequences that a single vector determines."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -8,19 +9,18 @@ import torch
 
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
-from unroll.data.module import Samples, SequenceDataModule
-from unroll.data.synthetic.base import SyntheticConfig
-from unroll.spec import SPECIAL_TOKENS, Alignment, DataSpec, Kind, Signature
+from unroll.data.synthetic.base import SplitSizesConfig, SyntheticData, token_ids, token_vocabulary
+from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 
 @register("data", "generate")
 @dataclass(kw_only=True, slots=True)
-class GenerateConfig(SyntheticConfig):
+class GenerateConfig(SplitSizesConfig):
     """Config of arithmetic progressions: start, start + stride, start + 2 · stride, … modulo the vocabulary.
 
     Starts are 0 to `vocabulary_size` - 1, strides 1 to `max_stride`, lengths `min_length` to `max_length`.
-    Of all their combinations, `valid_size` and `test_size` are held out, and the training samples drawn from
-    the rest, more than once each where `train_size` exceeds them.
+    `valid_size` and `test_size` of all their combinations are held out. Training samples are drawn from the
+    rest, each more than once where `train_size` exceeds their number.
     """
 
     name: str = "generate"
@@ -33,13 +33,10 @@ class GenerateConfig(SyntheticConfig):
     test_size: int = 100
 
     def __post_init__(self) -> None:
-        SyntheticConfig.__post_init__(self)
+        SplitSizesConfig.__post_init__(self)
         require(self, "vocabulary_size", self.vocabulary_size >= 2, "2 or more")
-        for key in ("max_stride", "min_length"):
-            require(self, key, getattr(self, key) >= 1, "1 or more")
-        require(
-            self, "max_length", self.max_length >= self.min_length, f"min_length={self.min_length} or more"
-        )
+        self.require_positive("max_stride", "min_length")
+        self.require_ranges("length")
         require(self, "max_stride", self.max_stride < self.vocabulary_size, "below vocabulary_size")
         require(
             self,
@@ -57,11 +54,15 @@ class GenerateConfig(SyntheticConfig):
         return Signature(Kind.CONTEXT, Kind.TOKENS, Alignment.UNALIGNED)
 
 
+Combination = tuple[int, int, int]
+"""Start, stride and length."""
+
+
 @builds(GenerateConfig)
-class Generate(SequenceDataModule):
+class Generate(SyntheticData[Combination]):
     """Inputs (1, 3) are start, stride and length, each scaled to [0, 1]; targets tokens (length,).
 
-    Which combinations are held out is a function of the seed, and each sample one of (seed, split, index).
+    The seed decides which combinations are held out: each of them is one sample of the valid or test split.
     """
 
     config: GenerateConfig
@@ -70,10 +71,10 @@ class Generate(SequenceDataModule):
     def description(self) -> str:
         return "(start, stride, length) → a progression"
 
-    def load(self) -> tuple[DataSpec, dict[str, Samples]]:
+    def make_spec(self) -> DataSpec:
         config = self.config
-        vocabulary = (*SPECIAL_TOKENS, *(str(number) for number in range(config.vocabulary_size)))
-        spec = DataSpec(
+        vocabulary = token_vocabulary([str(number) for number in range(config.vocabulary_size)])
+        return DataSpec(
             signature=config.signature(),
             input_size=3,
             target_size=len(vocabulary),
@@ -82,24 +83,27 @@ class Generate(SequenceDataModule):
             target_vocabulary=vocabulary,
             input_names=("start", "stride", "length"),
         )
-        lengths = range(config.min_length, config.max_length + 1)
-        contexts = list(product(range(config.vocabulary_size), range(1, config.max_stride + 1), lengths))
-        order = np.random.default_rng(self.seed).permutation(len(contexts)).tolist()
-        test, valid, rest = np.split(order, [config.test_size, config.test_size + config.valid_size])
-        train = [
-            rest[np.random.default_rng([self.seed, 0, index]).integers(len(rest))]
-            for index in range(config.train_size)
-        ]
-        splits = {
-            name: Samples([self._sample(index, *contexts[number]) for index, number in enumerate(numbers)])
-            for name, numbers in (("train", train), ("valid", valid), ("test", test))
-        }
-        return spec, splits
 
-    def _sample(self, index: int, start: int, stride: int, length: int) -> Sample:
+    def draw(self, random: np.random.Generator, split: str, index: int) -> Combination:
+        combinations = self._combinations[split]
+        return combinations[random.integers(len(combinations)) if split == "train" else index]
+
+    def sample(self, index: int, item: Combination) -> Sample:
         config = self.config
+        start, stride, length = item
         lowest = np.array([0, 1, config.min_length])
         highest = np.array([config.vocabulary_size - 1, config.max_stride, config.max_length])
-        context = (np.array([start, stride, length]) - lowest) / np.maximum(highest - lowest, 1)
-        tokens = (start + stride * torch.arange(length)) % config.vocabulary_size
-        return Sample(index, torch.from_numpy(context).float()[None], tokens + len(SPECIAL_TOKENS))
+        context = (np.array(item) - lowest) / np.maximum(highest - lowest, 1)
+        numbers = (start + stride * torch.arange(length)) % config.vocabulary_size
+        return Sample(index, torch.from_numpy(context).float()[None], token_ids(numbers))
+
+    @cached_property
+    def _combinations(self) -> dict[str, list[Combination]]:
+        """The combinations of each split, in the order that the seed gives them."""
+        config = self.config
+        lengths = range(config.min_length, config.max_length + 1)
+        every = list(product(range(config.vocabulary_size), range(1, config.max_stride + 1), lengths))
+        order = np.random.default_rng(self.seed).permutation(len(every)).tolist()
+        test, valid, train = np.split(order, [config.test_size, config.test_size + config.valid_size])
+        parts = {"train": train, "valid": valid, "test": test}
+        return {split: [every[number] for number in part] for split, part in parts.items()}

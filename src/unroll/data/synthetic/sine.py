@@ -1,4 +1,4 @@
-"""Seeded sine waves: to continue, to forecast, or to tell apart by their frequency."""
+"""Sine waves: to continue, to forecast, or to classify by their frequency."""
 
 import dataclasses
 import math
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
-from unroll.data.module import Samples
-from unroll.data.synthetic.base import SyntheticConfig, SyntheticData
+from unroll.data.samples import common_length
+from unroll.data.synthetic.base import SplitSizesConfig, SyntheticData
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 
@@ -34,12 +34,12 @@ class SineTask(Enum):
 
 @register("data", "sine")
 @dataclass(kw_only=True, slots=True)
-class SineConfig(SyntheticConfig):
+class SineConfig(SplitSizesConfig):
     """Config of sine waves: amplitude · sin(2π · frequency · step / steps_per_unit + phase) + noise.
 
-    Each feature of each sequence is a wave of its own: its frequency (in cycles per unit) and its amplitude
-    are uniform in their ranges, its `phase` (radians) too unless it is given; `noise` is the standard
-    deviation of what is added to each step. Lengths are uniform from `min_length` to `max_length` steps.
+    Each feature of each sequence is a wave of its own. Its frequency (in cycles per unit) and its amplitude
+    are uniform in their ranges; so is its `phase` (radians) unless it is given. `noise` is the standard
+    deviation of the noise at each step. Lengths are uniform from `min_length` to `max_length` steps.
 
     `horizon` is k of the tasks forecast and seq2seq. The task frequency has `classes` frequencies, evenly
     spaced from `min_frequency` to `max_frequency`; all features of a sequence share one.
@@ -61,18 +61,15 @@ class SineConfig(SyntheticConfig):
     classes: int = 4
 
     def __post_init__(self) -> None:
-        SyntheticConfig.__post_init__(self)
-        for key in ("min_length", "features", "horizon"):
-            require(self, key, getattr(self, key) >= 1, "1 or more")
+        SplitSizesConfig.__post_init__(self)
+        self.require_positive("min_length", "features", "horizon")
         require(self, "steps_per_unit", 0 < self.steps_per_unit < math.inf, "a positive number")
         require(self, "min_frequency", 0 < self.min_frequency < math.inf, "a positive number")
         require(self, "phase", self.phase is None or math.isfinite(self.phase), "a number, or null (random)")
         require(self, "min_amplitude", 0 <= self.min_amplitude < math.inf, "zero or a positive number")
         require(self, "noise", 0 <= self.noise < math.inf, "zero or a positive number")
         require(self, "classes", self.classes >= 2, "2 or more")
-        for quantity in ("length", "frequency", "amplitude"):
-            low, high = getattr(self, f"min_{quantity}"), getattr(self, f"max_{quantity}")
-            require(self, f"max_{quantity}", low <= high < math.inf, f"min_{quantity}={low} or more")
+        self.require_ranges("length", "frequency", "amplitude")
         if self.task is SineTask.frequency:
             low = self.min_frequency
             require(
@@ -92,8 +89,8 @@ class SineConfig(SyntheticConfig):
 
 
 @builds(SineConfig)
-class Sine(SyntheticData):
-    """Waves (T, F), and what follows them. Targets are values as observed, noise included."""
+class Sine(SyntheticData[tuple[Tensor, int]]):
+    """Inputs are waves (T, F). Values to predict are as observed, noise included."""
 
     config: SineConfig
 
@@ -111,20 +108,14 @@ class Sine(SyntheticData):
             case SineTask.forecast | SineTask.seq2seq:
                 return f"sine, the next {config.horizon} values{noise}"
 
-    def load(self) -> tuple[DataSpec, dict[str, Samples]]:
-        spec, splits = SyntheticData.load(self)
-        if spec.target_inputs:
-            spec = dataclasses.replace(spec, naive_error=self._naive_error(splits["train"]))
-        return spec, splits
-
-    def describe(self) -> DataSpec:
+    def make_spec(self) -> DataSpec:
         config = self.config
         names = tuple(f"x{feature + 1}" for feature in range(config.features))
         inputs = DataSpec(
             signature=config.signature(),
             input_size=config.features,
             target_size=config.features,
-            length=config.min_length if config.min_length == config.max_length else 0,
+            length=common_length([config.min_length, config.max_length]),
             input_names=names,
         )
         if config.task is SineTask.frequency:
@@ -135,6 +126,7 @@ class Sine(SyntheticData):
             target_names=names,
             target_inputs=tuple(range(config.features)),
             horizon=self._steps_ahead(),
+            naive_error=self._naive_error(),
         )
         match config.task:
             case SineTask.forecast:
@@ -149,25 +141,28 @@ class Sine(SyntheticData):
             case _:
                 return forecast
 
-    def sample(self, split: int, index: int) -> Sample:
+    def draw(self, random: np.random.Generator, split: str, index: int) -> tuple[Tensor, int]:
+        """A wave, with the steps to predict (T + k, F) unless its frequency is to be told; and its class."""
         config = self.config
-        random = self.random(split, index)
         length = int(random.integers(config.min_length, config.max_length + 1))
-        ahead = self._steps_ahead()
         if config.task is SineTask.frequency:
             label = int(random.integers(config.classes))
-            frequency = self._frequencies()[label]
-            return Sample(index, self._wave(random, length, frequency), torch.tensor(label))
+            return self._wave(random, length, self._frequencies()[label]), label
         frequency = random.uniform(config.min_frequency, config.max_frequency, size=config.features)
-        wave = self._wave(random, length + ahead, frequency)
-        inputs, future = wave[:length], wave[length:]
-        match config.task:
+        return self._wave(random, length + self._steps_ahead(), frequency), 0
+
+    def sample(self, index: int, item: tuple[Tensor, int]) -> Sample:
+        wave, label = item
+        length = len(wave) - self._steps_ahead()
+        match self.config.task:
+            case SineTask.frequency:
+                return Sample(index, wave, torch.tensor(label))
             case SineTask.one_ahead:
-                return Sample(index, inputs, wave[1:])
+                return Sample(index, wave[:length], wave[1:])
             case SineTask.seq2seq:
-                return Sample(index, inputs, future)
+                return Sample(index, wave[:length], wave[length:])
             case _:
-                return Sample(index, inputs, future.flatten())
+                return Sample(index, wave[:length], wave[length:].flatten())
 
     def _wave(
         self, random: np.random.Generator, length: int, frequency: np.ndarray | float
@@ -186,11 +181,7 @@ class Sine(SyntheticData):
     def _frequencies(self) -> np.ndarray:
         return np.linspace(self.config.min_frequency, self.config.max_frequency, self.config.classes)
 
-    def _naive_error(self, train: Samples) -> tuple[float, ...]:
-        """The mean absolute change from one step to the next, of each feature."""
-        changes = []
-        for sample in train.samples:
-            assert sample.targets is not None
-            known = sample.inputs[:1] if self.config.task is SineTask.one_ahead else sample.inputs
-            changes.append(torch.cat([known, sample.targets.view(-1, self.config.features)]).diff(dim=0))
-        return tuple(torch.cat(changes).abs().mean(dim=0).tolist())
+    def _naive_error(self) -> tuple[float, ...]:
+        """The mean absolute change of each feature from one step to the next, in training."""
+        changes = torch.cat([wave.diff(dim=0) for wave, _ in self.train_items])
+        return tuple(changes.abs().mean(dim=0).tolist())

@@ -1,15 +1,16 @@
 """Sentences of nonsense words, each to be tagged with its part of speech."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
-from unroll.data.module import Samples, SequenceDataModule
-from unroll.data.synthetic.base import SyntheticConfig
-from unroll.spec import SPECIAL_TOKENS, Alignment, DataSpec, Kind, Signature
+from unroll.data.samples import common_length
+from unroll.data.synthetic.base import SplitSizesConfig, SyntheticData, token_vocabulary
+from unroll.spec import Alignment, DataSpec, Kind, Signature
 from unroll.vocabulary import Vocabulary
 
 FOLLOWERS = {
@@ -19,10 +20,10 @@ FOLLOWERS = {
     "adverb": ("verb", "adverb"),
     "verb": ("determiner", "adverb"),
 }
-"""The parts of speech that may come after each; a sentence begins as it would go on after a verb."""
+"""The parts of speech that may follow each. The first of a sentence is one that may follow a verb."""
 
 DETERMINERS = ("an", "el", "ot")
-"""The only words that are neither stem nor suffix."""
+"""The only words that are not made of a stem and a suffix."""
 
 SUFFIXES = {"adjective": "vok", "noun": "nel", "adverb": "lum", "verb": "tis"}
 
@@ -32,18 +33,18 @@ AMBIGUOUS_SUFFIX = "ras"
 CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
 
 TAGS = tuple(sorted(FOLLOWERS))
-LETTERS = Vocabulary([*SPECIAL_TOKENS, *sorted(CONSONANTS + VOWELS)])
+LETTERS = Vocabulary(token_vocabulary(sorted(CONSONANTS + VOWELS)))
 
 
 @register("data", "tagging")
 @dataclass(kw_only=True, slots=True)
-class TaggingConfig(SyntheticConfig):
+class TaggingConfig(SplitSizesConfig):
     """Config of synthetic part-of-speech tagging.
 
-    Sentences have `min_length` to `max_length` words. A stem has one to `syllables` syllables, so that the
-    more there are, the more words are new. `ambiguous` is the share of nouns and verbs whose suffix could
-    be either's. The vocabulary holds the words that occur `min_count` times or more in training, at most the
-    `max_vocabulary` most frequent (null: all of them); any other word is unknown.
+    Sentences have `min_length` to `max_length` words. A stem has one to `syllables` syllables; the more
+    syllables, the more words are new. `ambiguous` is the share of nouns and verbs with a suffix that both may
+    have. The vocabulary holds the words that occur `min_count` times or more in training, at most the
+    `max_vocabulary` most frequent (null: all of them). Any other word is unknown.
     """
 
     name: str = "tagging"
@@ -58,12 +59,9 @@ class TaggingConfig(SyntheticConfig):
     test_size: int = 1_000
 
     def __post_init__(self) -> None:
-        SyntheticConfig.__post_init__(self)
-        for key in ("min_length", "syllables", "min_count"):
-            require(self, key, getattr(self, key) >= 1, "1 or more")
-        require(
-            self, "max_length", self.max_length >= self.min_length, f"min_length={self.min_length} or more"
-        )
+        SplitSizesConfig.__post_init__(self)
+        self.require_positive("min_length", "syllables", "min_count")
+        self.require_ranges("length")
         require(self, "ambiguous", 0 <= self.ambiguous <= 1, "in [0, 1]")
         words = self.max_vocabulary
         require(self, "max_vocabulary", words is None or words >= 1, "1 or more, or null")
@@ -72,15 +70,17 @@ class TaggingConfig(SyntheticConfig):
         return Signature(Kind.TOKENS, Kind.CLASSES, Alignment.STEP)
 
 
+Sentence = tuple[list[str], list[str]]
+"""Words, and the tag of each."""
+
+
 @builds(TaggingConfig)
-class Tagging(SequenceDataModule):
-    """Each sentence is a function of (seed, split, index) alone; the vocabulary is that of the train split.
+class Tagging(SyntheticData[Sentence]):
+    """Inputs are words (T,), with their letters as `characters`; targets parts of speech (T,).
 
-    Inputs are words (T,), with their letters as `characters`; targets parts of speech (T,).
-
-    The suffix of a word tells its part of speech, but for one, whose meaning the tag before it settles (and
-    that word's suffix may need the one before it). So both spelling and context matter, and as stems are
-    random, most words of the test split were never seen in training.
+    The suffix of a word tells its part of speech. One suffix is ambiguous, and the tag of the word before
+    decides what it means (to know that tag may take the word before that). So both spelling and context
+    matter. Stems are random: most words of the test split never occur in training.
     """
 
     config: TaggingConfig
@@ -93,37 +93,40 @@ class Tagging(SequenceDataModule):
     def accepts_unknown(self) -> bool:
         return self.config.min_count > 1 or self.config.max_vocabulary is not None
 
-    def load(self) -> tuple[DataSpec, dict[str, Samples]]:
+    def make_spec(self) -> DataSpec:
         config = self.config
-        sentences = {
-            name: [self._sentence(split, index) for index in range(size)]
-            for split, (name, size) in enumerate(config.sizes().items())
-        }
-        train = (words for words, _ in sentences["train"])
-        vocabulary = Vocabulary.from_sequences(train, config.min_count, config.max_vocabulary)
-        spec = DataSpec(
+        return DataSpec(
             signature=config.signature(),
-            input_size=len(vocabulary),
+            input_size=len(self._vocabulary),
             target_size=len(TAGS),
-            length=config.min_length if config.min_length == config.max_length else 0,
-            input_vocabulary=vocabulary.tokens,
+            length=common_length([config.min_length, config.max_length]),
+            input_vocabulary=self._vocabulary.tokens,
             target_vocabulary=TAGS,
             letters=LETTERS.tokens,
         )
-        splits = {
-            name: Samples([_sample(index, *sentence, vocabulary) for index, sentence in enumerate(split)])
-            for name, split in sentences.items()
-        }
-        return spec, splits
 
-    def _sentence(self, split: int, index: int) -> tuple[list[str], list[str]]:
+    def draw(self, random: np.random.Generator, split: str, index: int) -> Sentence:
         config = self.config
-        random = np.random.default_rng([self.seed, split, index])
         words, tags = [], ["verb"]
         for _ in range(random.integers(config.min_length, config.max_length + 1)):
             tags.append(str(random.choice(FOLLOWERS[tags[-1]])))
             words.append(self._word(tags[-1], random))
         return words, tags[1:]
+
+    def sample(self, index: int, item: Sentence) -> Sample:
+        words, tags = item
+        return Sample(
+            index,
+            torch.tensor(self._vocabulary.encode(words)),
+            torch.tensor([TAGS.index(tag) for tag in tags]),
+            characters=[LETTERS.encode(word) for word in words],
+        )
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        """The words of the training split."""
+        train = (words for words, _ in self.train_items)
+        return Vocabulary.from_sequences(train, self.config.min_count, self.config.max_vocabulary)
 
     def _word(self, tag: str, random: np.random.Generator) -> str:
         if tag == "determiner":
@@ -135,12 +138,3 @@ class Tagging(SequenceDataModule):
         )
         ambiguous = tag in ("noun", "verb") and random.random() < self.config.ambiguous
         return stem + (AMBIGUOUS_SUFFIX if ambiguous else SUFFIXES[tag])
-
-
-def _sample(index: int, words: list[str], tags: list[str], vocabulary: Vocabulary) -> Sample:
-    return Sample(
-        index,
-        torch.tensor(vocabulary.encode(words)),
-        torch.tensor([TAGS.index(tag) for tag in tags]),
-        characters=[LETTERS.encode(word) for word in words],
-    )

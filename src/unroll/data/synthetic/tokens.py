@@ -1,24 +1,26 @@
-"""Synthetic token sequences whose right answer is known: a sequence to write, or one thing to tell."""
+"""Random token sequences with an answer that follows from them: another sequence, or a class."""
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 import numpy as np
 import torch
 
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
-from unroll.data.module import Samples, SequenceDataModule
-from unroll.data.synthetic.base import SyntheticConfig
+from unroll.data.samples import common_length
+from unroll.data.synthetic.base import SplitSizesConfig, SyntheticData, token_ids, token_vocabulary
 from unroll.errors import InputError
-from unroll.spec import SPECIAL_TOKENS, Alignment, DataSpec, Kind, Signature
+from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 
 class Task(Enum):
     """What the target is, given the input.
 
-    A sequence: its copy, its reverse, or its tokens sorted. A class: majority, the most frequent token (of
-    several, the smallest); or parity, whether the number of ones among zeros and ones is even.
+    copy, reverse, sort: the same tokens in the same order, in reverse or sorted. majority: the class of the
+    most frequent token (of several, the smallest). parity: whether the number of ones among zeros and ones is
+    even.
     """
 
     copy = "copy"
@@ -30,7 +32,7 @@ class Task(Enum):
 
 @register("data", "tokens")
 @dataclass(kw_only=True, slots=True)
-class TokensConfig(SyntheticConfig):
+class TokensConfig(SplitSizesConfig):
     """Config of synthetic token data.
 
     Lengths are uniform from `min_length` to `max_length`, tokens uniform over `vocabulary_size` numbers
@@ -44,14 +46,12 @@ class TokensConfig(SyntheticConfig):
     max_length: int = 20
 
     def __post_init__(self) -> None:
-        SyntheticConfig.__post_init__(self)
+        SplitSizesConfig.__post_init__(self)
         if self.task is Task.parity:
             require(self, "vocabulary_size", self.vocabulary_size == 2, "2 for parity")
         require(self, "vocabulary_size", self.vocabulary_size >= 2, "2 or more")
-        require(self, "min_length", self.min_length >= 1, "1 or more")
-        require(
-            self, "max_length", self.max_length >= self.min_length, f"min_length={self.min_length} or more"
-        )
+        self.require_positive("min_length")
+        self.require_ranges("length")
 
     def signature(self) -> Signature:
         if self.task in (Task.majority, Task.parity):
@@ -59,12 +59,16 @@ class TokensConfig(SyntheticConfig):
         return Signature(Kind.TOKENS, Kind.TOKENS, Alignment.UNALIGNED)
 
 
-@builds(TokensConfig)
-class Tokens(SequenceDataModule):
-    """Each sample is a function of (seed, split, index) alone.
+MAX_DRAWS = 100
+"""How often a sequence is drawn before an error says that none is left."""
 
-    A sequence of the valid or test split that also stands in the train split is drawn again, so that test
-    sequences are unseen; there are fewer of the shortest among them than in the train split.
+
+@builds(TokensConfig)
+class Tokens(SyntheticData[np.ndarray]):
+    """Inputs are tokens (T,); targets tokens (T,) or a class ().
+
+    The valid and test splits hold no sequence of the train split: such a sequence is drawn again. So short
+    sequences, most of which the train split has, are rarer there.
     """
 
     config: TokensConfig
@@ -73,56 +77,55 @@ class Tokens(SequenceDataModule):
     def description(self) -> str:
         return self.config.task.value
 
-    def load(self) -> tuple[DataSpec, dict[str, Samples]]:
+    def make_spec(self) -> DataSpec:
         config = self.config
         tokens = tuple(str(number) for number in range(config.vocabulary_size))
-        vocabulary = (*SPECIAL_TOKENS, *tokens)
-        sequence = config.signature().targets is Kind.TOKENS
+        vocabulary = token_vocabulary(tokens)
         classes = ("even", "odd") if config.task is Task.parity else tokens
-        targets = vocabulary if sequence else classes
-        spec = DataSpec(
+        targets = vocabulary if self._writes_tokens else classes
+        return DataSpec(
             signature=config.signature(),
             input_size=len(vocabulary),
             target_size=len(targets),
-            length=config.min_length if config.min_length == config.max_length else 0,
-            max_target_length=config.max_length + 1 if sequence else 1,
+            length=common_length([config.min_length, config.max_length]),
+            max_target_length=config.max_length + 1 if self._writes_tokens else 1,
             input_vocabulary=vocabulary,
             target_vocabulary=targets,
         )
-        seen: set[bytes] = set()
-        splits: dict[str, Samples] = {}
-        for split, (name, size) in enumerate(config.sizes().items()):
-            drawn = [self._draw(split, index, seen if split > 0 else set()) for index in range(size)]
-            if split == 0:
-                seen = {inputs.tobytes() for inputs in drawn}
-            splits[name] = Samples([self._sample(index, inputs) for index, inputs in enumerate(drawn)])
-        return spec, splits
 
-    def _draw(self, split: int, index: int, seen: set[bytes]) -> np.ndarray:
+    def draw(self, random: np.random.Generator, split: str, index: int) -> np.ndarray:
+        """The numbers of the tokens (T,)."""
         config = self.config
-        random = np.random.default_rng([self.seed, split, index])
-        for _ in range(100):
+        for _ in range(MAX_DRAWS):
             length = random.integers(config.min_length, config.max_length + 1)
-            inputs = random.integers(config.vocabulary_size, size=length) + len(SPECIAL_TOKENS)
-            if inputs.tobytes() not in seen:
-                return inputs
+            numbers = random.integers(config.vocabulary_size, size=length)
+            if split == "train" or numbers.tobytes() not in self._train_sequences:
+                return numbers
         raise InputError(
             f"data.train_size={config.train_size}: the training set holds nearly all sequences of "
             f"max_length={config.max_length} and vocabulary_size={config.vocabulary_size}, "
             "which leaves none to test on; take fewer, or longer ones"
         )
 
-    def _sample(self, index: int, inputs: np.ndarray) -> Sample:
-        numbers = inputs - len(SPECIAL_TOKENS)
+    def sample(self, index: int, item: np.ndarray) -> Sample:
         match self.config.task:
             case Task.copy:
-                targets = inputs
+                targets = item
             case Task.reverse:
-                targets = inputs[::-1].copy()
+                targets = item[::-1].copy()
             case Task.sort:
-                targets = np.sort(inputs)
+                targets = np.sort(item)
             case Task.majority:
-                targets = np.asarray(np.bincount(numbers).argmax())
+                targets = np.asarray(np.bincount(item).argmax())
             case Task.parity:
-                targets = np.asarray(numbers.sum() % 2)
-        return Sample(index, torch.from_numpy(inputs), torch.from_numpy(targets))
+                targets = np.asarray(item.sum() % 2)
+        answer = token_ids(targets) if self._writes_tokens else torch.from_numpy(targets)
+        return Sample(index, token_ids(item), answer)
+
+    @property
+    def _writes_tokens(self) -> bool:
+        return self.config.signature().targets is Kind.TOKENS
+
+    @cached_property
+    def _train_sequences(self) -> set[bytes]:
+        return {numbers.tobytes() for numbers in self.train_items}

@@ -9,7 +9,7 @@ from typing import Any
 
 from unroll.batch import SequenceBatch
 from unroll.config.components import RecurrentConfig
-from unroll.data.readers.files import FilesConfig
+from unroll.data.readers.files_config import FilesConfig
 from unroll.models.token_generator import TokenGenerator
 from unroll.redact import redact
 from unroll.runs.folder import RunFolder

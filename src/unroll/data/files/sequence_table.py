@@ -1,4 +1,4 @@
-"""What is taken from a file of labelled sequences."""
+"""A table whose rows are the steps of sequences."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ from unroll.spec import Alignment, Kind, Signature
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """All rows' features (rows, I) and targets, and which rows make up each sequence, by its id.
+class SequenceTable:
+    """The features (rows, I) and targets of all rows, and the rows of each sequence by its id.
 
-    `targets` are the names of classes (rows,), or numbers (rows, O); None where none are read.
+    `targets` are the names of classes (rows,) or numbers (rows, O); None where no targets are read.
     """
 
     table: Table
@@ -32,8 +32,8 @@ class Source:
         step: str | None,
         features: tuple[str, ...],
         targets: tuple[str, ...],
-    ) -> "Source":
-        """The columns of a table, checked.
+    ) -> "SequenceTable":
+        """The sequences of a table, from its checked columns.
 
         Raises:
             InputError: a missing column, or what is wrong with a cell, by file and line.
@@ -48,13 +48,13 @@ class Source:
         groups, _ = group_rows(table, id_column, step)
         by_step = signature.alignment is Alignment.STEP
         columns = _columns(table, features, labels=by_step and signature.targets is Kind.LABELS)
-        source = cls(table, columns, _targets(table, targets, signature.targets), groups)
+        sequences = cls(table, columns, _targets(table, targets, signature.targets), groups)
         if not by_step:
-            source._require_constant(targets)
-        return source
+            sequences._require_constant(targets)
+        return sequences
 
     def require_lengths(self, shortest: int, longest: int | None) -> None:
-        """Raise an `InputError` about a sequence of fewer or more steps."""
+        """Raise an `InputError` if a sequence has fewer or more steps."""
         for name, rows in self.groups.items():
             place = self.table.place(int(rows[0]))
             if len(rows) < shortest:

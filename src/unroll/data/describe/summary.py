@@ -1,4 +1,4 @@
-"""A look at a data set before training: what it holds, and how much of its batches would be padding."""
+"""What a data set holds, and how much of its batches would be padding, as plain numbers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,25 +9,25 @@ from torch import Tensor
 
 from unroll.data.buckets import BucketedBatches
 from unroll.data.collate import Sample
-from unroll.data.module import Samples, SequenceDataModule
-from unroll.data.statistics import Statistics
+from unroll.data.describe.statistics import Statistics
+from unroll.data.module import SequenceDataModule
+from unroll.data.samples import Samples
 from unroll.spec import IGNORED, SPECIAL_TOKENS, UNKNOWN, Alignment, DataSpec, Kind
 
-CHUNK = 10_000  # samples whose values are held at once
-SHOWN = 20
-"""So many classes, labels or features the text lists."""
+CHUNK_SAMPLES = 10_000
+"""How many samples are copied at once to compute statistics."""
 
 
-def describe(data: SequenceDataModule) -> dict[str, Any]:
-    """Plain numbers by name; what a data set does not have is left out.
+def summarize(data: SequenceDataModule) -> dict[str, Any]:
+    """Numbers by name. A data set that has no tokens, for example, has no key for unknown tokens.
 
-    - data, signature: what it is;
-    - splits: of each the number of sequences; their lengths and target_lengths (min, median, mean, 95%,
-      max); unknown_inputs and unknown_targets, shares of tokens; classes or labels, how many there are of
+    - data, signature: the description and the signature;
+    - splits: for each split the number of sequences; the min, median, mean, 95% and max of their lengths and
+      target_lengths; unknown_inputs and unknown_targets, shares of tokens; classes or labels, the count of
       each;
     - vocabulary: the numbers of tokens, without the special ones;
     - inputs, targets: the mean, sd, min and max of each feature in training;
-    - missing_values: how many were filled with the one before (any other missing value is an error);
+    - missing_values: how many were filled with the value before (any other missing value is an error);
     - padding: its share of the steps of training batches, as configured and with random batches.
     """
     spec = data.spec
@@ -50,46 +50,6 @@ def describe(data: SequenceDataModule) -> dict[str, Any]:
         "random": _padding(data, 0),
     }
     return summary
-
-
-def describe_text(summary: dict[str, Any]) -> str:
-    """What `describe` found, as aligned lines."""
-    splits = summary["splits"]
-    lines = [f"{summary['data']} ({summary['signature']})"]
-    lines += _grid("", list(splits), {"sequences": [f"{split['sequences']:,}" for split in splits.values()]})
-    for key in ("lengths", "target_lengths"):
-        if key in splits["train"]:
-            rows = {name: [f"{value:.4g}" for value in split[key].values()] for name, split in splits.items()}
-            lines += _grid(key.replace("_", " "), list(splits["train"][key]), rows)
-    shares = {
-        key.replace("_", " "): [f"{split[key]:.2%}" for split in splits.values()]
-        for key in ("unknown_inputs", "unknown_targets")
-        if key in splits["train"]
-    }
-    if shares:
-        lines += _grid("share of tokens", list(splits), shares)
-    for key in ("classes", "labels"):
-        if key in splits["train"]:
-            rows = {
-                name: [_share(split, key, name) for split in splits.values()] for name in splits["train"][key]
-            }
-            lines += _grid(key, list(splits), rows)
-    for key in ("inputs", "targets"):
-        if key in summary:
-            rows = {
-                name: [f"{value:.4g}" for value in found.values()] for name, found in summary[key].items()
-            }
-            lines += _grid(f"{key} in training", ["mean", "sd", "min", "max"], rows)
-    lines.append("")
-    lines += [f"vocabulary of {name}: {size:,}" for name, size in summary["vocabulary"].items()]
-    missing = summary["missing_values"]
-    filled = f"{missing:,}, each filled with the one before" if missing else "none"
-    lines.append(f"missing values: {filled}")
-    padding = summary["padding"]
-    lines.append(
-        f"padding: {padding['configured']:.1%} of the steps; in random batches {padding['random']:.1%}"
-    )
-    return "\n".join(lines)
 
 
 def _split(split: Samples, spec: DataSpec) -> dict[str, Any]:
@@ -138,7 +98,7 @@ def _unknown(sequences: list[Tensor]) -> float:
 
 
 def _statistics(samples: Sequence[Sample], spec: DataSpec) -> dict[str, dict[str, dict[str, float]]]:
-    """Of the features of inputs and targets that are numbers, over all steps of all samples."""
+    """Statistics of each feature of inputs and targets that are numbers, over all steps of all samples."""
     found: dict[str, Statistics] = {}
     if spec.signature.inputs is not Kind.TOKENS:
         found["inputs"] = Statistics(spec.input_size)
@@ -146,8 +106,8 @@ def _statistics(samples: Sequence[Sample], spec: DataSpec) -> dict[str, dict[str
         found["targets"] = Statistics(spec.target_size)
     if not found:
         return {}
-    for start in range(0, len(samples), CHUNK):
-        chunk = samples[start : start + CHUNK]
+    for start in range(0, len(samples), CHUNK_SAMPLES):
+        chunk = samples[start : start + CHUNK_SAMPLES]
         for key, statistics in found.items():
             statistics.update([sample.inputs if key == "inputs" else _target(sample) for sample in chunk])
     names = {"inputs": spec.input_names, "targets": spec.target_names}
@@ -160,21 +120,3 @@ def _padding(data: SequenceDataModule, pool: int) -> float:
     batches = BucketedBatches(lengths, data.config.batch_size, seed=data.seed, pool=pool)
     padded = sum(len(batch) * max(lengths[index] for index in batch) for batch in batches)
     return 1 - sum(lengths) / padded
-
-
-def _share(split: dict[str, Any], key: str, name: str) -> str:
-    count = split[key][name]
-    return f"{count:,} ({count / split['targets']:.1%})"
-
-
-def _grid(title: str, columns: list[str], rows: dict[str, list[str]]) -> list[str]:
-    """An empty line, a title with the columns' names, and rows: the first SHOWN of them."""
-    shown = [(title, columns), *list(rows.items())[:SHOWN]]
-    first = max(len(name) for name, _ in shown)
-    widths = [max(len(cells[number]) for _, cells in shown) for number in range(len(columns))]
-    lines = [""]
-    for name, cells in shown:
-        aligned = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
-        lines.append("  ".join([name.ljust(first), *aligned]))
-    more = len(rows) - SHOWN
-    return [*lines, f"… and {more} more"] if more > 0 else lines

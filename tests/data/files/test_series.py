@@ -151,7 +151,7 @@ def test_forecasts_start_from_the_last_window_of_each_series(tmp_path, task):
     horizon = 1 if task == "one_ahead" else 3
     config = {"task": task, "target": "load", "features": "wind", "window": 5, "horizon": horizon, **ID}
     data = data_in(tmp_path / "gone.csv", "series", **config)
-    inputs = data.inputs(path, data_in(path, "series", **config).spec)
+    inputs = data.read_inputs(path, data_in(path, "series", **config).spec)
     assert inputs.columns == {"id": ["a", "b"]}
     assert (inputs.step_name, inputs.ahead) == ("time", horizon)
     for name, sample, steps in zip("ab", inputs.samples, inputs.steps, strict=True):
@@ -165,10 +165,10 @@ def test_forecasts_start_from_the_last_window_of_each_series(tmp_path, task):
 def test_without_times_steps_ahead_are_counted(tmp_path):
     path = write(tmp_path, "s.csv", "x\n" + "".join(f"{i}\n" for i in range(30)))
     data = data_in(path, "series", target="x", window=4, horizon=3)
-    inputs = data.inputs(path, data.spec)
+    inputs = data.read_inputs(path, data.spec)
     assert (inputs.columns, inputs.step_name, inputs.steps) == ({}, "step", [["1", "2", "3"]])
     with pytest.raises(InputError, match=r"t\.csv:4: the series ends after 3 .* data.window=4"):
-        data.inputs(write(tmp_path, "t.csv", "x\n1\n2\n3\n"), data.spec)
+        data.read_inputs(write(tmp_path, "t.csv", "x\n1\n2\n3\n"), data.spec)
 
 
 def test_batches_do_not_depend_on_workers(tmp_path):

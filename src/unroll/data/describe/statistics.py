@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Statistics:
-    """Of the features in the last axis of tensors, over all other axes."""
+    """Statistics of the features in the last axis of tensors, over all other axes."""
 
     def __init__(self, features: int) -> None:
         self.features = features
@@ -19,7 +19,7 @@ class Statistics:
         self.high = torch.full((features,), -torch.inf)
 
     def update(self, tensors: Sequence[Tensor]) -> None:
-        """Count the tensors in."""
+        """Add the values of these tensors."""
         rows = torch.cat(list(tensors)).view(-1, self.features)
         if self.shift is None:
             self.shift = rows[0].double()  # squares of values near it lose no precision

@@ -9,14 +9,14 @@ import pytest
 from file_data import data_in, preset, sequences_table, series_table, write
 from helpers import token_spec
 
-from unroll.data.prediction.inputs import Inputs, text_inputs
-from unroll.data.prediction.table import predictions_table, predictions_text
+from unroll.data.prediction.inputs import PredictionInputs, text_inputs
+from unroll.data.prediction.predictions import predictions_table, predictions_text
 
 
 def read(folder, name):
     """The data of a preset, and the inputs in its own file."""
     data = preset(folder, name)
-    return data, data.inputs(Path(data.config.path), data.spec, unknown=True)
+    return data, data.read_inputs(Path(data.config.path), data.spec, unknown=True)
 
 
 def guess(data, inputs, seed=0):
@@ -62,7 +62,7 @@ def test_forecasts_of_several_targets_step_by_step(tmp_path):
     path = write(tmp_path, "s.csv", series_table().to_csv(index=False))
     for task in ("forecast", "seq2seq"):
         data = data_in(path, "series", task=task, target=["load", "wind"], window=8, horizon=3, id="id")
-        inputs = data.inputs(path, data.spec)
+        inputs = data.read_inputs(path, data.spec)
         values = np.arange(6).reshape(3, 2)
         predictions = [values.flatten() if task == "forecast" else values] * 2
         table = predictions_table(inputs, predictions, data.spec)
@@ -149,7 +149,7 @@ def test_columns_of_the_same_name_are_both_kept(tmp_path):
     table = sequences_table().rename(columns={"id": "label", "label": "kind"})
     path = write(tmp_path, "s.csv", table.to_csv(index=False))
     data = data_in(path, "sequences", id="label", target="kind", features=["x"])
-    inputs = data.inputs(path, data.spec)
+    inputs = data.read_inputs(path, data.spec)
     text = predictions_text(predictions_table(inputs, guess(data, inputs), data.spec), data.spec)
     assert text.startswith("label,label,p(even),p(odd)\ns0,")
 
@@ -158,7 +158,7 @@ def test_tabs_and_quotes_in_an_input_do_not_break_its_line():
     spec = token_spec()
     inputs = text_inputs([("here", 't1 "t2" "')], token_spec(), unknown=True)
     assert predictions_text(predictions_table(inputs, ["t1"], spec), spec) == 't1 "t2" "\tt1\n'
-    odd = Inputs(samples=inputs.samples, columns={"input": ["t1\tt2\nt3"]})
+    odd = PredictionInputs(samples=inputs.samples, columns={"input": ["t1\tt2\nt3"]})
     assert predictions_text(predictions_table(odd, ["t1"], spec), spec) == "t1 t2 t3\tt1\n"
 
 

@@ -7,11 +7,11 @@ import numpy as np
 from unroll.errors import InputError
 from unroll.spec import IGNORED
 
-SHOWN = 20
-"""So many classes a message lists."""
+MAX_LISTED_CLASSES = 20
+"""How many classes a message lists."""
 
 
-class Classes:
+class ClassNames:
     """Names of classes by id, sorted."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
@@ -19,11 +19,11 @@ class Classes:
         self._ids = {name: index for index, name in enumerate(names)}
 
     @classmethod
-    def of(cls, labels: Iterable[str], place: str) -> "Classes":
-        """The classes of the training labels, of which the first stands at `place`.
+    def of(cls, labels: Iterable[str], place: str) -> "ClassNames":
+        """The classes of the training labels; the first label stands at `place`.
 
         Raises:
-            InputError: there is only one.
+            InputError: there is only one class.
         """
         names = tuple(sorted(set(labels)))
         if len(names) < 2:
@@ -31,16 +31,17 @@ class Classes:
         return cls(names)
 
     def encode(self, names: Sequence[str] | np.ndarray, place: Callable[[int], str]) -> list[int]:
-        """The ids of classes; `place` says where the one of a number stands.
+        """The ids of classes. `place` gives the place of each name by its number.
 
         Raises:
-            InputError: no training label is of such a class.
+            InputError: a class that no training label has.
         """
         ids = [self._ids.get(name, IGNORED) for name in names]
         if IGNORED in ids:
             number = ids.index(IGNORED)
             name = names[number]
-            known = ", ".join(self.names[:SHOWN]) + (" …" if len(self.names) > SHOWN else "")
+            more = " …" if len(self.names) > MAX_LISTED_CLASSES else ""
+            known = ", ".join(self.names[:MAX_LISTED_CLASSES]) + more
             raise InputError(
                 f"{place(number)}: class '{name}' is not in the training data, which have: {known}; mend it, "
                 "leave it out, or split so that training has it"

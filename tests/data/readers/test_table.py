@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from unroll.data.readers.grouping import group_rows
-from unroll.data.readers.reader import read_table
+from unroll.data.readers.table_file import read_table
 from unroll.data.readers.times import carry_on, read_times
 from unroll.errors import InputError
 
@@ -76,7 +76,7 @@ def test_every_format_holds_the_same(tmp_path, suffix):
 
 
 def test_chunks_are_joined(tmp_path, monkeypatch):
-    monkeypatch.setattr("unroll.data.readers.reader.CHUNK", 3)
+    monkeypatch.setattr("unroll.data.readers.delimited.CHUNK_ROWS", 3)
     table = read_table(write(tmp_path, "t.csv", "x\n" + "".join(f"{i}\n" for i in range(10))))
     assert table.numbers("x").tolist() == list(range(10))
     assert table.lines.tolist() == list(range(2, 12))
@@ -106,7 +106,7 @@ def test_numbers_are_pythons_own(tmp_path):
 @pytest.mark.parametrize("text", ["1,5", "1_000", "0x10", "one", "1 2", "True", "١", "1d3", "12:30"])
 def test_what_is_no_number(tmp_path, text):
     table = read_table(write(tmp_path, "t.tsv", f"x\n1\n\n{text}\n"))
-    with pytest.raises(InputError, match=r"t\.tsv:4: '.+' in column 'x' is no number"):
+    with pytest.raises(InputError, match=r"t\.tsv:4: '.+' in column 'x' is not a number"):
         table.numbers("x")
 
 

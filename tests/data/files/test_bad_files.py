@@ -78,8 +78,8 @@ CASES = [
         file="s.csv.gz",
     ),
     series("no gzip", STEPS, "FILE: is not gzip, or cut short (Not a gzipped file", file="s.csv.gz"),
-    series("no Parquet", STEPS, "FILE: is no whole Parquet file", file="s.parquet"),
-    series("empty Parquet", b"", "FILE: is no whole Parquet file", file="s.parquet"),
+    series("no Parquet", STEPS, "FILE: is not a complete Parquet file", file="s.parquet"),
+    series("empty Parquet", b"", "FILE: is not a complete Parquet file", file="s.parquet"),
     # rows and columns
     series("CSV called TSV", STEPS, "FILE:1: values seem to be separated by commas", "tabs", file="s.tsv"),
     series(
@@ -124,12 +124,12 @@ CASES = [
     ),
     series("a huge number", line(STEPS, 4, "2,1e39"), "FILE:4: '1e39' in column 'x' is infinite or beyond"),
     series(
-        "text for a number", line(STEPS, 8, "6,six"), "FILE:8: 'six' in column 'x' is no number", "1234.5"
+        "text for a number", line(STEPS, 8, "6,six"), "FILE:8: 'six' in column 'x' is not a number", "1234.5"
     ),
     series(
         "true lines after blank ones",
         "\n" + line(STEPS, 4, "\n\n2,two"),
-        "FILE:7: 'two' in column 'x' is no number",
+        "FILE:7: 'two' in column 'x' is not a number",
     ),
     # time
     series(
@@ -147,7 +147,7 @@ CASES = [
     series(
         "no date",
         "t,x\n2024-01-01,1\n32.1.2024,2\n",
-        "FILE:3: '32.1.2024' in column 't' is no date",
+        "FILE:3: '32.1.2024' in column 't' is not a date",
         time="t",
     ),
     series("no time", line(STEPS, 5, ",0"), "FILE:5: column 't' is empty; write a value", time="t"),
@@ -206,7 +206,11 @@ CASES = [
         "too long", LABELLED, "FILE:2: sequence 's0' has 2 steps, more than data.max_length=1", max_length=1
     ),
     sequences(
-        "a name among the features", LABELLED, "'a' in column 'label' is no number", task="next", target=None
+        "a name among the features",
+        LABELLED,
+        "'a' in column 'label' is not a number",
+        task="next",
+        target=None,
     ),
     sequences(
         "neither 0 nor 1",
@@ -277,8 +281,8 @@ CASES = [
         task="context",
     ),
     tokens("no context", "1 2\ta\n\tb\n", "FILE:2: context: has no context; write numbers", task="context"),
-    tokens("text for context", "1 two\ta\n", "FILE:1: context: 'two' is no finite number", task="context"),
-    tokens("NaN in a context", "1 nan\ta\n", "FILE:1: context: 'nan' is no finite number", task="context"),
+    tokens("text for context", "1 two\ta\n", "FILE:1: context: 'two' is not a finite number", task="context"),
+    tokens("NaN in a context", "1 nan\ta\n", "FILE:1: context: 'nan' is not a finite number", task="context"),
     tokens("no tokens so frequent", PAIRS, "data.min_count=50: no token of the training data", min_count=50),
     tokens(
         "too few to split",
@@ -422,7 +426,7 @@ def test_columns_of_the_same_name_in_parquet(tmp_path):
 NEW = [
     ("series", "x\n1\n2\n", "FILE:3: the series ends after 2 steps; the model reads data.window=4"),
     ("series", "y\n1\n2\n", "FILE: no column 'x', which data.target names; there are: y"),
-    ("series", "x\n1\n2\n3\nfour\n", "FILE:5: 'four' in column 'x' is no number"),
+    ("series", "x\n1\n2\n3\nfour\n", "FILE:5: 'four' in column 'x' is not a number"),
     (
         "sequences",
         "id,step,y\na,1,2\n",
@@ -445,7 +449,7 @@ def test_files_to_predict_for_are_checked_in_the_same_way(tmp_path, name, conten
     data = data_in(write(tmp_path, "good.csv", good[name]), name, **config[name])
     path = write(tmp_path, "new.csv", content)
     with pytest.raises(InputError) as caught:
-        data.inputs(path, data.spec)
+        data.read_inputs(path, data.spec)
     check(caught.value, [says], str(path))
 
 
@@ -454,7 +458,7 @@ def test_other_data_sets_say_that_they_read_no_file(tmp_path):
     with pytest.raises(
         InputError, match=r"data\.name=sine: this data set cannot read inputs from .*new\.csv"
     ):
-        data.inputs(tmp_path / "new.csv", data.spec)
+        data.read_inputs(tmp_path / "new.csv", data.spec)
 
 
 @pytest.mark.parametrize(

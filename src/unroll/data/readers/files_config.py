@@ -1,4 +1,4 @@
-"""Which files of the user's own are read, and what can be told of them before that."""
+"""The base config of data in the user's own files, with the checks that need no reading."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from unroll.errors import InputError
 class FilesConfig(DataConfig):
     """Base config of a data set in the user's own files.
 
-    Either `path` is one file, of which `valid_fraction` and `test_fraction` are held out, or `train`,
+    Either `path` is one file, and `valid_fraction` and `test_fraction` of it are held out; or `train`,
     `valid` and `test` are a file each.
     """
 
@@ -49,7 +49,7 @@ class FilesConfig(DataConfig):
         """The files by their keys: "path" alone, or "train", "valid" and "test".
 
         Raises:
-            InputError: none is given, one is lacking, or two are the same.
+            InputError: no file is given, one is missing, or two are the same.
         """
         keys = ("train", "valid", "test")
         given = {key: Path(getattr(self, key)).expanduser() for key in keys if getattr(self, key) is not None}
@@ -86,13 +86,13 @@ class FilesConfig(DataConfig):
             )
 
     def columns(self, key: str) -> tuple[str, ...]:
-        """The columns that a key names: none (null), one (a name) or several (a list)."""
+        """The columns that a key names: no column (null), one (a name) or several (a list)."""
         value = getattr(self, key)
         names = value if isinstance(value, list) else [] if value is None else [value]
         return tuple(str(name) for name in names)
 
     def require_columns(self, *keys: str) -> None:
-        """Raise an `InputError` unless each of the keys names columns, and none is named twice."""
+        """Raise an `InputError` unless each of the keys names columns, each column once."""
         seen: dict[str, str] = {}
         for key in keys:
             value = getattr(self, key)

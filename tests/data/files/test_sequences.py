@@ -59,7 +59,7 @@ def test_each_sequence_is_a_sample_with_its_target(tmp_path, task, mixed):
     data = data_in(path, "sequences", task=task, **config)
     spec = data.spec
     assert (spec.signature.targets, spec.signature.alignment) == (kind, alignment)
-    inputs = data.inputs(path, spec)  # in the order of the file, with ids
+    inputs = data.read_inputs(path, spec)  # in the order of the file, with ids
     by_id = {name: sample.inputs for name, sample in zip(inputs.columns["id"], inputs.samples, strict=True)}
     classes = sorted({"label": ["even", "odd"], "step_label": ["rest", "run"]}.get(task, []))
     expected = []
@@ -131,7 +131,7 @@ def test_features_are_all_other_columns_unless_named(tmp_path):
     assert data_in(path, "sequences", target="label").spec.input_names == ("step", "x", "y")
     # What is predicted for needs no target, and its columns may come in another order.
     other = write(tmp_path, "new.csv", table[["y", "x", "step", "id"]].to_csv(index=False))
-    new, old = data.inputs(other, data.spec), data.inputs(path, data.spec)
+    new, old = data.read_inputs(other, data.spec), data.read_inputs(path, data.spec)
     assert all(torch.equal(a.inputs, b.inputs) for a, b in zip(new.samples, old.samples, strict=True))
     assert new.steps == old.steps
     assert new.steps[0] == [str(step) for step in table[table["id"] == "s0"]["step"]]
@@ -139,7 +139,7 @@ def test_features_are_all_other_columns_unless_named(tmp_path):
 
 def test_steps_are_counted_where_no_column_names_them(tmp_path):
     data = made(tmp_path, "step_label", target="state")
-    inputs = data.inputs(tmp_path / "s.csv", data.spec)
+    inputs = data.read_inputs(tmp_path / "s.csv", data.spec)
     assert inputs.step_name == "step"
     assert [len(steps) for steps in inputs.steps] == [len(sample.inputs) for sample in inputs.samples]
     assert inputs.steps[0][:2] == ["1", "2"]
@@ -168,7 +168,7 @@ def test_the_length_is_known_where_it_is_the_same(tmp_path):
 def test_one_step_is_enough_to_predict_the_next(tmp_path):
     data = made(tmp_path, "next")
     alone = write(tmp_path, "one.csv", "id,x,y\nnew,1.5,2\n")
-    inputs = data.inputs(alone, data.spec)
+    inputs = data.read_inputs(alone, data.spec)
     assert inputs.samples[0].inputs.tolist() == [[1.5, 2]]
     with pytest.raises(InputError, match=r"one\.csv:2: sequence 'new' has too few steps, 1,"):
         data_in(alone, "sequences", task="next").spec  # noqa: B018

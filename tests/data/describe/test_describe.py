@@ -6,7 +6,8 @@ import torch
 from conftest import ROOT
 from file_data import data_in, preset, series_table, write
 
-from unroll.data.describe import describe, describe_text
+from unroll.data.describe.summary import summarize
+from unroll.data.describe.text import summary_text
 from unroll.spec import IGNORED, UNKNOWN, Kind
 
 CHOICES = sorted(path.stem for path in (ROOT / "conf" / "data").glob("*.yaml"))
@@ -17,8 +18,8 @@ SMALL = {"train_size": 60, "valid_size": 20, "test_size": 20, "test_per_length":
 def test_every_data_set_is_described(tmp_path, name):
     data = preset(tmp_path, name, **SMALL)
     spec = data.spec
-    summary = describe(data)
-    text = describe_text(summary)
+    summary = summarize(data)
+    text = summary_text(summary)
     assert text.startswith(f"{data.description} ({spec.signature})\n")
     assert summary["vocabulary"].get("inputs", -4) + 4 == len(spec.input_vocabulary)
     for split, found in summary["splits"].items():
@@ -59,10 +60,10 @@ def test_padding_is_that_of_the_batches(tmp_path):
     loader = data.train_dataloader()
     masks = [batch.mask for batch in loader]
     share = 1 - sum(mask.sum().item() for mask in masks) / sum(mask.numel() for mask in masks)
-    summary = describe(data)
+    summary = summarize(data)
     assert summary["padding"]["configured"] == pytest.approx(share)
     data = data_in(None, "tokens", train_size=2000, valid_size=10, test_size=10, batch_size=16)
-    padding = describe(data)["padding"]
+    padding = summarize(data)["padding"]
     assert padding["configured"] < 0.1 < 0.3 < padding["random"]
 
 
@@ -70,9 +71,9 @@ def test_statistics_do_not_depend_on_chunks_or_offsets(tmp_path, monkeypatch):
     table = series_table().assign(load=lambda rows: rows["wind"] + 1e6)
     path = write(tmp_path, "s.csv", table.to_csv(index=False))
     config = {"target": "load", "features": "wind", "window": 8, "id": "id"}
-    whole = describe(data_in(path, "series", **config))["inputs"]
-    monkeypatch.setattr("unroll.data.describe.CHUNK", 7)
-    assert describe(data_in(path, "series", **config))["inputs"] == {
+    whole = summarize(data_in(path, "series", **config))["inputs"]
+    monkeypatch.setattr("unroll.data.describe.summary.CHUNK_SAMPLES", 7)
+    assert summarize(data_in(path, "series", **config))["inputs"] == {
         name: pytest.approx(found) for name, found in whole.items()
     }
     assert whole["load"]["sd"] == pytest.approx(whole["wind"]["sd"], rel=0.05)
@@ -82,9 +83,9 @@ def test_the_text_tells_what_was_filled_and_is_not_endless(tmp_path):
     rows = "".join(f"{'' if i % 5 == 3 else i},0\n" for i in range(30))
     path = write(tmp_path, "s.csv", f"x,y\n{rows}")
     data = data_in(path, "series", target="x", window=4, missing="previous")
-    assert "missing values: 6, each filled with the one before" in describe_text(describe(data))
+    assert "missing values: 6, each filled with the one before" in summary_text(summarize(data))
     lines = "".join(f"a b{i}\tclass{i % 30}\n" for i in range(600))
     data = data_in(write(tmp_path, "t.tsv", lines), "token_file", task="label")
-    text = describe_text(describe(data))
+    text = summary_text(summarize(data))
     assert text.count("class") == 1 + 1 + 20  # the signature, the heading and the first classes
     assert "… and 10 more" in text

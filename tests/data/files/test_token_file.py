@@ -93,7 +93,7 @@ def test_contexts(tmp_path):
         number = int(sample.inputs[0, 0])
         assert sample.inputs[0, 1] == pytest.approx(round(number / 7, 3))
         assert decoded(sample.targets.tolist(), spec.target_vocabulary) == [f"t{number % 3}", "t1"]
-    inputs = data.inputs(write(tmp_path, "new.tsv", "1 2.5\n-3 1e2\n"), spec)
+    inputs = data.read_inputs(write(tmp_path, "new.tsv", "1 2.5\n-3 1e2\n"), spec)
     assert [sample.inputs.tolist() for sample in inputs.samples] == [[[1, 2.5]], [[-3, 100]]]
 
 
@@ -149,25 +149,25 @@ def test_unknown_tokens_are_refused_unless_the_model_can_do_with_them(tmp_path):
     new = write(tmp_path, "new.tsv", "zz w1\n")
     words = made(tmp_path, "label")
     with pytest.raises(InputError, match=r"new\.tsv:1: 'zz': not in the training data"):
-        words.inputs(new, words.spec)
-    sample = words.inputs(new, words.spec, unknown=True).samples[0]
+        words.read_inputs(new, words.spec)
+    sample = words.read_inputs(new, words.spec, unknown=True).samples[0]
     assert sample.inputs[0] == UNKNOWN
     assert sample.characters[0] == [UNKNOWN, UNKNOWN]
     assert decoded(sample.characters[1], words.spec.letters) == ["w", "1"]
 
     characters = made(tmp_path, "label", characters=True)
     with pytest.raises(InputError, match=r"new\.tsv:1: 'z': not in the training data.*it knows: .*w"):
-        characters.inputs(new, characters.spec)
+        characters.read_inputs(new, characters.spec)
     rare = made(tmp_path, "label", characters=True, min_count=2)
     assert rare.accepts_unknown
     assert not characters.accepts_unknown
-    assert rare.inputs(new, rare.spec, unknown=True).samples[0].inputs[0] == UNKNOWN
+    assert rare.read_inputs(new, rare.spec, unknown=True).samples[0].inputs[0] == UNKNOWN
 
 
 def test_inputs_may_stand_alone_or_beside_their_targets(tmp_path):
     data = made(tmp_path, "pairs")
-    alone = data.inputs(write(tmp_path, "a.tsv", "w1 w2\n\nw2 w3\n"), data.spec)
-    beside = data.inputs(write(tmp_path, "b.csv", "w1 w2,x\nw2 w3,y\n"), data.spec)
+    alone = data.read_inputs(write(tmp_path, "a.tsv", "w1 w2\n\nw2 w3\n"), data.spec)
+    beside = data.read_inputs(write(tmp_path, "b.csv", "w1 w2,x\nw2 w3,y\n"), data.spec)
     for inputs in (alone, beside):
         assert inputs.columns == {"input": ["w1 w2", "w2 w3"]}
         assert all(sample.targets is None for sample in inputs.samples)
@@ -178,10 +178,10 @@ def test_inputs_may_stand_alone_or_beside_their_targets(tmp_path):
 
 def test_a_data_set_without_files_reads_lines_too(tmp_path):
     data = data_in(None, "tokens", train_size=10, valid_size=10, test_size=10)
-    inputs = data.inputs(write(tmp_path, "new", "1 2 3\r\n\r\n7\r\n"), data.spec)
+    inputs = data.read_inputs(write(tmp_path, "new", "1 2 3\r\n\r\n7\r\n"), data.spec)
     assert [sample.inputs.tolist() for sample in inputs.samples] == [[5, 6, 7], [11]]
     with pytest.raises(InputError, match=r"new:2: 'x': not in the training data"):
-        data.inputs(write(tmp_path, "new", "1\nx\n"), data.spec)
+        data.read_inputs(write(tmp_path, "new", "1\nx\n"), data.spec)
 
 
 @pytest.mark.parametrize("suffix", [".tsv", ".csv", ".txt", ".parquet"])

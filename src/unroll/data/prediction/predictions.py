@@ -1,4 +1,4 @@
-"""Predictions as a table, beside what they were made from."""
+"""Predictions as a table, beside the inputs they were made from."""
 
 import itertools
 from collections.abc import Sequence
@@ -7,18 +7,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from unroll.data.prediction.inputs import Inputs
+from unroll.data.prediction.inputs import PredictionInputs
 from unroll.spec import Alignment, DataSpec, Kind
 
 Prediction = np.ndarray | list[Any] | str
-"""Of one sequence: probabilities of classes (C,) or labels (O,), or values (O,) in the data's units; or such
-rows for each step, (T, C) or (T, O); or the text of its tokens."""
+"""The prediction for one sequence: probabilities of classes (C,) or labels (O,), or values (O,) in the data's
+units; or such a row for each step, (T, C) or (T, O); or the text of the tokens."""
 
 Column = tuple[str, Any]
 
 
-def predictions_table(inputs: Inputs, predictions: Sequence[Prediction], spec: DataSpec) -> pd.DataFrame:
-    """A row for each sequence, or for each of its steps: what `inputs` holds of it, and what was predicted.
+def predictions_table(
+    inputs: PredictionInputs, predictions: Sequence[Prediction], spec: DataSpec
+) -> pd.DataFrame:
+    """A row for each sequence, or for each of its steps: its columns of `inputs`, then its prediction.
 
     - forecasts: id, time or step, and the targets; a row for each step ahead;
     - a class: id, label, p(class) …; of tokens: input, label, probability;
@@ -38,7 +40,7 @@ def predictions_table(inputs: Inputs, predictions: Sequence[Prediction], spec: D
             [*inputs.columns.items(), ("tags", [" ".join(_classes(steps, spec)) for steps in rows])]
         )
     if inputs.ahead:
-        # Where there is a forecast at each step, the last is the one of what is not known yet.
+        # Where there is a forecast at each step, only the last one reaches beyond the data.
         rows = [values.reshape(-1, len(spec.target_inputs))[-inputs.ahead :] for values in rows]
     counts = [len(values) for values in rows]
     columns: list[Column] = [(name, np.repeat(values, counts)) for name, values in inputs.columns.items()]
@@ -49,14 +51,14 @@ def predictions_table(inputs: Inputs, predictions: Sequence[Prediction], spec: D
 
 
 def predictions_text(table: pd.DataFrame, spec: DataSpec) -> str:
-    """The table as CSV with a header; of tokens and contexts as lines without, in the form of their files."""
+    """The table as CSV with a header; for tokens and contexts as lines without a header, like their files."""
     if spec.signature.inputs is Kind.CONTINUOUS:
         return table.to_csv(index=False, float_format="%.8g", lineterminator="\n")
     cells = [[_cell(value) for value in row] for row in table.itertuples(index=False)]
     return "".join("\t".join(row) + "\n" for row in cells)
 
 
-def _outputs(rows: np.ndarray, inputs: Inputs, spec: DataSpec) -> list[Column]:
+def _outputs(rows: np.ndarray, inputs: PredictionInputs, spec: DataSpec) -> list[Column]:
     match spec.signature.targets:
         case Kind.CLASSES:
             label = ("label", _classes(rows, spec))
@@ -84,7 +86,7 @@ def _probabilities(rows: np.ndarray, spec: DataSpec) -> list[Column]:
 
 
 def _table(columns: list[Column]) -> pd.DataFrame:
-    """Columns in this order, even if two have the same name."""
+    """A table of these columns in this order, even if two have the same name."""
     table = pd.concat([pd.Series(values) for _, values in columns], axis=1)
     return table.set_axis([name for name, _ in columns], axis=1)
 

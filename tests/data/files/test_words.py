@@ -30,7 +30,10 @@ def test_format(tmp_path):
 
 @pytest.mark.parametrize(
     ("line", "message"),
-    [("read", "words.dict:2: 'read' has no phonemes"), ("read R ee D", "words.dict:2: 'ee' is no phoneme")],
+    [
+        ("read", "words.dict:2: 'read' has no phonemes"),
+        ("read R ee D", "words.dict:2: 'ee' is not a phoneme"),
+    ],
 )
 def test_bad_lines_are_told_by_file_and_line(tmp_path, line, message):
     with pytest.raises(InputError, match=message):

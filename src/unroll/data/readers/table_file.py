@@ -1,0 +1,32 @@
+"""Reads files of tables: CSV, TSV and Parquet, plain or gzip."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from unroll.data.readers.delimited import read_delimited
+from unroll.data.readers.files_config import FilesConfig
+from unroll.data.readers.parquet import read_parquet
+from unroll.data.readers.table import Table
+from unroll.errors import InputError, reason
+
+
+def read_table(path: Path, *, header: bool = True, literal: bool = False) -> Table:
+    """The table in a file, in the format of its suffix.
+
+    `header` and `literal` are those of `read_delimited`; a Parquet file always names its columns.
+
+    Raises:
+        InputError: a file that cannot be read, or what is wrong with it, by line.
+    """
+    FilesConfig.require_file(path, str(path))
+    try:
+        if path.suffix.lower() == ".parquet":
+            return read_parquet(path)
+        return read_delimited(path, header=header, literal=literal)
+    except MemoryError as error:
+        raise InputError(f"{path}: does not fit into the memory ({error}); give less of it") from error
+    except pa.ArrowException as error:
+        raise InputError(f"{path}: is not a complete Parquet file ({error}); make the file anew") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({reason(error)})") from error
