@@ -34,7 +34,7 @@ def resume(run: Path) -> None:
     values = _values(run / "config.yaml")
     values["run_dir"] = str(run)
     try:
-        config.load(values, light=True).data.require_ready()
+        config.load(values).data.require_ready()
     except InputError as error:
         raise InputError(f"{run / 'config.yaml'}: {error}") from error
     from unroll.training.run import run as go_on

@@ -87,6 +87,6 @@ class Grid(Source):
             return record.identity
         try:
             written = read_yaml(self._commands.folder(record.number) / "config.yaml")
-            return identity(to_dict(load(written, light=True)))
+            return identity(to_dict(load(written)))
         except InputError:  # no run has been begun, or the key has another name since
             return record.identity

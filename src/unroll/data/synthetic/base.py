@@ -14,7 +14,13 @@ from unroll.spec import DataSpec
 
 @dataclass(kw_only=True, slots=True)
 class SyntheticConfig(DataConfig):
-    """Base config of data that are drawn: the number of samples of each split."""
+    """Base config of data that are drawn.
+
+    Attributes:
+        train_size: sequences to train on
+        valid_size: sequences to validate on
+        test_size: sequences to test on
+    """
 
     train_size: int = 20_000
     valid_size: int = 1_000

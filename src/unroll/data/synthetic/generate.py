@@ -18,9 +18,14 @@ from unroll.spec import SPECIAL_TOKENS, Alignment, DataSpec, Kind, Signature
 class GenerateConfig(SyntheticConfig):
     """Config of arithmetic progressions: start, start + stride, start + 2 · stride, … modulo the vocabulary.
 
-    Starts are 0 to `vocabulary_size` - 1, strides 1 to `max_stride`, lengths `min_length` to `max_length`.
-    Of all their combinations, `valid_size` and `test_size` are held out, and the training samples drawn from
-    the rest, more than once each where `train_size` exceeds them.
+    Attributes:
+        vocabulary_size: different tokens; a progression starts at any of them
+        max_stride: the largest stride; the smallest is 1
+        min_length: the shortest progression, in tokens
+        max_length: the longest progression, in tokens
+        train_size: progressions to train on, drawn from the combinations that are not held out
+        valid_size: combinations of start, stride and length that are held out to validate on
+        test_size: combinations that are held out to test on
     """
 
     name: str = "generate"
