@@ -16,7 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from unroll.config import registry
-from unroll.config.mistakes import choices, composition_errors, of_a_value
+from unroll.config.choices import choices, written
+from unroll.config.components import DataConfig
+from unroll.config.mistakes import composition_errors, of_a_value
 from unroll.config.root import LoggerConfig, TrainConfig, TrainerConfig, load
 from unroll.config.sweep import SweepConfig
 from unroll.errors import InputError, MissingEnvironmentError
@@ -80,7 +82,7 @@ def check(composed: DictConfig, conf: Path, *, launcher: str | None = None) -> d
         )
     signature = config.data.signature()
     if signature not in config.model.accepts:
-        fitting = [name for name in choices(conf, "data") if signature_of(conf, name) in config.model.accepts]
+        fitting = [name for name in choices(conf, "data") if _signature(conf, name) in config.model.accepts]
         raise InputError(
             f"data.name={config.data.name}: model {config.model.name} cannot learn from {signature}; "
             f"data that fit it: {', '.join(fitting)}"
@@ -144,16 +146,11 @@ def register() -> None:
                 store.store(name, registry.config_class(group, name), group=f"schema/{group}")
 
 
-def signature_of(conf: Path, data: str) -> Signature | None:
+def _signature(conf: Path, data: str) -> Signature | None:
     """The signature of a data set in `conf/data`; None where a file is broken."""
-    values = OmegaConf.to_container(OmegaConf.load(conf / "data" / f"{data}.yaml"))
-    assert isinstance(values, dict)
-    start = re.match(r"/schema/data/(\w+)@", str(values.pop("defaults")[0]))
-    if start is None:
-        return None
-    plain = {"name": start[1], **{str(key): value for key, value in values.items()}}
     try:
-        signature: Signature = registry.from_dict("data", plain).signature()
+        config = registry.from_dict("data", written(conf / "data" / f"{data}.yaml"))
     except InputError:
         return None
-    return signature
+    assert isinstance(config, DataConfig)
+    return config.signature()

@@ -22,12 +22,8 @@ from omegaconf.errors import (
 
 from unroll.config import registry
 from unroll.config.broken_files import place
+from unroll.config.choices import choices, schema_of
 from unroll.errors import InputError, nearest
-
-
-def choices(conf: Path, group: str) -> list[str]:
-    """The names that a group can take on the command line."""
-    return sorted(file.stem for file in (conf / group).glob("*.yaml"))
 
 
 @contextmanager
@@ -55,7 +51,7 @@ def _missing_choice(error: MissingConfigException, conf: Path) -> str:
         file = place(registry.file_of(schema_group, name))
         if schema_group != group:
             registry.config_class(schema_group, name)  # raises what is wrong with its file
-        elif not any(_starts_from(choice, group, name) for choice in (conf / group).glob("*.yaml")):
+        elif all(schema_of(choice) != f"{group}/{name}" for choice in (conf / group).glob("*.yaml")):
             return (
                 f"{group}={name}: {file} has no config file; write conf/{group}/{name}.yaml with the line "
                 f"'defaults: [/schema/{group}/{name}@_here_, _self_]'"
@@ -67,10 +63,6 @@ def _missing_choice(error: MissingConfigException, conf: Path) -> str:
     if not group or error.options is None:
         return str(error).splitlines()[0]
     return f"{group}={name}: no such choice, {_one_of(name, error.options)}"
-
-
-def _starts_from(file: Path, group: str, name: str) -> bool:
-    return f"/schema/{group}/{name}@" in file.read_text(encoding="utf-8", errors="replace")
 
 
 def _composition(error: ConfigCompositionException, conf: Path) -> str:

@@ -170,16 +170,17 @@ def typed(cls: type[Any], values: dict[str, Any], group: str = "") -> Any:
     """
     _require_keys(values, group)
     hints = get_type_hints(cls)
-    known = {field.name for field in dataclasses.fields(cls)}
+    fields = {field.name: field for field in dataclasses.fields(cls)}
     rest, nested = {}, {}
     for key, value in values.items():
         path = f"{group}/{key}".lstrip("/")
-        if key not in known:
-            raise InputError(f"{path.replace('/', '.')}={value}: no such key, {nearest(key, known)}")
+        if key not in fields:
+            raise InputError(f"{path.replace('/', '.')}={value}: no such key, {nearest(key, fields)}")
         if path in GROUPS:
             nested[key] = from_dict(path, value)
         elif dataclasses.is_dataclass(hints[key]):
-            nested[key] = typed(hints[key], value, path)
+            _require_keys(value, path)
+            nested[key] = typed(hints[key], {**_default(fields[key]), **value}, path)
         elif _looks_up(value):
             full = path.replace("/", ".")
             raise InputError(f"{full}={value}: ${{…}} is not looked up here; write the value itself")
@@ -203,6 +204,11 @@ def _require_keys(values: Any, group: str) -> None:
     if not isinstance(values, dict):
         key = group.replace("/", ".") or "the config"
         raise InputError(f"{key}={values}: must be keys and values")
+
+
+def _default(field: "dataclasses.Field[Any]") -> dict[str, Any]:
+    """The plain default of a field that holds keys of its own: not always that of its class."""
+    return {} if field.default_factory is dataclasses.MISSING else to_dict(field.default_factory())
 
 
 def _looks_up(value: Any) -> bool:

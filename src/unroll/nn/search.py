@@ -39,10 +39,10 @@ class SearchConfig:
         method: how the next token is chosen; greedy takes the likeliest, sample draws, beam keeps several
             hypotheses
         max_length: tokens and END, at most; null is one and a half times the data's longest target
-        temperature: below 1, likely tokens are drawn more often (sample)
-        top_k: how many of the likeliest tokens are drawn from; 0 is all (sample)
-        beam_size: how many hypotheses are kept (beam)
-        length_penalty: a hypothesis of n tokens is worth its log-probability / n^length_penalty (beam)
+        temperature: of sampling; below 1, likely tokens are drawn more often
+        top_k: how many of the likeliest tokens sampling draws from; 0 is all
+        beam_size: how many hypotheses beam search keeps
+        length_penalty: to beam search, n tokens are worth their log-probability / n^length_penalty
     """
 
     method: Method = Method.greedy
