@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test test-slow lint browser setup clean
+.PHONY: run test test-slow lint browser reference setup clean
 
 run: $(READY) ## set up, then letters to phonemes on real words, about ten minutes
 	$(BIN)/python train.py experiment=words
@@ -21,6 +21,9 @@ lint: $(READY)
 
 browser: ## Chromium, for the tests of the report, where apt-get may install it
 	@sh scripts/browser.sh
+
+reference: $(READY) ## docs/configuration.md, from the config dataclasses
+	$(BIN)/python -m unroll.config.reference > docs/configuration.md
 
 setup: $(READY) ## the environment alone: .venv with the pinned packages and Unroll itself, editable
 

@@ -1,4 +1,4 @@
-"""`python train.py` and `unroll` as processes; `unroll` in the process of the tests too, which is quick."""
+"""`python train.py …` and `unroll …` as processes; `unroll …` in that of the tests too, which is quick."""
 
 import subprocess
 import sys

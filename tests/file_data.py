@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from conftest import ROOT
-from omegaconf import OmegaConf
+from helpers import shipped
 
 from unroll.config.registry import from_dict
 from unroll.data.module import SequenceDataModule, build_data
@@ -95,9 +94,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 def preset(folder: Path, name: str, **values: Any) -> SequenceDataModule:
     """The data that a file in conf/data makes, with other `values`; files to read are written to `folder`."""
-    content = OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / "data" / f"{name}.yaml"))
-    assert isinstance(content, dict)
-    given = {str(key): value for key, value in content.items() if key != "defaults"}
+    given = shipped(name)
     if name in PRESETS:
         given |= {**PRESETS[name], "path": str(preset_file(folder, name, given["task"]))}
     return build_data(from_dict("data", given | {key: values[key] for key in values if key in given}), 1)

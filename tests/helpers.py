@@ -4,12 +4,12 @@ from typing import Any
 
 import torch
 from conftest import ROOT
-from omegaconf import OmegaConf
 from rich.console import Console
 
 from unroll.batch import SequenceBatch
 from unroll.config import registry
-from unroll.config.registry import from_dict
+from unroll.config.choices import written
+from unroll.config.registry import from_dict, to_dict
 from unroll.data.collate import Sample, collate
 from unroll.models.base import SequenceModel, build_model
 from unroll.models.seq2seq import Seq2Seq
@@ -111,12 +111,14 @@ def token_batch(lengths: list[int], tokens: int = 6, seed: int = 0) -> SequenceB
     return collate(samples, token_spec().signature)
 
 
+def shipped(data: str) -> dict[str, Any]:
+    """All values of a data set in conf/data."""
+    return to_dict(from_dict("data", written(ROOT / "conf" / "data" / f"{data}.yaml")))
+
+
 def fitting_model(data: str) -> str:
     """The first model that can learn from a data set in conf/data."""
-    values = OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / "data" / f"{data}.yaml"))
-    assert isinstance(values, dict)
-    del values["defaults"]
-    signature = from_dict("data", {str(key): value for key, value in values.items()}).signature()
+    signature = from_dict("data", shipped(data)).signature()
     models = [registry.config_class("model", name) for name in registry.names("model")]
     return next(config().name for config in models if signature in config.accepts)
 

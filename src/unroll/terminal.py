@@ -54,19 +54,19 @@ def boundary() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
-        lack = _lack(error)
-        if lack is None or os.environ.get(DEBUG):
+        lacking = lack(error)
+        if lacking is None or os.environ.get(DEBUG):
             traceback.print_exc()
-        if lack is None:
+        if lacking is None:
             sys.exit(UnrollError.exit_code)
-        _say(f"error: {lack}")
+        _say(f"error: {lacking}")
         sys.exit(MissingEnvironmentError.exit_code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
 
 
-def _lack(error: Exception) -> str | None:
+def lack(error: Exception) -> str | None:
     """What to say of an error that tells of too little memory or room, or of a letter that is lacking."""
     by_torch = isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))
     if by_torch or isinstance(error, MemoryError):

@@ -59,7 +59,7 @@ def test_a_model_and_data_that_do_not_fit_are_refused_by_name(monkeypatch):
     root.register()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         composed = compose("train", ["run_dir=x"])
-    monkeypatch.setattr(registry.config_class("model", "seq2seq", light=True), "accepts", ())
+    monkeypatch.setattr(registry.config_class("model", "seq2seq"), "accepts", ())
     with pytest.raises(
         InputError, match="model seq2seq cannot learn from tokens → tokens, unaligned; data that"
     ):

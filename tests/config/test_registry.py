@@ -10,8 +10,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from unroll.config import compose as root
-from unroll.config import registry
-from unroll.config.registry import build, from_dict, to_dict
+from unroll.config import config_part, registry
+from unroll.config.choices import schema_of
+from unroll.config.registry import build, from_dict, to_dict, typed
 from unroll.errors import InputError
 
 CONF = ROOT / "conf"
@@ -20,17 +21,33 @@ every_entry = pytest.mark.parametrize(("group", "name"), ALL, ids=str)
 
 
 @every_entry
-def test_the_light_config_is_the_whole_one(group, name):
-    """The config part, read without torch, has the same fields, types and values as the imported class."""
-    light, whole = (registry.config_class(group, name, light=light) for light in (True, False))
-    assert light is not whole
-    light_types, whole_types = (
+def test_the_config_of_the_config_part_is_that_of_the_file(group, name):
+    """Read without torch, it has the same fields, types and values as the imported class."""
+    whole = registry.config_class(group, name)
+    part = config_part.load(registry.names(group)[name]).__dict__[whole.__name__]
+    assert config_part.is_of_part(part)
+    assert not config_part.is_of_part(whole)
+    part_types, whole_types = (
         [str(field.type).replace("unroll.config_part.", "") for field in dataclasses.fields(config)]
-        for config in (light, whole)
+        for config in (part, whole)
     )
-    assert light_types == whole_types
+    assert part_types == whole_types
     values = {"name": name, **NESTED.get(name, {})}
-    assert to_dict(from_dict(group, values, light=True)) == to_dict(from_dict(group, values))
+    assert to_dict(typed(part, values, group)) == to_dict(from_dict(group, values))
+
+
+@pytest.mark.parametrize("name", entries("model/cell"))
+def test_what_the_config_part_made_is_built_like_any_other(name):
+    """As in a command, which has checked its config before anything is imported."""
+    whole = registry.config_class("model/cell", name)
+    part = config_part.load(registry.names("model/cell")[name]).__dict__[whole.__name__]
+    config = typed(part, {"name": name, "initialization": "xavier"}, "model/cell")
+    torch.manual_seed(0)
+    built = build(config, 3, 4)
+    torch.manual_seed(0)
+    expected = build(from_dict("model/cell", to_dict(config)), 3, 4)
+    assert type(built) is type(expected)
+    assert all(map(torch.equal, built.parameters(), expected.parameters()))
 
 
 @every_entry
@@ -41,11 +58,7 @@ def test_configs_survive_being_plain(group, name):
 
 @every_entry
 def test_a_config_file_names_it(group, name):
-    named = {
-        values.get("name") or values["defaults"][0].split("@")[0].rpartition("/")[2]
-        for values in (OmegaConf.load(file) for file in (CONF / group).glob("*.yaml"))
-    }
-    assert name in named
+    assert f"{group}/{name}" in {schema_of(file) for file in (CONF / group).glob("*.yaml")}
 
 
 @every_entry
@@ -70,7 +83,7 @@ def test_every_choice_composes_and_passes_the_check(group, choice):
     root.register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         composed = compose("train", [*(fitting or model), f"{group}={choice}", "run_dir=x"])
-    root.load(OmegaConf.to_container(composed, enum_to_str=True), light=True)
+    root.load(OmegaConf.to_container(composed, enum_to_str=True))
 
 
 @pytest.mark.parametrize("name", entries("optimizer"))

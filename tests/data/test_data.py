@@ -7,13 +7,12 @@ import pytest
 import torch
 from conftest import ROOT, entries
 from file_data import PRESETS, preset_file
-from helpers import token_spec
+from helpers import shipped, token_spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from omegaconf import OmegaConf
 
 from unroll.batch import mask_from_lengths
-from unroll.config.mistakes import choices
+from unroll.config.choices import choices
 from unroll.config.registry import from_dict
 from unroll.data.buckets import BucketedBatches
 from unroll.data.collate import Sample, collate
@@ -142,13 +141,6 @@ SMALL = {
 
 def small_data(name, **values):
     return build_data(from_dict("data", {"name": name, **SMALL.get(name, {}), **values}), 1)
-
-
-def shipped(preset):
-    """The values in a file of conf/data."""
-    values = OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / "data" / f"{preset}.yaml"))
-    del values["defaults"]
-    return values
 
 
 def small_preset(preset, folder, **values):

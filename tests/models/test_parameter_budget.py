@@ -12,7 +12,7 @@ from helpers import NESTED, any_spec, small_model
 from omegaconf import OmegaConf
 
 from unroll.config import registry
-from unroll.config.components import MOST_UNITS, RecurrentConfig
+from unroll.config.components import HIDDEN_SIZE_LIMIT, RecurrentConfig
 from unroll.config.registry import from_dict
 from unroll.errors import InputError
 from unroll.models.base import load_model
@@ -111,7 +111,7 @@ def test_a_budget_that_is_too_small_is_told():
 )
 def test_bad_values_are_told_before_torch_is_needed(values, message):
     with pytest.raises(InputError, match=message):
-        from_dict("model", {"name": "many_to_one", **NESTED["many_to_one"], **values}, light=True)
+        from_dict("model", {"name": "many_to_one", **NESTED["many_to_one"], **values})
 
 
 def test_the_search_takes_no_memory_and_ends_at_the_largest_hidden_size():
@@ -125,7 +125,7 @@ def test_the_search_takes_no_memory_and_ends_at_the_largest_hidden_size():
     assert 3 * units * (units + 5) <= 10**11 < 3 * (units + 1) * (units + 6)
     assert resolve_size(
         dataclasses.replace(config, parameters=10**12), lambda config: torch.nn.Linear(1, config.hidden_size)
-    ) == dataclasses.replace(config, hidden_size=MOST_UNITS)
+    ) == dataclasses.replace(config, hidden_size=HIDDEN_SIZE_LIMIT)
 
 
 def test_a_run_says_and_records_the_hidden_size(tmp_path):

@@ -7,9 +7,8 @@ import json
 import pytest
 from conftest import ROOT
 from file_data import PRESETS, preset_file
-from helpers import finite, fitting_model
+from helpers import finite, fitting_model, shipped
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
 from unroll.config import compose as root
 from unroll.trained.evaluate import evaluate
@@ -81,8 +80,7 @@ def test_every_data_set_runs_on_a_model_that_fits(data, train):
 @pytest.mark.parametrize("data", PRESETS)
 def test_files_of_ones_own_are_learned_from_and_predicted_for(data, train, tmp_path):
     model = fitting_model(data)
-    task = OmegaConf.load(CONF / "data" / f"{data}.yaml").task
-    file = preset_file(tmp_path, data, task)
+    file = preset_file(tmp_path, data, shipped(data)["task"])
     given = [f"data.{key}={value}".replace("'", "") for key, value in PRESETS[data].items()]
     if data.startswith("token"):
         given.append("data.min_count=2")  # so that it may be asked for words that it has not seen

@@ -10,6 +10,7 @@ from unroll.cli.evaluate import evaluate
 from unroll.cli.export import export
 from unroll.cli.gradients import gradients
 from unroll.cli.graph import graph
+from unroll.cli.keys import keys
 from unroll.cli.packing import packing
 from unroll.cli.predict import predict
 from unroll.cli.profile import profile
@@ -47,7 +48,7 @@ def cli(context: click.Context) -> None:
 
 
 for command in (
-    *(describe, predict, evaluate, resume, export, report, dashboard),
+    *(keys, describe, predict, evaluate, resume, export, report, dashboard),
     *(trace, graph, packing, profile, gradients),
 ):
     cli.add_command(command)

@@ -18,7 +18,7 @@ def describe(overrides: tuple[str, ...]) -> None:
     composed = compose(overrides)
     values = OmegaConf.to_container(composed.data, resolve=True, enum_to_str=True)
     assert isinstance(values, dict)
-    data_config = registry.from_dict("data", {str(key): value for key, value in values.items()}, light=True)
+    data_config = registry.from_dict("data", {str(key): value for key, value in values.items()})
     data_config.require_ready()
 
     from unroll.data.describe.summary import summarize
@@ -26,5 +26,5 @@ def describe(overrides: tuple[str, ...]) -> None:
     from unroll.data.module import build_data
     from unroll.terminal import for_terminal
 
-    data = build_data(registry.from_dict("data", registry.to_dict(data_config)), composed.seed)
+    data = build_data(data_config, composed.seed)
     print(for_terminal(summary_text(summarize(data))))

@@ -74,7 +74,7 @@ def _cell(option: str, text: str) -> dict[str, str]:
             raise InputError(f"{option} {text}: '{setting}' is no setting; give KEY=VALUE after the colon")
     values = {"name": name, **dict(setting.split("=", 1) for setting in settings)}
     try:
-        registry.from_dict("model/cell", values, light=True)
+        registry.from_dict("model/cell", values)
     except InputError as error:
         raise InputError(f"{option} {text}: {str(error).removeprefix('model.cell.')}") from error
     return values

@@ -112,7 +112,7 @@ def _config(what: tuple[str, ...]) -> "dict[str, Any]":
         raise InputError(f"{run}: no such run; give a run's folder, as outputs/seq2seq/…/…")
     values = {**read_yaml(file), "ckpt_path": None}
     try:
-        config.load(values, light=True).data.require_ready()
+        config.load(values).data.require_ready()
     except InputError as error:
         raise InputError(f"{file}: {error}") from error
     return values

@@ -33,7 +33,7 @@ def resume(run: Path) -> None:
     values = _values(folder)
     values["run_dir"] = str(run)
     try:
-        config.load(values, light=True).data.require_ready()
+        config.load(values).data.require_ready()
     except InputError as error:
         raise InputError(f"{folder.config}: {error}") from error
     from unroll.training.run import run as go_on

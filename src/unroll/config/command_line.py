@@ -8,7 +8,7 @@ from hydra._internal.utils import get_args_parser
 
 from unroll.errors import InputError, nearest
 
-ELSEWHERE = ("config_path", "config_dir", "config_name", "experimental_rerun")
+OPTIONS_OF_OTHER_FILES = ("config_path", "config_dir", "config_name", "experimental_rerun")
 """Options by which Hydra would read other files, and one of them is a pickle."""
 
 
@@ -30,7 +30,7 @@ def overrides(arguments: list[str], conf: Path) -> list[str]:
             option = word.partition("=")[0]
             raise InputError(f"{option}: no such option, {nearest(option, parser._option_string_actions)}")
         raise InputError(f"{word}: stands apart from the other overrides; give options such as -m before all")
-    for name in ELSEWHERE:
+    for name in OPTIONS_OF_OTHER_FILES:
         if getattr(given, name) is not None:
             raise _elsewhere("--" + name.replace("_", "-"), conf)
     if given.package is not None:  # of one that is none Hydra tells in its own way

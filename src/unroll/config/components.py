@@ -10,11 +10,11 @@ from omegaconf import MISSING
 from unroll.config.registry import Config, require
 from unroll.spec import Signature
 
-MOST_UNITS = 10**6
-MOST_LAYERS = 128
-MOST_WORKERS = 256
-MOST_OF_DATA = 10**7
-"""More is a slip, or was made up to fill the memory."""
+HIDDEN_SIZE_LIMIT = 10**6
+LAYER_LIMIT = 128
+WORKER_LIMIT = 256
+DATA_NUMBER_LIMIT = 10**7
+"""More is a slip, or was made up to fill the memory. The last is of every whole number in a data config."""
 
 
 class Initialization(Enum):
@@ -26,7 +26,11 @@ class Initialization(Enum):
 
 @dataclass(kw_only=True, slots=True)
 class CellConfig(Config):
-    """Base config of a recurrent cell."""
+    """Base config of a recurrent cell.
+
+    Attributes:
+        initialization: how weights start; uniform is U(±1/√H) as in torch.nn, xavier U(±√(6/(n+m)))
+    """
 
     initialization: Initialization = Initialization.uniform
 
@@ -48,7 +52,12 @@ class AttentionConfig(Config):
 
 @dataclass(kw_only=True, slots=True)
 class OptimizerConfig(Config):
-    """Base config of an optimizer."""
+    """Base config of an optimizer.
+
+    Attributes:
+        lr: the learning rate, which the schedule changes
+        weight_decay: how strongly weights are drawn to zero; 0 is not at all
+    """
 
     lr: float = MISSING
     weight_decay: float = 0.0
@@ -111,13 +120,22 @@ class Pooling(Enum):
 class RecurrentConfig(ModelConfig):
     """Base config of a model with a recurrence.
 
-    `num_layers` cells above one another (0: no recurrence), in one direction or both; `dropout` acts between
-    layers and wherever the model says. `initial_state` is that of every sequence. `execution` and `padding`
-    say how the recurrence runs; its result is the same. So is it with `checkpoint_steps`, for which the
-    backward pass computes every segment of so many steps anew (-1: √T of them; 0: none), in less memory.
+    `execution`, `padding` and `checkpoint_steps` say how the recurrence runs; its result is the same.
 
-    `parameters`, if given, takes the place of `hidden_size`: the largest is chosen with which the model has
-    at most so many trainable parameters, embeddings and output layer included.
+    Attributes:
+        cell: the recurrent cell
+        hidden_size: size of the recurrence's state, in each layer and direction
+        parameters: instead of hidden_size, the most trainable parameters that the model may have, embeddings
+            and output layer included; the largest hidden_size is chosen that keeps to it
+        num_layers: cells above one another; 0 is no recurrence
+        bidirectional: whether a second recurrence reads the steps backwards
+        dropout: share of values that are dropped in training, between layers and where the model says
+        initial_state: the state before the first step of every sequence
+        execution: how the recurrence runs over time; auto is the fastest way that the cell has
+        padding: how padded batches stay exact; frozen has padding change no state, packed leaves it out,
+            masked zeroes it afterwards
+        checkpoint_steps: of every so many steps only the state is kept and the rest computed again, in less
+            memory; -1 is √T steps, 0 is off
     """
 
     cell: CellConfig = MISSING
@@ -134,8 +152,8 @@ class RecurrentConfig(ModelConfig):
     def __post_init__(self) -> None:
         require(self, "hidden_size", self.hidden_size >= 1, "1 or more")
         require(self, "num_layers", self.num_layers >= 0, "0 (no recurrence) or more")
-        require(self, "hidden_size", self.hidden_size <= MOST_UNITS, f"{MOST_UNITS:,} or less")
-        require(self, "num_layers", self.num_layers <= MOST_LAYERS, f"{MOST_LAYERS} or less")
+        require(self, "hidden_size", self.hidden_size <= HIDDEN_SIZE_LIMIT, f"{HIDDEN_SIZE_LIMIT:,} or less")
+        require(self, "num_layers", self.num_layers <= LAYER_LIMIT, f"{LAYER_LIMIT} or less")
         if self.parameters is not None:
             require(self, "parameters", 1 <= self.parameters <= 10**12, "in [1, 10^12], or null")
             require(self, "parameters", self.num_layers > 0, "null with num_layers=0 (no recurrence to size)")
@@ -147,8 +165,10 @@ class RecurrentConfig(ModelConfig):
 class DataConfig(Config):
     """Base config of a data set.
 
-    `batch_size` counts sequences. `bucket_pool` is the number of batches' worth of sequences that are
-    sorted by length together (0: no bucketing). `workers` is the number of loader processes.
+    Attributes:
+        batch_size: sequences in a batch
+        bucket_pool: batches' worth of sequences that are sorted by length together; 0 is no bucketing
+        workers: processes that load; 0 is the run's own
     """
 
     batch_size: int = 64
@@ -158,11 +178,11 @@ class DataConfig(Config):
     def __post_init__(self) -> None:
         require(self, "batch_size", self.batch_size >= 1, "1 or more")
         require(self, "bucket_pool", self.bucket_pool >= 0, "0 (no bucketing) or more")
-        require(self, "workers", 0 <= self.workers <= MOST_WORKERS, f"0 or more, up to {MOST_WORKERS}")
+        require(self, "workers", 0 <= self.workers <= WORKER_LIMIT, f"0 or more, up to {WORKER_LIMIT}")
         for name in (field.name for field in dataclasses.fields(self)):
             value = getattr(self, name)
             if isinstance(value, int) and not name.endswith("seed"):
-                require(self, name, value <= MOST_OF_DATA, f"{MOST_OF_DATA:,} or less")
+                require(self, name, value <= DATA_NUMBER_LIMIT, f"{DATA_NUMBER_LIMIT:,} or less")
 
     def signature(self) -> Signature:
         """The kind of data that this config makes."""

@@ -3,6 +3,7 @@
 import re
 import textwrap
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,18 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from unroll.config import registry
-from unroll.config.mistakes import choices, composition_errors, of_a_value
+from unroll.config.choices import choices, written
+from unroll.config.components import DataConfig
+from unroll.config.mistakes import composition_errors, of_a_value
 from unroll.config.root import LoggerConfig, TrainConfig, TrainerConfig, load
 from unroll.config.sweep import SweepConfig
 from unroll.errors import InputError, MissingEnvironmentError
 from unroll.foreign import require_plain_yaml
+from unroll.spec import Signature
 
 CONF = Path(__file__).parents[3] / "conf"
 
-OF_SEVERAL_PROCESSES = ("unroll", "submitit_slurm")
+MULTIPROCESS_LAUNCHERS = ("unroll", "submitit_slurm")
 """Launchers under which a trial's further processes run that trial, not the whole sweep."""
 
 HELP_WIDTH = 100
@@ -70,11 +74,11 @@ def check(composed: DictConfig, conf: Path, *, launcher: str | None = None) -> d
         raise InputError(of_a_value(error)) from error
     assert isinstance(values, dict)
     plain = {str(key): value for key, value in values.items()}
-    config = load(plain, light=True)
-    if config.trainer.devices != "1" and launcher not in (None, *OF_SEVERAL_PROCESSES):
+    config = load(plain)
+    if config.trainer.devices != "1" and launcher not in (None, *MULTIPROCESS_LAUNCHERS):
         raise InputError(
             f"trainer.devices={config.trainer.devices}: with hydra/launcher={launcher} the further processes "
-            f"would run the whole sweep again; use {' or '.join(OF_SEVERAL_PROCESSES)}"
+            f"would run the whole sweep again; use {' or '.join(MULTIPROCESS_LAUNCHERS)}"
         )
     signature = config.data.signature()
     if signature not in config.model.accepts:
@@ -131,19 +135,22 @@ def _require_names(overrides: Sequence[str], conf: Path) -> None:
 
 
 def register() -> None:
-    """Give Hydra the dataclasses, under `schema/`."""
+    """Give Hydra the dataclasses, under `schema/`; a broken file is told of where it is asked for."""
     store = ConfigStore.instance()
     for name, schema in (("train", TrainConfig), ("trainer", TrainerConfig), ("logger", LoggerConfig)):
         store.store(name, schema, group="schema")
     store.store("sweep", SweepConfig, group="schema")
     for group in registry.GROUPS:
         for name in registry.names(group):
-            store.store(name, registry.config_class(group, name, light=True), group=f"schema/{group}")
+            with suppress(InputError):
+                store.store(name, registry.config_class(group, name), group=f"schema/{group}")
 
 
-def _signature(conf: Path, data: str) -> Any:
-    """The signature of a data set that stands in a file of `conf/data`."""
-    values = OmegaConf.to_container(OmegaConf.load(conf / "data" / f"{data}.yaml"))
-    assert isinstance(values, dict)
-    del values["defaults"]
-    return registry.from_dict("data", {str(k): v for k, v in values.items()}, light=True).signature()
+def _signature(conf: Path, data: str) -> Signature | None:
+    """The signature of a data set in `conf/data`; None where a file is broken."""
+    try:
+        config = registry.from_dict("data", written(conf / "data" / f"{data}.yaml"))
+    except InputError:
+        return None
+    assert isinstance(config, DataConfig)
+    return config.signature()

@@ -21,12 +21,9 @@ from omegaconf.errors import (
 )
 
 from unroll.config import registry
+from unroll.config.broken_files import place
+from unroll.config.choices import choices, schema_of
 from unroll.errors import InputError, nearest
-
-
-def choices(conf: Path, group: str) -> list[str]:
-    """The names that a group can take on the command line."""
-    return sorted(file.stem for file in (conf / group).glob("*.yaml"))
 
 
 @contextmanager
@@ -40,15 +37,29 @@ def composition_errors(conf: Path) -> Iterator[None]:
     try:
         yield
     except MissingConfigException as error:
-        raise InputError(_missing_choice(error)) from error
+        raise InputError(_missing_choice(error, conf)) from error
     except ConfigCompositionException as error:
         raise InputError(_composition(error, conf)) from error
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise InputError(_first_lines(error)) from error
 
 
-def _missing_choice(error: MissingConfigException) -> str:
+def _missing_choice(error: MissingConfigException, conf: Path) -> str:
     group, _, name = (error.missing_cfg_file or "").rpartition("/")
+    schema_group = group.removeprefix("schema/")
+    if schema_group in registry.GROUPS and name in registry.names(schema_group):
+        file = place(registry.file_of(schema_group, name))
+        if schema_group != group:
+            registry.config_class(schema_group, name)  # raises what is wrong with its file
+        elif all(schema_of(choice) != f"{group}/{name}" for choice in (conf / group).glob("*.yaml")):
+            return (
+                f"{group}={name}: {file} has no config file; write conf/{group}/{name}.yaml with the line "
+                f"'defaults: [/schema/{group}/{name}@_here_, _self_]'"
+            )
+    elif schema_group in registry.GROUPS and schema_group != group:
+        home = registry.GROUPS[schema_group].replace(".", "/")
+        decorator = f'@register("{schema_group}", "{name}")'
+        return f"{schema_group}: no file in src/{home} has {decorator}; write it"
     if not group or error.options is None:
         return str(error).splitlines()[0]
     return f"{group}={name}: no such choice, {_one_of(name, error.options)}"

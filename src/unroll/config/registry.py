@@ -10,49 +10,39 @@ A component is one Python file with a config dataclass and the class that it con
     @builds(GRUConfig)
     class GRU(Cell): ...
 
-Nothing else lists it: the registry walks the package that belongs to the group.
+Nothing else lists it: the registry finds `@register("GROUP", "NAME")` in the files of the group's package.
 
-Importing such a file imports torch, 2 to 3 s, and a misspelt key has to be told in under one. So a
-config is checked before anything heavy is imported: of each file only the *config part* is executed:
-its enums, the classes whose names end in Config, what they import from `LIGHT`, and the Config classes that
-they import from other files. `build` imports the file whole.
+Until something is built, only the config part of a file is executed (`config_part`), so that its config class
+is there without torch. `build` imports the file, whose config class then takes the place of the other.
 """
 
-import ast
 import dataclasses
 import importlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TypeVar, get_type_hints
 
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from unroll.config import config_part
+from unroll.config.broken_files import PACKAGE, component_errors, place
 from unroll.errors import InputError, nearest
-
-LIGHT = {
-    "dataclasses",
-    "enum",
-    "math",
-    "pathlib",
-    "typing",
-    "omegaconf",
-    "unroll.errors",
-    "unroll.config.components",
-    "unroll.config.registry",
-    "unroll.spec",
-}
-"""Modules that a config part may import from."""
 
 
 @dataclass(kw_only=True, slots=True)
 class Config:
-    """Base of every component's config. `name` is the entry of the registry that it configures.
+    """Base of every component's config.
 
-    `__post_init__` of a subclass checks ranges with `require`.
+    `__post_init__` of a subclass checks ranges with `require`. It calls that of its base by name, as in
+    `DataConfig.__post_init__(self)`: with `slots=True` the decorator makes the class anew, and `super()`
+    without arguments would look for the one that it was made from.
+
+    Attributes:
+        name: the entry of the registry that it configures; choose it with the group
     """
 
     name: str = MISSING
@@ -63,8 +53,6 @@ def require(config: object, key: str, holds: bool, expected: str) -> None:
     if not holds:
         raise InputError(f"{key}={getattr(config, key)}: must be {expected}")
 
-
-PACKAGE = Path(__file__).parents[1]
 
 GROUPS = {
     "model": "unroll.models",
@@ -79,10 +67,9 @@ GROUPS = {
 """The package that the entries of each config group live in."""
 
 C = TypeVar("C", bound=type)
-_CONFIG_PART = "unroll.config_part."  # prefix of the names of config parts
-_parts: dict[str, ModuleType] = {}  # not in sys.modules: what pickles classes by name would look there
-_configs: dict[tuple[str, str], type[Config]] = {}  # of whole modules
-_light_configs: dict[tuple[str, str], type[Config]] = {}  # of config parts
+_ENTRY = re.compile(r"""^@register\(\s*["']([\w/]+)["'],\s*["'](\w+)["'],?\s*\)""", re.MULTILINE)
+_configs: dict[tuple[str, str], type[Config]] = {}
+_entries: dict[type[Config], tuple[str, str]] = {}
 _builders: dict[type[Config], Callable[..., Any]] = {}
 
 
@@ -90,8 +77,9 @@ def register(group: str, name: str) -> Callable[[C], C]:
     """Enter a config dataclass into the registry."""
 
     def enter(config: C) -> C:
-        table = _light_configs if config.__module__.startswith(_CONFIG_PART) else _configs
-        table[group, name] = config
+        if not (config_part.is_of_part(config) and (group, name) in _configs):
+            _configs[group, name] = config
+        _entries[config] = group, name
         return config
 
     return enter
@@ -108,46 +96,73 @@ def builds(config: type[Config]) -> Callable[[Any], Any]:
 
 
 def build(config: Config, *args: Any) -> Any:
-    """Build the component that a config describes."""
-    return _builders[type(config)](config, *args)
+    """Build the component that a config describes.
+
+    Raises:
+        InputError: its file is broken: it cannot be imported, or what builds the component raises.
+    """
+    group, name = _entries[type(config)]
+    if config_part.is_of_part(type(config)):
+        with component_errors():
+            importlib.import_module(names(group)[name])
+        config = typed(_configs[group, name], to_dict(config), group)
+    if type(config) not in _builders:
+        file = place(file_of(group, name))
+        raise InputError(
+            f"{file}: nothing builds {group}={name}; put @builds({type(config).__name__}) on a class"
+        )
+    builder = _builders[type(config)]
+    with component_errors(builder):
+        return builder(config, *args)
 
 
 @cache
 def names(group: str) -> dict[str, str]:
     """The entries of a group, and the module that each is written in."""
-    home = GROUPS[group]
-    for file in sorted(_path(home).rglob("*.py")):
-        if "@register(" in file.read_text(encoding="utf-8"):
-            _load_config_part(".".join(("unroll", *file.relative_to(PACKAGE).with_suffix("").parts)))
-    return {
-        name: config.__module__.removeprefix(_CONFIG_PART)
-        for (other, name), config in _light_configs.items()
-        if other == group
-    }
+    found = {}
+    for file in sorted(config_part.path_of(GROUPS[group]).with_suffix("").rglob("*.py")):
+        module = ".".join(("unroll", *file.relative_to(PACKAGE).with_suffix("").parts))
+        for entry in _ENTRY.finditer(file.read_text(encoding="utf-8", errors="replace")):
+            if entry[1] == group:
+                found[entry[2]] = module
+    return found
 
 
-def config_class(group: str, name: str, *, light: bool = False) -> type[Config]:
-    """The config dataclass of an entry; with `light`, the one that was read without importing torch."""
+def file_of(group: str, name: str) -> Path:
+    """The file that an entry is written in."""
+    return config_part.path_of(names(group)[name])
+
+
+def config_class(group: str, name: str) -> type[Config]:
+    """The config dataclass of an entry: that of its file's config part until the file is imported.
+
+    Raises:
+        InputError: there is no such entry, or its file is broken.
+    """
     if name not in names(group):
         key = group.replace("/", ".")
         raise InputError(f"{key}.name={name}: no such entry, {nearest(name, names(group))}")
-    if light:
-        return _light_configs[group, name]
-    importlib.import_module(names(group)[name])
+    if (group, name) not in _configs:
+        config_part.load(names(group)[name])
+        if (group, name) not in _configs:
+            raise InputError(
+                f'{place(file_of(group, name))}: @register("{group}", "{name}") stands on no config; let the '
+                "name of its class end in Config"
+            )
     return _configs[group, name]
 
 
-def from_dict(group: str, values: dict[str, Any], *, light: bool = False) -> Any:
+def from_dict(group: str, values: dict[str, Any]) -> Any:
     """The typed config of an entry from plain values, as in a checkpoint or a composed config.
 
     Raises:
         InputError: an unknown key, a value of the wrong type or out of range, by its full key.
     """
     _require_keys(values, group)
-    return typed(config_class(group, str(values.get("name")), light=light), values, group, light=light)
+    return typed(config_class(group, str(values.get("name"))), values, group)
 
 
-def typed(cls: type[Any], values: dict[str, Any], group: str = "", *, light: bool = False) -> Any:
+def typed(cls: type[Any], values: dict[str, Any], group: str = "") -> Any:
     """A config dataclass filled with plain values; its fields that are groups become entries of them.
 
     Raises:
@@ -155,38 +170,45 @@ def typed(cls: type[Any], values: dict[str, Any], group: str = "", *, light: boo
     """
     _require_keys(values, group)
     hints = get_type_hints(cls)
-    known = {field.name for field in dataclasses.fields(cls)}
+    fields = {field.name: field for field in dataclasses.fields(cls)}
     rest, nested = {}, {}
     for key, value in values.items():
         path = f"{group}/{key}".lstrip("/")
-        if key not in known:
-            raise InputError(f"{path.replace('/', '.')}={value}: no such key, {nearest(key, known)}")
+        if key not in fields:
+            raise InputError(f"{path.replace('/', '.')}={value}: no such key, {nearest(key, fields)}")
         if path in GROUPS:
-            nested[key] = from_dict(path, value, light=light)
+            nested[key] = from_dict(path, value)
         elif dataclasses.is_dataclass(hints[key]):
-            nested[key] = typed(hints[key], value, path, light=light)
+            _require_keys(value, path)
+            nested[key] = typed(hints[key], {**_default(fields[key]), **value}, path)
         elif _looks_up(value):
             full = path.replace("/", ".")
             raise InputError(f"{full}={value}: ${{…}} is not looked up here; write the value itself")
         else:
             rest[key] = value
     prefix = f"{group.replace('/', '.')}." if group else ""
-    try:
-        config = OmegaConf.merge(OmegaConf.structured(cls), rest)
-        for key, value in nested.items():
-            OmegaConf.update(config, key, value)
-        return OmegaConf.to_object(config)
-    except OmegaConfBaseException as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{prefix}{error.full_key}: {reason}") from error
-    except InputError as error:
-        raise InputError(f"{prefix}{error}") from error
+    with component_errors():
+        try:
+            config = OmegaConf.merge(OmegaConf.structured(cls), rest)
+            for key, value in nested.items():
+                OmegaConf.update(config, key, value)
+            return OmegaConf.to_object(config)
+        except OmegaConfBaseException as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"{prefix}{error.full_key}: {reason}") from error
+        except InputError as error:
+            raise InputError(f"{prefix}{error}") from error
 
 
 def _require_keys(values: Any, group: str) -> None:
     if not isinstance(values, dict):
         key = group.replace("/", ".") or "the config"
         raise InputError(f"{key}={values}: must be keys and values")
+
+
+def _default(field: "dataclasses.Field[Any]") -> dict[str, Any]:
+    """The plain default of a field that holds keys of its own: not always that of its class."""
+    return {} if field.default_factory is dataclasses.MISSING else to_dict(field.default_factory())
 
 
 def _looks_up(value: Any) -> bool:
@@ -201,38 +223,3 @@ def to_dict(config: object) -> dict[str, Any]:
     values = OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
-
-
-def _path(module: str) -> Path:
-    return PACKAGE.joinpath(*module.split(".")[1:])
-
-
-def _load_config_part(module: str) -> ModuleType:
-    """Execute the config part of a file as a module of its own."""
-    light_name = _CONFIG_PART + module
-    if light_name in _parts:
-        return _parts[light_name]
-    file = _path(module).with_suffix(".py")
-    tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
-    part = _parts[light_name] = ModuleType(light_name)
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module not in LIGHT:
-            for alias in node.names:
-                if alias.name.endswith("Config"):
-                    assert node.module is not None
-                    part.__dict__[alias.name] = getattr(_load_config_part(node.module), alias.name)
-    tree.body = [node for node in tree.body if _is_light(node)]
-    exec(compile(tree, str(file), "exec"), part.__dict__)
-    return part
-
-
-def _is_light(node: ast.stmt) -> bool:
-    match node:
-        case ast.ImportFrom(module=module):
-            return module in LIGHT
-        case ast.Import(names=modules):
-            return all(alias.name in LIGHT for alias in modules)
-        case ast.ClassDef(bases=bases):
-            return node.name.endswith("Config") or any(ast.unparse(base) == "Enum" for base in bases)
-        case _:
-            return False

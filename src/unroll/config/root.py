@@ -53,8 +53,8 @@ class Profiler(Enum):
     pytorch = "pytorch"
 
 
-MOST_MINUTES = 365 * 24 * 60
-MOST_THREADS = 1024
+MINUTE_LIMIT = 365 * 24 * 60
+THREAD_LIMIT = 1024
 """More is a slip."""
 
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true")
@@ -64,20 +64,33 @@ PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true")
 class TrainerConfig:
     """Config of Lightning's Trainer.
 
-    `devices` is a number or "auto". `max_minutes` stops in time for a deadline (null: none).
-    `gradient_clip` bounds the gradient's norm (0: off). `threads` is the number of CPU threads (null: as
-    many as cores). `validate_every` counts epochs. Limits (null: none) count batches.
-
-    With `deterministic` a GPU, too, gives the same bits every time (a CPU does in any case).
-
-    A run is saved after every epoch, and after so many steps or minutes within one (null: not).
-
-    `truncate_steps` cuts every training batch along time into segments of so many steps (null: off). Each is
-    a step of training, and counts as a batch wherever batches are counted; the recurrence's state is carried
-    over from the segment before, but no gradient goes back to it.
-
-    `log_gradients_every` counts optimizer steps (null: off), before which the norm of the loss's gradient
-    with respect to the state of every time step is written to gradients.csv and drawn.
+    Attributes:
+        accelerator: what to compute on; auto is a GPU if there is one
+        devices: how many of them, each with a process of its own; auto is all
+        strategy: how several devices share the work; auto or ddp
+        precision: 32-true, 16-mixed, bf16-mixed, bf16-true or 64-true
+        max_epochs: passes over the training data
+        max_steps: steps of the optimizer; -1 is no limit
+        max_minutes: stops in time for a deadline; null is none
+        gradient_clip: bound on the gradient's norm; 0 is none
+        accumulate: batches whose gradients make one step of the optimizer
+        truncate_steps: cuts training batches along time into segments of so many steps, each a batch of its
+            own; the state is carried over, gradients are not; null is off
+        validate_every: epochs from one validation to the next
+        checkpoint_every_steps: steps after which a run is saved, besides after every epoch; null is never
+        checkpoint_every_minutes: minutes after which a run is saved, besides after every epoch; null is never
+        log_every: steps from one row of metrics to the next
+        log_gradients_every: steps of the optimizer from one record to the next of how far the loss's gradient
+            reaches back in time, in gradients.csv and as a picture; null is off
+        threads: threads of the CPU; null is as many as it has cores
+        limit_train_batches: training batches of an epoch, at most; null is all
+        limit_valid_batches: batches of a validation, at most; null is all
+        limit_test_batches: batches of the test, at most; null is all
+        deterministic: whether a GPU, too, gives the same bits every time; slower
+        nonfinite: at a step whose loss or gradient is NaN or infinite, stop the run or skip the step
+        detect_anomaly: whether to find the operation that made a NaN; slow
+        profiler: what is timed; simple is Lightning's hooks, pytorch every operation
+        progress_bar: whether a bar shows how far an epoch is
     """
 
     accelerator: Accelerator = Accelerator.auto
@@ -114,8 +127,8 @@ class TrainerConfig:
         require(self, "max_epochs", self.max_epochs >= 1, "1 or more")
         require(self, "max_steps", self.max_steps >= -1, "-1 (no limit) or more")
         minutes = self.max_minutes
-        in_time = minutes is None or 0 < minutes <= MOST_MINUTES
-        require(self, "max_minutes", in_time, f"a positive number up to {MOST_MINUTES:,} (a year)")
+        in_time = minutes is None or 0 < minutes <= MINUTE_LIMIT
+        require(self, "max_minutes", in_time, f"a positive number up to {MINUTE_LIMIT:,} (a year)")
         require(self, "gradient_clip", self.gradient_clip >= 0, "0 (off) or more")
         for key in ("accumulate", "validate_every", "log_every"):
             require(self, key, getattr(self, key) >= 1, "1 or more")
@@ -126,7 +139,7 @@ class TrainerConfig:
         limits = ("limit_train_batches", "limit_valid_batches", "limit_test_batches")
         for key in ("threads", "truncate_steps", "checkpoint_every_steps", "log_gradients_every", *limits):
             require(self, key, getattr(self, key) is None or getattr(self, key) >= 1, "1 or more, or null")
-        require(self, "threads", (self.threads or 1) <= MOST_THREADS, f"{MOST_THREADS} or less")
+        require(self, "threads", (self.threads or 1) <= THREAD_LIMIT, f"{THREAD_LIMIT} or less")
         # Batches of several processes would differ in their number of segments.
         alone = self.truncate_steps is None or self.devices == "1"
         require(self, "truncate_steps", alone, f"null with trainer.devices={self.devices}; set that to 1")
@@ -134,9 +147,17 @@ class TrainerConfig:
 
 @dataclass(kw_only=True, slots=True)
 class LoggerConfig:
-    """Config of logging. `name` is the run's on the dashboard (null: its folder's; in a sweep: what varies),
-    and `group` that of the runs beside it (null: none; in a sweep: its name). `samples` is the number of test
-    sequences shown with their predictions."""
+    """Config of logging.
+
+    Attributes:
+        kind: where metrics go; wandb is W&B and metrics.csv, csv metrics.csv alone, none nowhere
+        mode: whether W&B writes to its local folder alone, or also to its server
+        project: the project in W&B
+        name: the run's name on the dashboard; null is its folder's, and in a sweep what varies
+        group: the runs beside it on the dashboard; null is none, and in a sweep its name
+        tags: labels of the run on the dashboard
+        samples: test sequences shown with their predictions
+    """
 
     kind: LoggerKind = LoggerKind.wandb
     mode: LoggerMode = LoggerMode.offline
@@ -156,7 +177,13 @@ class LoggerConfig:
 
 @dataclass(kw_only=True, slots=True)
 class EarlyStoppingConfig:
-    """Config of early stopping: after `patience` validations without improvement (null: never)."""
+    """Config of early stopping.
+
+    Attributes:
+        patience: validations without improvement of the model's own measure, after which to stop; null is
+            never
+        min_delta: the least change that is an improvement
+    """
 
     patience: int | None = None
     min_delta: float = 0.0
@@ -168,7 +195,22 @@ class EarlyStoppingConfig:
 
 @dataclass(kw_only=True, slots=True)
 class TrainConfig:
-    """Config of one run."""
+    """Config of one run.
+
+    Attributes:
+        seed: seed of everything that is random
+        run_dir: the run's folder; in a SLURM job its number stands for the time, so that a requeued job finds
+            it
+        ckpt_path: a checkpoint to go on from
+        data: what is learned from
+        model: the architecture
+        optimizer: how weights are changed
+        scheduler: how the learning rate changes over the run
+        trainer: how long, on what and how precisely
+        logger: where metrics go
+        early_stopping: when to end before the last epoch
+        sweep: what is tried, where one command makes several runs
+    """
 
     seed: int = 1
     run_dir: str = MISSING
@@ -187,8 +229,8 @@ class TrainConfig:
         require(self, "run_dir", Path(self.run_dir).name != "", "the name of a folder")
 
 
-def load(values: dict[str, Any], *, light: bool = False) -> TrainConfig:
-    """The typed root config from plain values; with `light`, without importing torch."""
-    config = registry.typed(TrainConfig, values, light=light)
+def load(values: dict[str, Any]) -> TrainConfig:
+    """The typed root config from plain values."""
+    config = registry.typed(TrainConfig, values)
     assert isinstance(config, TrainConfig)
     return config

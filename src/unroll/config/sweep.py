@@ -20,7 +20,7 @@ MEASURES = (
 )
 """What results.json says of a run besides its metrics. Those of the test data are none to choose by."""
 
-LARGER_IS_BETTER = ("accuracy", "exact_match", "f1", "r2", "per_second")
+MAXIMIZED_ENDINGS = ("accuracy", "exact_match", "f1", "r2", "per_second")
 """How the names of such measures end."""
 
 
@@ -52,13 +52,18 @@ class Direction(Enum):
 class SweepConfig:
     """Config of a sweep.
 
-    `name` is that of its folder (null: made from the command, so that the same command finds it again).
-    `search_space` maps keys and groups to values as on the command line, which goes before it. `sampler` grid
-    runs every combination; of the others `n_trials` is the number wanted, of all processes and restarts
-    together. `objectives` are measures of a run's results (none: the model's own), of which accuracies, F1,
-    R² and speeds are maximised and all others minimised, unless they say so themselves: maximize:valid/NAME.
-    `n_jobs` trials run at once, each for at most `minutes` (null: no limit). Trials that failed run again
-    only with `retry_failed`.
+    Attributes:
+        name: its folder in outputs/sweeps; null is made from the command, so that the same one finds it again
+        search_space: keys and groups with their values, as on the command line, which goes before it
+        sampler: how the values of the next trial are chosen; grid runs every combination
+        pruner: which trials are stopped early, by what others had reached after as many epochs
+        n_trials: trials wanted, of all processes and restarts together; null with the grid, which runs all
+        objectives: measures to choose by, as valid/loss, seconds, parameters or maximize:valid/NAME; none is
+            the model's own; accuracies, F1, R² and speeds are maximised and all others minimised
+        seed: seed of the sampler
+        n_jobs: trials at once
+        minutes: the most that a trial may take; null is no limit
+        retry_failed: whether trials that failed run again
     """
 
     name: str | None = None
@@ -102,6 +107,6 @@ class SweepConfig:
             direction, _, name = objective.rpartition(":")
             if direction not in ("", *Direction.__members__):
                 require(self, "objectives", False, f"minimize:{name} or maximize:{name}")
-            natural = "maximize" if name.endswith(LARGER_IS_BETTER) else "minimize"
+            natural = "maximize" if name.endswith(MAXIMIZED_ENDINGS) else "minimize"
             found[name.strip()] = Direction(direction or natural)
         return found

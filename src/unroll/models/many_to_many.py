@@ -20,8 +20,11 @@ from unroll.spec import Alignment, DataSpec, Kind, Signature
 class ManyToManyConfig(BackboneConfig):
     """Config of the aligned many-to-many model.
 
-    `dropout` acts before the recurrence, between its layers and before the output. A `bidirectional` one
-    sees the future: right for tagging, refused for forecasting.
+    Attributes:
+        bidirectional: whether a second recurrence reads the steps backwards; it sees the future, which is
+            right for tagging and refused for forecasting
+        dropout: share of values that are dropped in training, before the recurrence, between its layers and
+            before the output
     """
 
     accepts: ClassVar[tuple[Signature, ...]] = tuple(

@@ -21,8 +21,11 @@ from unroll.spec import Alignment, DataSpec, Kind, Signature
 class ManyToOneConfig(BackboneConfig):
     """Config of the many-to-one model.
 
-    `pooling` says which steps the output is made of: the last valid one, or the mean or maximum of all
-    valid ones. `dropout` acts before the recurrence, between its layers and before the output.
+    Attributes:
+        dropout: share of values that are dropped in training, before the recurrence, between its layers and
+            before the output
+        pooling: which steps the output is made of; the last valid one, or the mean or maximum of all valid
+            ones
     """
 
     accepts: ClassVar[tuple[Signature, ...]] = tuple(

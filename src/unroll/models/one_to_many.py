@@ -21,7 +21,12 @@ from unroll.spec import Alignment, DataSpec, Kind, Signature
 @register("model", "one_to_many")
 @dataclass(kw_only=True, slots=True)
 class OneToManyConfig(TokenGeneratorConfig):
-    """Config of the one-to-many model."""
+    """Config of the one-to-many model.
+
+    Attributes:
+        bidirectional: false, since tokens are written forwards
+        initial_state: zeros, since the context makes the initial state
+    """
 
     accepts: ClassVar[tuple[Signature, ...]] = (Signature(Kind.CONTEXT, Kind.TOKENS, Alignment.UNALIGNED),)
 

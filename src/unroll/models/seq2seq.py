@@ -21,8 +21,12 @@ from unroll.spec import Alignment, DataSpec, Kind, Signature
 class Seq2SeqConfig(TokenGeneratorConfig):
     """Config of the token sequence-to-sequence model.
 
-    Encoder and decoder have the same cell, `hidden_size` and `num_layers`; only the encoder can be
-    `bidirectional`.
+    Encoder and decoder have the same cell, `hidden_size` and `num_layers`.
+
+    Attributes:
+        bidirectional: whether the encoder reads its input backwards, too; the decoder cannot
+        initial_state: the encoder's state before the first step
+        attention: how the decoder looks at the encoder's outputs
     """
 
     accepts: ClassVar[tuple[Signature, ...]] = (Signature(Kind.TOKENS, Kind.TOKENS, Alignment.UNALIGNED),)

@@ -11,7 +11,7 @@ from unroll.batch import SequenceBatch
 from unroll.config.registry import builds, register, require
 from unroll.models.pointwise import PointwiseModel
 from unroll.models.targets import Values
-from unroll.models.teacher_forcing import TeacherForcingConfig, teacher_forcing_ratio
+from unroll.models.teacher_forcing import Schedule, TeacherForcingConfig, teacher_forcing_ratio
 from unroll.nn.backbone import Backbone, BackboneConfig, build_recurrence
 from unroll.nn.bridge import Bridge
 from unroll.nn.cells.base import State
@@ -25,8 +25,14 @@ Steps = Float[Tensor, "batch time_out outputs"]
 class Seq2SeqContinuousConfig(BackboneConfig):
     """Config of the sequence-to-sequence model of values.
 
-    Encoder and decoder have the same cell, `hidden_size` and `num_layers`; only the encoder can be
-    `bidirectional`. `dropout` acts before the encoder's recurrence, between layers and before the output.
+    Encoder and decoder have the same cell, `hidden_size` and `num_layers`.
+
+    Attributes:
+        bidirectional: whether the encoder reads its input backwards, too; the decoder cannot
+        dropout: share of values that are dropped in training, before the encoder's recurrence, between layers
+            and before the output
+        initial_state: the encoder's state before the first step
+        teacher_forcing: how often the decoder in training sees the true previous value
     """
 
     accepts: ClassVar[tuple[Signature, ...]] = tuple(
@@ -34,7 +40,9 @@ class Seq2SeqContinuousConfig(BackboneConfig):
     )
 
     name: str = "seq2seq_continuous"
-    teacher_forcing: TeacherForcingConfig = field(default_factory=TeacherForcingConfig)
+    teacher_forcing: TeacherForcingConfig = field(
+        default_factory=lambda: TeacherForcingConfig(schedule=Schedule.linear)
+    )
 
     def __post_init__(self) -> None:
         BackboneConfig.__post_init__(self)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from unroll.config.components import MOST_UNITS, ModelConfig, RecurrentConfig
+from unroll.config.components import HIDDEN_SIZE_LIMIT, ModelConfig, RecurrentConfig
 from unroll.errors import InputError
 
 
@@ -30,7 +30,7 @@ def resolve_size(config: ModelConfig, make: Callable[[ModelConfig], nn.Module]) 
         return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
     # More units are more parameters: as many sizes are small enough as the largest of these has units.
-    hidden_size = bisect_right(range(1, MOST_UNITS + 1), budget, key=count)
+    hidden_size = bisect_right(range(1, HIDDEN_SIZE_LIMIT + 1), budget, key=count)
     if hidden_size == 0:
         raise InputError(
             f"model.parameters={budget}: with hidden_size=1 this {config.name} has {count(1)} already; "

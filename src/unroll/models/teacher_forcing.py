@@ -17,10 +17,14 @@ class Schedule(Enum):
 
 @dataclass(kw_only=True, slots=True)
 class TeacherForcingConfig:
-    """The ratio at step i of training; 1 always gives the true token, 0 never.
+    """The ratio at step i of training (Bengio et al. 2015, "Scheduled sampling").
 
-    constant: `ratio`. linear: from `ratio` to `final` over `steps`. inverse_sigmoid: from `ratio` to `final`
-    by k / (k + exp(i / k)) with k = `steps` (Bengio et al. 2015, "Scheduled sampling").
+    Attributes:
+        schedule: how the ratio changes; constant, linear over `steps`, or inverse_sigmoid, from `ratio` to
+            `final` by k / (k + exp(i / k)) with k = `steps`
+        ratio: how often the true token or value is given, at first; 1 is always, and fastest
+        final: how often it is given in the end
+        steps: steps of training until then, or k
     """
 
     schedule: Schedule = Schedule.constant

@@ -32,7 +32,13 @@ from unroll.text import Text
 class TokenGeneratorConfig(RecurrentConfig):
     """Base config of a model that writes tokens.
 
-    `embedding_size` is that of tokens; `dropout` acts on embeddings, between layers and before the output.
+    Attributes:
+        dropout: share of values that are dropped in training, of embeddings, between layers and before the
+            output
+        embedding_size: size of a token's vector
+        label_smoothing: share of the target's probability that is spread over all tokens
+        teacher_forcing: how often the decoder in training sees the true previous token
+        search: how outputs are decoded in the test; validation is always greedy
     """
 
     embedding_size: int = 64

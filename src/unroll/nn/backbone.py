@@ -22,8 +22,9 @@ from unroll.spec import DataSpec, Kind
 class BackboneConfig(RecurrentConfig):
     """Base config of a model that reads its inputs with a backbone.
 
-    `embedding` turns tokens into vectors; values need none. `front_end` is what happens to each step before
-    the recurrence.
+    Attributes:
+        embedding: what turns tokens into vectors; values need none
+        front_end: what happens to each step before the recurrence
     """
 
     embedding: EmbeddingConfig = MISSING

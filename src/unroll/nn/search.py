@@ -39,9 +39,14 @@ class Method(Enum):
 class SearchConfig:
     """How outputs are decoded.
 
-    `max_length` bounds their tokens and END (None: one and a half times the longest target of the data).
-    `temperature` and `top_k` (0: all) shape sampling; `beam_size` and `length_penalty` beam search, where
-    a hypothesis of n tokens is worth its log-probability / n^length_penalty.
+    Attributes:
+        method: how the next token is chosen; greedy takes the likeliest, sample draws, beam keeps several
+            hypotheses
+        max_length: tokens and END, at most; null is one and a half times the data's longest target
+        temperature: of sampling; below 1, likely tokens are drawn more often
+        top_k: how many of the likeliest tokens sampling draws from; 0 is all
+        beam_size: how many hypotheses beam search keeps
+        length_penalty: to beam search, n tokens are worth their log-probability / n^length_penalty
     """
 
     method: Method = Method.greedy

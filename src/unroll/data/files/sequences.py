@@ -53,13 +53,18 @@ class SequencesTask(Enum):
 class SequencesConfig(FilesConfig):
     """Config of labelled sequences in files, a row for each step.
 
-    `id` names the column that tells sequences apart. `step` names a column of numbers or dates that increase
-    within each sequence; without it the rows of a sequence follow one another. `target` names the column or
-    columns to learn (null for next and next_labels); each row of a sequence repeats the targets of the whole
-    sequence. `features` names the columns to learn from (null: all others). A sequence longer than
-    `max_length` steps (null: no limit) is an error.
-
-    The sequences of `path` are split by `split_seed`.
+    Attributes:
+        task: what is learned; a label, a value or several labels of each sequence, the label of each step
+            (step_label), the features of the next step (next), or which of them, 0 or 1, it has (next_labels)
+        id: the column that tells sequences apart
+        step: a column of numbers or dates that increase within each; null is the order of the rows
+        target: a column to learn, or several as [a, b]; those of a whole sequence stand on each of its rows,
+            and next and next_labels have none
+        features: the columns to learn from; null is all others
+        max_length: the longest sequence, in steps; a longer one is an error, null is no limit
+        valid_fraction: share of the sequences of `path` to validate on
+        test_fraction: share of the sequences of `path` to test on
+        split_seed: seed of the split of `path`
     """
 
     name: str = "sequences"

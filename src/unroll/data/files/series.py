@@ -50,14 +50,24 @@ class MissingValue(Enum):
 class SeriesConfig(FilesConfig):
     """Config of time series in files.
 
-    `target` names the column or columns to forecast, `features` further columns to forecast them from. The
-    past of the targets is always among the inputs. `time` names a column of numbers or dates that increase,
-    `id` a column that tells several series apart. A window is `window` steps to read and `horizon` to
-    forecast; windows begin every `stride` steps. `season` is that of the naive forecast, in steps.
+    A window belongs to the part of its series, to train, validate or test on, that all its targets lie in;
+    what it reads may lie in the part before. (Given as files, `valid` and `test` are each whole, and windows
+    lie within.)
 
-    The last `test_fraction` of the steps of each series of `path` are the test part, and the `valid_fraction`
-    before them the validation part. A window belongs to the part that holds all its targets; its inputs may
-    lie in the part before. (With a file for each split, windows lie within their file.)
+    Attributes:
+        task: what the target is; the next `horizon` values at once (forecast) or one by one (seq2seq), or at
+            each step the next value (one_ahead)
+        target: a column to forecast, or several as [a, b]; their own past is always among the inputs
+        features: further columns to forecast it from
+        time: a column of numbers or dates that increase
+        id: a column that tells several series apart
+        window: steps to read
+        horizon: steps to forecast
+        stride: steps from one window to the next
+        season: the naive forecast repeats the value of so many steps ago
+        missing: what a missing value is; an error, or the same as the previous one of its series
+        valid_fraction: share of each series' steps to validate on, before those to test on
+        test_fraction: share of each series' steps to test on, the last ones
     """
 
     name: str = "series"
@@ -67,7 +77,7 @@ class SeriesConfig(FilesConfig):
     time: str | None = None
     id: str | None = None
     window: int = 48
-    horizon: int = 1
+    horizon: int = 12
     stride: int = 1
     season: int = 1
     missing: MissingValue = MissingValue.error

@@ -35,14 +35,21 @@ class TokenFileTask(Enum):
 @register("data", "token_file")
 @dataclass(kw_only=True, slots=True)
 class TokenFileConfig(FilesConfig):
-    """Config of token sequences in files of two columns. With `header` the first line names the columns.
+    """Config of token sequences in files of two columns. The same input never stands in two splits.
 
-    Input tokens are separated by spaces, or with `characters` each character is a token; the same for targets
-    with `target_characters`. `lowercase` acts on the input. Tokens that occur less than `min_count` times in
-    training, or are not among the `max_vocabulary` most frequent (null: all), are unknown tokens. A sequence
-    of more than `max_length` tokens (null: no limit) is an error.
-
-    The lines of `path` are split by `split_seed`; lines with the same input are in the same split.
+    Attributes:
+        task: what stands on a line, a tab between; source and target tokens (pairs), tokens and as many tags,
+            tokens and a label, or the numbers of a context and the tokens to generate from them
+        header: whether the first line names the columns
+        characters: whether each character of the input is a token, not what stands between spaces
+        target_characters: whether each character of the target is a token, not what stands between spaces
+        lowercase: whether the input is read in lower case
+        min_count: times that a token must occur in training to be known
+        max_vocabulary: tokens that are known, at most, the most frequent; null is all
+        max_length: the longest sequence, in tokens; a longer one is an error, null is no limit
+        valid_fraction: share of the different inputs of `path` to validate on
+        test_fraction: share of the different inputs of `path` to test on
+        split_seed: seed of the split of `path`
     """
 
     name: str = "token_file"

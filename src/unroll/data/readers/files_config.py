@@ -13,8 +13,13 @@ from unroll.errors import InputError
 class FilesConfig(DataConfig):
     """Base config of a data set in the user's own files.
 
-    Either `path` is one file, and `valid_fraction` and `test_fraction` of it are held out; or `train`,
-    `valid` and `test` are a file each.
+    Attributes:
+        path: a file, .csv .tsv .txt (plain or .gz) or .parquet; or, instead, a file for each split
+        train: a file to train on
+        valid: a file to validate on
+        test: a file to test on
+        valid_fraction: share of `path` to validate on
+        test_fraction: share of `path` to test on
     """
 
     SUFFIXES: ClassVar[tuple[str, ...]] = (

@@ -14,7 +14,11 @@ from unroll.spec import Alignment, DataSpec, Kind, Signature
 @register("data", "adding")
 @dataclass(kw_only=True, slots=True)
 class AddingConfig(SplitSizesConfig):
-    """Config of the adding problem over sequences of `length` steps."""
+    """Config of the adding problem.
+
+    Attributes:
+        length: steps of a sequence
+    """
 
     name: str = "adding"
     length: int = 100

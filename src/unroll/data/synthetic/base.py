@@ -45,7 +45,13 @@ class SyntheticConfig(DataConfig):
 
 @dataclass(kw_only=True, slots=True)
 class SplitSizesConfig(SyntheticConfig):
-    """Base config of data that are drawn, with the number of samples of each split."""
+    """Base config of data that are drawn, with the number of samples of each split.
+
+    Attributes:
+        train_size: sequences to train on
+        valid_size: sequences to validate on
+        test_size: sequences to test on
+    """
 
     train_size: int = 20_000
     valid_size: int = 1_000

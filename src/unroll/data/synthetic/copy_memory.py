@@ -22,7 +22,11 @@ BLANK, DELIMITER = 8, 9
 @register("data", "copy_memory")
 @dataclass(kw_only=True, slots=True)
 class CopyMemoryConfig(SplitSizesConfig):
-    """Config of the copying memory problem. `delay` is T in the paper; sequences are T + 20 steps long."""
+    """Config of the copying memory problem.
+
+    Attributes:
+        delay: T of the paper; sequences have T + 20 steps
+    """
 
     name: str = "copy_memory"
     delay: int = 100

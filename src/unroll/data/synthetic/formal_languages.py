@@ -37,9 +37,15 @@ class FormalTask(Enum):
 class FormalLanguagesConfig(SyntheticConfig):
     """Config of a task of the Chomsky hierarchy.
 
-    Training and validation strings are uniform in length from 1 to `max_length`. There are
-    `test_per_length` test strings of each length above that, up to `test_max_length`. (Lengths of modular
-    arithmetic are odd.)
+    Lengths of training and validation strings are uniform from 1. (Those of modular arithmetic are odd.)
+
+    Attributes:
+        task: what the answer to a string is
+        max_length: the longest training string
+        test_max_length: the longest test string; every test string is longer than any in training
+        train_size: strings to train on
+        valid_size: strings to validate on, of training lengths
+        test_per_length: test strings of each length
     """
 
     name: str = "formal_languages"

@@ -18,9 +18,14 @@ from unroll.spec import Alignment, DataSpec, Kind, Signature
 class GenerateConfig(SplitSizesConfig):
     """Config of arithmetic progressions: start, start + stride, start + 2 · stride, … modulo the vocabulary.
 
-    Starts are 0 to `vocabulary_size` - 1, strides 1 to `max_stride`, lengths `min_length` to `max_length`.
-    `valid_size` and `test_size` of all their combinations are held out. Training samples are drawn from the
-    rest, each more than once where `train_size` exceeds their number.
+    Attributes:
+        vocabulary_size: different tokens; a progression starts at any of them
+        max_stride: the largest stride; the smallest is 1
+        min_length: the shortest progression, in tokens
+        max_length: the longest progression, in tokens
+        train_size: progressions to train on, drawn from the combinations that are not held out
+        valid_size: combinations of start, stride and length that are held out to validate on
+        test_size: combinations that are held out to test on
     """
 
     name: str = "generate"

@@ -37,12 +37,26 @@ class SineTask(Enum):
 class SineConfig(SplitSizesConfig):
     """Config of sine waves: amplitude · sin(2π · frequency · step / steps_per_unit + phase) + noise.
 
-    Each feature of each sequence is a wave of its own. Its frequency (in cycles per unit) and its amplitude
-    are uniform in their ranges; so is its `phase` (radians) unless it is given. `noise` is the standard
-    deviation of the noise at each step. Lengths are uniform from `min_length` to `max_length` steps.
+    Each feature of each sequence is a wave of its own: its frequency and its amplitude are uniform in their
+    ranges, its phase too unless it is given; but all features of a sequence share one frequency where it is
+    to be told. Lengths are uniform.
 
-    `horizon` is k of the tasks forecast and seq2seq. The task frequency has `classes` frequencies, evenly
-    spaced from `min_frequency` to `max_frequency`; all features of a sequence share one.
+    Attributes:
+        task: what the target is; the next value, the next `horizon` values at once (forecast) or one by one
+            (seq2seq), at each step the next value (one_ahead), or which frequency the wave has
+        min_length: the shortest sequence, in steps
+        max_length: the longest sequence, in steps
+        steps_per_unit: steps in a unit of time
+        min_frequency: the lowest frequency, in cycles per unit
+        max_frequency: the highest frequency, in cycles per unit
+        phase: the phase in radians; null is random
+        min_amplitude: the smallest amplitude
+        max_amplitude: the largest amplitude
+        noise: standard deviation of what is added to each step
+        features: waves side by side
+        horizon: values to forecast, of the tasks forecast and seq2seq
+        classes: frequencies to tell apart, of the task frequency; from the lowest to the highest, evenly
+            spaced
     """
 
     name: str = "sine"
@@ -59,6 +73,9 @@ class SineConfig(SplitSizesConfig):
     features: int = 1
     horizon: int = 10
     classes: int = 4
+    train_size: int = 5_000
+    valid_size: int = 500
+    test_size: int = 1_000
 
     def __post_init__(self) -> None:
         SplitSizesConfig.__post_init__(self)

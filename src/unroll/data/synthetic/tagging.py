@@ -41,10 +41,13 @@ LETTERS = Vocabulary(token_vocabulary(sorted(CONSONANTS + VOWELS)))
 class TaggingConfig(SplitSizesConfig):
     """Config of synthetic part-of-speech tagging.
 
-    Sentences have `min_length` to `max_length` words. A stem has one to `syllables` syllables; the more
-    syllables, the more words are new. `ambiguous` is the share of nouns and verbs with a suffix that both may
-    have. The vocabulary holds the words that occur `min_count` times or more in training, at most the
-    `max_vocabulary` most frequent (null: all of them). Any other word is unknown.
+    Attributes:
+        min_length: the shortest sentence, in words
+        max_length: the longest sentence, in words
+        syllables: syllables of a stem, at most; the more there are, the more words are new
+        ambiguous: share of nouns and verbs that only the word before tells apart
+        min_count: times that a word must occur in training to be known
+        max_vocabulary: words that are known, at most, the most frequent; null is all
     """
 
     name: str = "tagging"
@@ -57,6 +60,7 @@ class TaggingConfig(SplitSizesConfig):
     train_size: int = 2_000
     valid_size: int = 500
     test_size: int = 1_000
+    batch_size: int = 32
 
     def __post_init__(self) -> None:
         SplitSizesConfig.__post_init__(self)

@@ -33,10 +33,14 @@ class Task(Enum):
 @register("data", "tokens")
 @dataclass(kw_only=True, slots=True)
 class TokensConfig(SplitSizesConfig):
-    """Config of synthetic token data.
+    """Config of synthetic token data. Lengths are uniform, and so are tokens.
 
-    Lengths are uniform from `min_length` to `max_length`, tokens uniform over `vocabulary_size` numbers
-    (two for parity).
+    Attributes:
+        task: what the target is; the input's copy, its reverse or its tokens sorted, its most frequent token
+            (majority), or whether it has an even number of ones (parity)
+        vocabulary_size: different tokens; 2 for parity
+        min_length: the shortest sequence, in tokens
+        max_length: the longest sequence, in tokens
     """
 
     name: str = "tokens"

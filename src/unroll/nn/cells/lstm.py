@@ -20,9 +20,12 @@ from unroll.nn.cells.fused import SHUT, FusedCell
 class LSTMConfig(CellConfig):
     """Config of the LSTM cell.
 
-    `forget_bias` is added to the forget gate's bias at the start. At 0 half of c is gone after every step,
-    and of the gradient with it; at 1 (Jozefowicz et al. 2015, "An empirical exploration of recurrent network
-    architectures") or more, dependencies of many steps can be learned from the first.
+    With a forget bias of 0 half of c is gone after every step, and of the gradient with it; with 1
+    (Jozefowicz et al. 2015, "An empirical exploration of recurrent network architectures") or more,
+    dependencies of many steps can be learned from the first.
+
+    Attributes:
+        forget_bias: added to the forget gate's bias at the start; 1 or more remembers for longer
     """
 
     name: str = "lstm"

@@ -25,7 +25,11 @@ class Nonlinearity(Enum):
 @register("model/cell", "rnn")
 @dataclass(kw_only=True, slots=True)
 class RNNConfig(CellConfig):
-    """Config of the Elman cell."""
+    """Config of the Elman cell.
+
+    Attributes:
+        nonlinearity: what the cell does to its pre-activation
+    """
 
     name: str = "rnn"
     nonlinearity: Nonlinearity = Nonlinearity.tanh

@@ -32,11 +32,15 @@ class SpellingEncoder(Enum):
 @register("model/embedding", "spelling")
 @dataclass(kw_only=True, slots=True)
 class SpellingEmbeddingConfig(EmbeddingConfig):
-    """Config of a word vector of `size` values beside features of the word's letters.
+    """Config of a word's vector beside features of its letters.
 
-    Letters are vectors of `character_size` values; `encoder` makes `hidden_size` features of them (rnn: in
-    each direction). `word_dropout` is the probability, in training, that a word's vector gives way to
-    that of unknown words, so that the model learns to go by the spelling.
+    Attributes:
+        size: size of the word's vector
+        character_size: size of a letter's vector
+        hidden_size: features of the spelling; of rnn, in each direction
+        encoder: what reads the letters; cnn is a convolution and a maximum, rnn an LSTM in both directions
+        word_dropout: how often, in training, a word is taken for an unknown one, so that the model learns to
+            go by the spelling
     """
 
     name: str = "spelling"

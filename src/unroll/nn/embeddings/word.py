@@ -14,7 +14,11 @@ from unroll.spec import PAD, DataSpec
 @register("model/embedding", "word")
 @dataclass(kw_only=True, slots=True)
 class WordEmbeddingConfig(EmbeddingConfig):
-    """Config of a vector of `size` values for each token of the vocabulary."""
+    """Config of a vector for each token of the vocabulary.
+
+    Attributes:
+        size: size of a token's vector
+    """
 
     name: str = "word"
     size: int = 64

@@ -17,7 +17,11 @@ from unroll.nn.front_ends.base import FrontEnd
 class ConvConfig(FrontEndConfig):
     """Config of two convolutions along time, I → `channels` → `output_size`.
 
-    A step sees the `kernel_size` steps around it, or, with `causal`, those up to and including itself.
+    Attributes:
+        channels: features between the two
+        output_size: features that the recurrence reads
+        kernel_size: steps that each of the two sees at once; odd
+        causal: whether a step sees no later one
     """
 
     name: str = "conv"

@@ -17,7 +17,11 @@ from unroll.nn.front_ends.base import FrontEnd
 class FeatureConvConfig(FrontEndConfig):
     """Config of a convolution along the feature axis, T → `filters` → T channels.
 
-    Each filter sees all steps of `kernel_size` neighbouring features. All sequences must be of one length.
+    Each filter sees all steps. All sequences must be of one length.
+
+    Attributes:
+        filters: channels between
+        kernel_size: neighbouring features that a filter sees; odd
     """
 
     name: str = "feature_conv"

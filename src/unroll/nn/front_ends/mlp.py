@@ -25,7 +25,11 @@ class Strategy(Enum):
 class MLPConfig(FrontEndConfig):
     """Config of two linear layers, I → `hidden_size` → `output_size`.
 
-    `strategy` is how they are applied to every step; weights and results are the same.
+    Attributes:
+        hidden_size: features between the two
+        output_size: features that the recurrence reads
+        strategy: how they are applied to every step; one at a time, by torch.func.vmap, or all in one call
+            (fused), with the same weights and results
     """
 
     name: str = "mlp"

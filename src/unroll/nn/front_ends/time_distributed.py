@@ -25,7 +25,12 @@ class Activation(Enum):
 @register("model/front_end", "time_distributed")
 @dataclass(kw_only=True, slots=True)
 class TimeDistributedConfig(FrontEndConfig):
-    """Config of one dense layer, I → `output_size`, and an activation, shared by all steps."""
+    """Config of one dense layer, I → `output_size`, and an activation, shared by all steps.
+
+    Attributes:
+        output_size: features that the recurrence reads
+        activation: what follows the layer
+    """
 
     name: str = "time_distributed"
     output_size: int = 64

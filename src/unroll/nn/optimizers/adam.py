@@ -12,7 +12,12 @@ from unroll.config.registry import builds, register, require
 @register("optimizer", "adam")
 @dataclass(kw_only=True, slots=True)
 class AdamConfig(OptimizerConfig):
-    """Config of Adam (Kingma & Ba 2015). Its weight decay is part of the gradient."""
+    """Config of Adam (Kingma & Ba 2015). Its weight decay is part of the gradient.
+
+    Attributes:
+        beta1: share of the gradient's mean that each step keeps
+        beta2: share of the squared gradient's mean that each step keeps
+    """
 
     name: str = "adam"
     lr: float = 1e-3

@@ -12,7 +12,12 @@ from unroll.config.registry import builds, register, require
 @register("optimizer", "adamw")
 @dataclass(kw_only=True, slots=True)
 class AdamWConfig(OptimizerConfig):
-    """Config of AdamW (Loshchilov & Hutter 2019). Its weight decay is apart from the gradient."""
+    """Config of AdamW (Loshchilov & Hutter 2019). Its weight decay is apart from the gradient.
+
+    Attributes:
+        beta1: share of the gradient's mean that each step keeps
+        beta2: share of the squared gradient's mean that each step keeps
+    """
 
     name: str = "adamw"
     lr: float = 1e-3

@@ -12,7 +12,11 @@ from unroll.config.registry import builds, register, require
 @register("optimizer", "rmsprop")
 @dataclass(kw_only=True, slots=True)
 class RMSpropConfig(OptimizerConfig):
-    """Config of RMSprop (Hinton 2012)."""
+    """Config of RMSprop (Hinton 2012).
+
+    Attributes:
+        momentum: share of the step before that is added to each; 0 is none
+    """
 
     name: str = "rmsprop"
     lr: float = 1e-3

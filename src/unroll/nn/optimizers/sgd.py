@@ -12,7 +12,12 @@ from unroll.config.registry import builds, register, require
 @register("optimizer", "sgd")
 @dataclass(kw_only=True, slots=True)
 class SGDConfig(OptimizerConfig):
-    """Config of stochastic gradient descent."""
+    """Config of stochastic gradient descent.
+
+    Attributes:
+        momentum: share of the step before that is added to each; 0 is none
+        nesterov: whether the gradient is taken where the momentum leads
+    """
 
     name: str = "sgd"
     lr: float = 0.1

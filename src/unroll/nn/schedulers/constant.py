@@ -13,7 +13,11 @@ from unroll.config.registry import builds, register, require
 @register("scheduler", "constant")
 @dataclass(kw_only=True, slots=True)
 class ConstantConfig(SchedulerConfig):
-    """Config of a constant rate, after `warmup`, a share of all steps in which the rate rises from 0."""
+    """Config of a constant rate.
+
+    Attributes:
+        warmup: share of all steps in which the rate rises from 0
+    """
 
     name: str = "constant"
     warmup: float = 0.0

@@ -13,7 +13,11 @@ from unroll.nn.schedulers.constant import ConstantConfig, after_warmup
 @register("scheduler", "cosine")
 @dataclass(kw_only=True, slots=True)
 class CosineConfig(ConstantConfig):
-    """Config of a rate that falls to `final` times itself along half a cosine (Loshchilov & Hutter 2017)."""
+    """Config of a rate that falls along half a cosine (Loshchilov & Hutter 2017).
+
+    Attributes:
+        final: the rate at the last step, as a share of optimizer.lr
+    """
 
     name: str = "cosine"
     warmup: float = 0.05

@@ -12,7 +12,11 @@ from unroll.nn.schedulers.constant import ConstantConfig, after_warmup
 @register("scheduler", "linear")
 @dataclass(kw_only=True, slots=True)
 class LinearConfig(ConstantConfig):
-    """Config of a rate that falls to `final` times itself in a straight line."""
+    """Config of a rate that falls in a straight line.
+
+    Attributes:
+        final: the rate at the last step, as a share of optimizer.lr
+    """
 
     name: str = "linear"
     warmup: float = 0.05

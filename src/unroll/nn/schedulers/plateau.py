@@ -12,7 +12,12 @@ from unroll.config.registry import builds, register, require
 @register("scheduler", "plateau")
 @dataclass(kw_only=True, slots=True)
 class PlateauConfig(SchedulerConfig):
-    """Config of a rate that is multiplied by `factor` after `patience` validations without improvement."""
+    """Config of a rate that falls when nothing improves.
+
+    Attributes:
+        factor: what the rate is multiplied by
+        patience: validations without improvement, after which it is
+    """
 
     name: str = "plateau"
     factor: float = 0.5

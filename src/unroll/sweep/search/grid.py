@@ -87,6 +87,6 @@ class Grid(TrialQueue):
             return record.identity
         try:
             written = self._commands.folder(record.number).read_config()
-            return identity(to_dict(load(written, light=True)))
+            return identity(to_dict(load(written)))
         except InputError:  # no run has begun, or a key has been renamed since
             return record.identity
