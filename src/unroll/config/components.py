@@ -26,7 +26,12 @@ class Initialization(Enum):
 
 @dataclass(kw_only=True, slots=True)
 class CellConfig(Config):
-    """Base config of a recurrent cell.
+    """Base config of a recurrent cell."""
+
+
+@dataclass(kw_only=True, slots=True)
+class GatedCellConfig(CellConfig):
+    """Base config of a cell whose gates stand in one matrix, with a choice of how they start.
 
     Attributes:
         initialization: how weights start; uniform is U(±1/√H) as in torch.nn, xavier U(±√(6/(n+m)))
@@ -87,12 +92,13 @@ class InitialState(Enum):
 
 
 class Execution(Enum):
-    """How a recurrence runs over time: step by step, as a fused kernel or as a parallel scan."""
+    """How a recurrence runs over time: step by step, as a fused kernel, as a parallel scan, or in chunks."""
 
     auto = "auto"
     loop = "loop"
     fused = "fused"
     scan = "scan"
+    chunk = "chunk"
 
 
 class Padding(Enum):

@@ -63,9 +63,11 @@ class Recurrence(nn.Module, Tuned):
         self.output_size = input_size
         self.dropout = dropout
         cells: list[Cell] = []
-        for _ in range(num_layers):
+        for number in range(num_layers):
             layer: list[Cell] = [build(cell, self.output_size, hidden_size) for _ in range(self.directions)]
             self.output_size = sum(one.output_size for one in layer)
+            for one in layer:
+                one.place(number, num_layers)
             cells += layer
         self.cells = nn.ModuleList(cells)
         self.execution, self.padding = execution, padding

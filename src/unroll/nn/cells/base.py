@@ -83,6 +83,9 @@ class Cell(nn.Module, Tuned, ABC):
         """The same as `loop` on the valid steps, to rounding, the fastest way that the cell has."""
         return self.loop(x, state, lengths)
 
+    def place(self, layer: int, layers: int) -> None:  # most cells are the same in all layers
+        """Called once by a stack: this is its layer number `layer` of so many, counted from 0."""
+
     def initial_state(self, x: Float[Tensor, "batch ..."]) -> State:
         """Zeros, on the device and in the dtype of x."""
         return tuple(x.new_zeros(x.shape[0], *shape) for shape in self.state_shapes.values())

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from unroll.config.components import CellConfig
+from unroll.config.components import GatedCellConfig
 from unroll.config.registry import builds, register
 from unroll.nn.cells.base import OutputAndState, State
 from unroll.nn.cells.fused import FusedCell
@@ -16,7 +16,7 @@ from unroll.nn.cells.fused import FusedCell
 
 @register("model/cell", "gru")
 @dataclass(kw_only=True, slots=True)
-class GRUConfig(CellConfig):
+class GRUConfig(GatedCellConfig):
     """Config of the GRU cell."""
 
     name: str = "gru"

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unroll.config.components import CellConfig, Padding
+from unroll.config.components import GatedCellConfig, Padding
 from unroll.config.registry import builds, register, require
 from unroll.nn.cells.base import OutputAndState, State
 from unroll.nn.cells.fused import SHUT, FusedCell
@@ -17,7 +17,7 @@ from unroll.nn.cells.fused import SHUT, FusedCell
 
 @register("model/cell", "lstm")
 @dataclass(kw_only=True, slots=True)
-class LSTMConfig(CellConfig):
+class LSTMConfig(GatedCellConfig):
     """Config of the LSTM cell.
 
     With a forget bias of 0 half of c is gone after every step, and of the gradient with it; with 1

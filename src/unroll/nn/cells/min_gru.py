@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from unroll.config.components import CellConfig
+from unroll.config.components import GatedCellConfig
 from unroll.config.registry import builds, register
 from unroll.nn.cells.minimal import MinimalCell
 
 
 @register("model/cell", "min_gru")
 @dataclass(kw_only=True, slots=True)
-class MinGRUConfig(CellConfig):
+class MinGRUConfig(GatedCellConfig):
     """Config of the minGRU cell."""
 
     name: str = "min_gru"

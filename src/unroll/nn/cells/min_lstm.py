@@ -6,14 +6,14 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from unroll.config.components import CellConfig
+from unroll.config.components import GatedCellConfig
 from unroll.config.registry import builds, register
 from unroll.nn.cells.minimal import MinimalCell
 
 
 @register("model/cell", "min_lstm")
 @dataclass(kw_only=True, slots=True)
-class MinLSTMConfig(CellConfig):
+class MinLSTMConfig(GatedCellConfig):
     """Config of the minLSTM cell."""
 
     name: str = "min_lstm"

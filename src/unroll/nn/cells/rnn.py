@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from unroll.config.components import CellConfig
+from unroll.config.components import GatedCellConfig
 from unroll.config.registry import builds, register
 from unroll.nn.cells.base import OutputAndState, State
 from unroll.nn.cells.fused import SHUT, FusedCell
@@ -24,7 +24,7 @@ class Nonlinearity(Enum):
 
 @register("model/cell", "rnn")
 @dataclass(kw_only=True, slots=True)
-class RNNConfig(CellConfig):
+class RNNConfig(GatedCellConfig):
     """Config of the Elman cell.
 
     Attributes:
