@@ -7,7 +7,8 @@ import click
 from click.core import ParameterSource
 
 from unroll.config import registry
-from unroll.errors import InputError, nearest
+from unroll.config.layers import read_cell
+from unroll.errors import InputError
 
 if TYPE_CHECKING:
     from unroll.config.components import CellConfig
@@ -24,7 +25,7 @@ Cells = dict[str, dict[str, str]]
 
 def cells(context: click.Context, option: click.Parameter, text: str) -> Cells:
     """Read cells, each a name and, after colons, settings: `lstm,lstm:forget_bias=3`."""
-    return {word: _cell(option.opts[0], word) for word in text.split(",")}
+    return {word: read_cell(option.opts[0], word) for word in text.split(",")}
 
 
 def numbers(context: click.Context, option: click.Parameter, text: str) -> list[int]:
@@ -61,20 +62,3 @@ def refuse_options(context: click.Context, kept: tuple[str, ...]) -> None:
                 f"{option.opts[0]}: is for cells alone; leave it out, and set up {context.params['what'][0]} "
                 "with overrides, as in model.hidden_size=64 data.batch_size=32 trainer.threads=2"
             )
-
-
-def _cell(option: str, text: str) -> dict[str, str]:
-    """The checked plain config of a cell."""
-    name, *settings = text.split(":")
-    known = registry.names("model/cell")
-    if name not in known:
-        raise InputError(f"{option} {text}: no such cell, {nearest(name, known)}")
-    for setting in settings:
-        if "=" not in setting:
-            raise InputError(f"{option} {text}: '{setting}' is no setting; give KEY=VALUE after the colon")
-    values = {"name": name, **dict(setting.split("=", 1) for setting in settings)}
-    try:
-        registry.from_dict("model/cell", values)
-    except InputError as error:
-        raise InputError(f"{option} {text}: {str(error).removeprefix('model.cell.')}") from error
-    return values

@@ -1,7 +1,7 @@
 """Base configs of the components, and the choices that several of them share. Imports nothing heavy."""
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import ClassVar
 
@@ -28,6 +28,27 @@ class Initialization(Enum):
 class CellConfig(Config):
     """Base config of a recurrent cell."""
 
+    def unit(self) -> int:
+        """The hidden size has to be a multiple of this."""
+        return 1
+
+
+@dataclass(kw_only=True, slots=True)
+class HeadedCellConfig(CellConfig):
+    """Base config of a cell of several heads.
+
+    Attributes:
+        heads: parts of the hidden size, each with a memory of its own
+    """
+
+    heads: int = 4
+
+    def __post_init__(self) -> None:
+        require(self, "heads", 1 <= self.heads <= HIDDEN_SIZE_LIMIT, f"in [1, {HIDDEN_SIZE_LIMIT:,}]")
+
+    def unit(self) -> int:
+        return self.heads
+
 
 @dataclass(kw_only=True, slots=True)
 class GatedCellConfig(CellConfig):
@@ -38,6 +59,19 @@ class GatedCellConfig(CellConfig):
     """
 
     initialization: Initialization = Initialization.uniform
+
+
+class Norm(Enum):
+    """What a block norms each step by: its root mean square, its mean and deviation, or nothing."""
+
+    rms = "rms"
+    layer = "layer"
+    none = "none"
+
+
+@dataclass(kw_only=True, slots=True)
+class BlockConfig(Config):
+    """Base config of what stands around a cell in a stack of layers."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -130,9 +164,14 @@ class RecurrentConfig(ModelConfig):
 
     Attributes:
         cell: the recurrent cell
-        hidden_size: size of the recurrence's state, in each layer and direction
+        block: what stands around the cell in each layer
+        layers: the cells of the layers from below, if they differ, as [mlstm,mlstm,slstm] or, with settings,
+            [mlstm,"slstm:heads=2"]; they take the place of cell and num_layers
+        hidden_size: units of the recurrence, in each layer and direction
         parameters: instead of hidden_size, the most trainable parameters that the model may have, embeddings
             and output layer included; the largest hidden_size is chosen that keeps to it
+        state_size: instead of hidden_size, the most numbers that the state of a sequence may have, over all
+            layers; the largest hidden_size is chosen that keeps to it
         num_layers: cells above one another; 0 is no recurrence
         bidirectional: whether a second recurrence reads the steps backwards
         dropout: share of values that are dropped in training, between layers and where the model says
@@ -145,8 +184,11 @@ class RecurrentConfig(ModelConfig):
     """
 
     cell: CellConfig = MISSING
+    block: BlockConfig = MISSING
+    layers: list[str] = field(default_factory=list)
     hidden_size: int = 128
     parameters: int | None = None
+    state_size: int | None = None
     num_layers: int = 1
     bidirectional: bool = False
     dropout: float = 0.0
@@ -156,13 +198,18 @@ class RecurrentConfig(ModelConfig):
     checkpoint_steps: int = 0
 
     def __post_init__(self) -> None:
+        if self.layers:
+            self.num_layers = len(self.layers)
         require(self, "hidden_size", self.hidden_size >= 1, "1 or more")
         require(self, "num_layers", self.num_layers >= 0, "0 (no recurrence) or more")
         require(self, "hidden_size", self.hidden_size <= HIDDEN_SIZE_LIMIT, f"{HIDDEN_SIZE_LIMIT:,} or less")
         require(self, "num_layers", self.num_layers <= LAYER_LIMIT, f"{LAYER_LIMIT} or less")
-        if self.parameters is not None:
-            require(self, "parameters", 1 <= self.parameters <= 10**12, "in [1, 10^12], or null")
-            require(self, "parameters", self.num_layers > 0, "null with num_layers=0 (no recurrence to size)")
+        for key in ("parameters", "state_size"):
+            if (budget := getattr(self, key)) is not None:
+                require(self, key, 1 <= budget <= 10**12, "in [1, 10^12], or null")
+                require(self, key, self.num_layers > 0, "null with num_layers=0 (no recurrence to size)")
+        one = self.parameters is None or self.state_size is None
+        require(self, "state_size", one, "null with parameters: one of them sizes the model")
         require(self, "dropout", 0 <= self.dropout < 1, "in [0, 1)")
         require(self, "checkpoint_steps", self.checkpoint_steps >= -1, "-1 (√T), 0 (off) or more")
 
@@ -185,7 +232,7 @@ class DataConfig(Config):
         require(self, "batch_size", self.batch_size >= 1, "1 or more")
         require(self, "bucket_pool", self.bucket_pool >= 0, "0 (no bucketing) or more")
         require(self, "workers", 0 <= self.workers <= WORKER_LIMIT, f"0 or more, up to {WORKER_LIMIT}")
-        for name in (field.name for field in dataclasses.fields(self)):
+        for name in (each.name for each in dataclasses.fields(self)):
             value = getattr(self, name)
             if isinstance(value, int) and not name.endswith("seed"):
                 require(self, name, value <= DATA_NUMBER_LIMIT, f"{DATA_NUMBER_LIMIT:,} or less")

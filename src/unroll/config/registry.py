@@ -57,6 +57,7 @@ def require(config: object, key: str, holds: bool, expected: str) -> None:
 GROUPS = {
     "model": "unroll.models",
     "model/cell": "unroll.nn.cells",
+    "model/block": "unroll.nn.blocks",
     "model/embedding": "unroll.nn.embeddings",
     "model/front_end": "unroll.nn.front_ends",
     "model/attention": "unroll.nn.attention",
@@ -65,6 +66,9 @@ GROUPS = {
     "scheduler": "unroll.nn.schedulers",
 }
 """The package that the entries of each config group live in."""
+
+SINCE = {"model/block": "plain"}
+"""Groups that configs of older runs lack, and what those runs had."""
 
 C = TypeVar("C", bound=type)
 _ENTRY = re.compile(r"""^@register\(\s*["']([\w/]+)["'],\s*["'](\w+)["'],?\s*\)""", re.MULTILINE)
@@ -172,7 +176,9 @@ def typed(cls: type[Any], values: dict[str, Any], group: str = "") -> Any:
     hints = get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}
     rest, nested = {}, {}
-    for key, value in values.items():
+    older = {path.removeprefix(f"{group}/"): name for path, name in SINCE.items()}
+    since = {key: {"name": older[key]} for key in older.keys() & fields.keys() - values.keys()}
+    for key, value in {**values, **since}.items():
         path = f"{group}/{key}".lstrip("/")
         if key not in fields:
             raise InputError(f"{path.replace('/', '.')}={value}: no such key, {nearest(key, fields)}")

@@ -1,39 +1,85 @@
-"""The hidden size that a budget of parameters stands for: to compare architectures at one size."""
+"""How large a model is, and the hidden size that a budget stands for."""
 
 import dataclasses
+import math
 from bisect import bisect_right
 from collections.abc import Callable
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from unroll.config.components import HIDDEN_SIZE_LIMIT, ModelConfig, RecurrentConfig
+from unroll.config.layers import cells_of
 from unroll.errors import InputError
+from unroll.nn.cells.base import Cell
+from unroll.nn.recurrence import Recurrence
+
+
+def parameter_count(model: nn.Module) -> int:
+    """The trainable parameters of a model."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def state_count(model: nn.Module) -> int:
+    """The numbers that the recurrences of a model carry from step to step, for one sequence.
+
+    A complex number is two.
+    """
+    return sum(
+        tensor.numel() * (2 if tensor.is_complex() else 1)
+        for recurrence in _recurrences(model)
+        for state in recurrence.example_state()
+        for tensor in state
+    )
+
+
+@torch.no_grad()
+def step_operations(model: nn.Module) -> int:
+    """The multiply-adds in the matrix products of one step of all recurrences, for one sequence."""
+    with FlopCounterMode(display=False) as counter:
+        for recurrence in _recurrences(model):
+            for cell in recurrence.cells:
+                assert isinstance(cell, Cell)
+                x = next(cell.parameters()).new_zeros(1, cell.input_size)
+                was_training = cell.training
+                cell.eval().step(x, cell.initial_state(x))
+                cell.train(was_training)
+    return int(counter.get_total_flops()) // 2
 
 
 def resolve_size(config: ModelConfig, make: Callable[[ModelConfig], nn.Module]) -> ModelConfig:
-    """The config with the largest hidden size whose model has at most `parameters` trainable parameters.
+    """The config with the largest hidden size whose model keeps to its `parameters` or `state_size`.
 
-    Where no `parameters` are given, the config as it is. `make` builds a config's model.
+    The hidden size is a multiple of the heads of every cell. Where neither is given, the config as it is.
+    `make` builds a config's model.
 
     Raises:
         InputError: no hidden size is small enough.
     """
-    if not isinstance(config, RecurrentConfig) or config.parameters is None:
+    if not isinstance(config, RecurrentConfig):
         return config
-    budget = config.parameters
-    unsized = dataclasses.replace(config, parameters=None)
+    budget, key, count = config.parameters, "parameters", parameter_count
+    if budget is None:
+        budget, key, count = config.state_size, "state_size", state_count
+    if budget is None:
+        return config
+    unsized = dataclasses.replace(config, parameters=None, state_size=None)
+    unit = math.lcm(*(cell.unit() for cell in cells_of(config)))
 
-    def count(hidden_size: int) -> int:
+    def size(units: int) -> int:
         with torch.device("meta"):  # takes neither memory nor random numbers
-            model = make(dataclasses.replace(unsized, hidden_size=hidden_size))
-        return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+            return count(make(dataclasses.replace(unsized, hidden_size=unit * units)))
 
-    # More units are more parameters: as many sizes are small enough as the largest of these has units.
-    hidden_size = bisect_right(range(1, HIDDEN_SIZE_LIMIT + 1), budget, key=count)
-    if hidden_size == 0:
+    # More units are more of everything: as many sizes are small enough as the largest of these has units.
+    units = bisect_right(range(1, HIDDEN_SIZE_LIMIT // unit + 1), budget, key=size)
+    if units == 0:
         raise InputError(
-            f"model.parameters={budget}: with hidden_size=1 this {config.name} has {count(1)} already; "
+            f"model.{key}={budget}: with hidden_size={unit} this {config.name} has {size(1)} already; "
             "give as many or more"
         )
-    return dataclasses.replace(unsized, hidden_size=hidden_size)
+    return dataclasses.replace(unsized, hidden_size=unit * units)
+
+
+def _recurrences(model: nn.Module) -> list[Recurrence]:
+    return [module for module in model.modules() if isinstance(module, Recurrence)]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from unroll.batch import SequenceBatch
 from unroll.config.components import EmbeddingConfig, FrontEndConfig, InitialState, RecurrentConfig
+from unroll.config.layers import cells_of
 from unroll.config.registry import build
 from unroll.nn.cells.base import State
 from unroll.nn.embeddings.base import Embedding
@@ -71,7 +72,8 @@ def build_recurrence(config: RecurrentConfig, input_size: int, *, decoder: bool 
         config.cell,
         input_size,
         config.hidden_size,
-        num_layers=config.num_layers,
+        block=config.block,
+        layers=cells_of(config),
         bidirectional=config.bidirectional and not decoder,
         dropout=config.dropout,
         initial_state=InitialState.zeros if decoder else config.initial_state,

@@ -1,7 +1,7 @@
 """A cell over time: stacked, in one or both directions, exact on padded batches."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import torch
@@ -10,17 +10,23 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unroll.batch import mask_from_lengths
-from unroll.config.components import CellConfig, Execution, InitialState, Padding
+from unroll.config.components import BlockConfig, CellConfig, Execution, InitialState, Padding
 from unroll.config.registry import build
 from unroll.errors import InputError
+from unroll.nn.blocks.base import Block
 from unroll.nn.cells.base import Cell, State, is_learnable
 from unroll.nn.cells.fused import FusedCell, run_packed
 from unroll.nn.optimizers.groups import Tuned
 from unroll.nn.segments import Inputs, Lengths, Outputs, Run, checkpointed, run_segment, segments
 
+PLAIN = "plain"
+"""The block that is none."""
+
 
 class Recurrence(nn.Module, Tuned):
     """`num_layers` cells above one another, in one direction or both, with dropout between layers.
+
+    With a `block` each cell stands in one. `layers` are the cells of the layers where they differ.
 
     A padded batch gives each sequence what it would get alone, whatever the padding holds. Unless it is
     packed, the backward direction reads every sequence reversed within its own length, so that padding only
@@ -49,6 +55,8 @@ class Recurrence(nn.Module, Tuned):
         input_size: int,
         hidden_size: int,
         *,
+        block: BlockConfig | None = None,
+        layers: Sequence[CellConfig] | None = None,
         num_layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
@@ -58,24 +66,31 @@ class Recurrence(nn.Module, Tuned):
         checkpoint_steps: int = 0,
     ) -> None:
         super().__init__()
-        self.num_layers = num_layers
+        configs = [cell] * num_layers if layers is None else list(layers)
+        self.num_layers = len(configs)
         self.directions = 2 if bidirectional else 1
         self.output_size = input_size
-        self.dropout = dropout
+        # Around a cell a block has a dropout of its own: on the stream between blocks there is none.
+        self.dropout = dropout if block is None or block.name == PLAIN else 0.0
         cells: list[Cell] = []
-        for number in range(num_layers):
-            layer: list[Cell] = [build(cell, self.output_size, hidden_size) for _ in range(self.directions)]
+        for number, config in enumerate(configs):
+            layer = [
+                _make(config, block, self.output_size, hidden_size, dropout) for _ in range(self.directions)
+            ]
             self.output_size = sum(one.output_size for one in layer)
             for one in layer:
-                one.place(number, num_layers)
+                one.place(number, self.num_layers)
             cells += layer
         self.cells = nn.ModuleList(cells)
         self.execution, self.padding = execution, padding
         for one in cells:
-            if isinstance(one, FusedCell):
-                one.padding = padding
-        if cells:
-            self.execution = _require_runnable(cell.name, cells[0], execution, padding)
+            inner = one.cell if isinstance(one, Block) else one
+            if isinstance(inner, FusedCell):
+                inner.padding = padding
+        for config, one in zip(configs, cells[:: self.directions], strict=True):
+            found = _require_runnable(config.name, one, execution, padding)
+            if self.execution in (Execution.auto, Execution.loop):  # of cells of several kinds, the fastest
+                self.execution = found
         self.checkpoint_steps = checkpoint_steps
         if checkpoint_steps != 0 and bidirectional and padding is Padding.packed:
             raise InputError(
@@ -211,6 +226,21 @@ class Recurrence(nn.Module, Tuned):
         return [self._cell(index) for index in range(len(self.cells))]
 
 
+def _make(
+    cell: CellConfig, block: BlockConfig | None, input_size: int, hidden_size: int, dropout: float
+) -> Cell:
+    """The cell of a layer, in its block."""
+
+    def make_cell(input_size: int, hidden_size: int) -> Cell:
+        made: Cell = build(cell, input_size, hidden_size)
+        return made
+
+    if block is None:
+        return make_cell(input_size, hidden_size)
+    made: Cell = build(block, input_size, hidden_size, make_cell, dropout)
+    return made
+
+
 def _whole(run: Run, x: Inputs, state: list[State], lengths: Lengths | None) -> tuple[Outputs, list[State]]:
     return run(x, state, lengths)
 
@@ -222,6 +252,8 @@ def _require_runnable(name: str, cell: Cell, execution: Execution, padding: Padd
         execution = cell.executions[0]
     elif execution not in cell.executions:
         raise InputError(f"model.execution={execution.value}: the cell {name} has {known}")
+    if padding is Padding.packed and isinstance(cell, Block):
+        raise InputError("model.padding=packed: a kernel runs packed without a block around it; choose auto")
     if padding is Padding.packed and execution is not Execution.fused:
         raise InputError(
             f"model.padding=packed: only fused kernels run packed, and the cell {name} runs as "

@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import Logger
 from unroll.config import root
 from unroll.config.root import TrainConfig
 from unroll.errors import Stopped
+from unroll.models.size import state_count, step_operations
 from unroll.runs.folder import RunFolder
 from unroll.training import checkpoints
 from unroll.training.bare_trainer import quiet
@@ -135,6 +136,8 @@ def _fit_and_test(
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "state_size": state_count(model),
+        "step_operations": step_operations(model),
         "sizes": {split: len(samples) for split, samples in data.splits.items()},
         **speed,
         "seed": config.seed,

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from unroll.config.components import CellConfig
+from unroll.config.components import HeadedCellConfig
 from unroll.config.registry import builds, register, require
 from unroll.nn.cells.base import State
 from unroll.nn.cells.matrix import Engine, MatrixCell, masked
@@ -18,11 +18,10 @@ from unroll.nn.optimizers.groups import Tuned
 
 @register("model/cell", "gated_delta")
 @dataclass(kw_only=True, slots=True)
-class GatedDeltaConfig(CellConfig):
+class GatedDeltaConfig(HeadedCellConfig):
     """Config of the gated delta rule.
 
     Attributes:
-        heads: matrices side by side; they share the hidden size
         decay: whether the matrix also decays (gated DeltaNet); false is DeltaNet
         negative_eigenvalues: whether a step may reflect what stands under its key, not only erase it; with it
             a linear recurrence can count modulo two
@@ -30,13 +29,12 @@ class GatedDeltaConfig(CellConfig):
     """
 
     name: str = "gated_delta"
-    heads: int = 4
     decay: bool = True
     negative_eigenvalues: bool = False
     householders: int = 1
 
     def __post_init__(self) -> None:
-        require(self, "heads", self.heads >= 1, "1 or more")
+        HeadedCellConfig.__post_init__(self)
         require(self, "householders", 1 <= self.householders <= 16, "in [1, 16]")
 
 

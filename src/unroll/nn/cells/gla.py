@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from unroll.config.components import CellConfig
+from unroll.config.components import HeadedCellConfig
 from unroll.config.registry import builds, register, require
 from unroll.nn.cells.base import State
 from unroll.nn.cells.matrix import Engine, MatrixCell, masked
@@ -20,22 +20,20 @@ RANK = 16
 
 @register("model/cell", "gla")
 @dataclass(kw_only=True, slots=True)
-class GLAConfig(CellConfig):
+class GLAConfig(HeadedCellConfig):
     """Config of gated linear attention.
 
     Attributes:
-        heads: matrices side by side; they share the hidden size
         temperature: how much slower than a sigmoid the decays are; the paper's τ
         hgrn2: whether keys are what the decays leave over, k = 1 − α, and upper layers decay less (HGRN-2)
     """
 
     name: str = "gla"
-    heads: int = 4
     temperature: float = 16.0
     hgrn2: bool = False
 
     def __post_init__(self) -> None:
-        require(self, "heads", self.heads >= 1, "1 or more")
+        HeadedCellConfig.__post_init__(self)
         require(self, "temperature", 0 < self.temperature < math.inf, "a positive number")
 
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from unroll.config.components import CellConfig
+from unroll.config.components import HeadedCellConfig
 from unroll.config.registry import builds, register, require
 from unroll.nn.cells.base import State
 from unroll.nn.cells.gated_delta import bias_of_steps
@@ -17,20 +17,18 @@ from unroll.nn.engines.decay import decay_chunks, decay_loop
 
 @register("model/cell", "mamba2")
 @dataclass(kw_only=True, slots=True)
-class Mamba2Config(CellConfig):
+class Mamba2Config(HeadedCellConfig):
     """Config of the Mamba-2 layer.
 
     Attributes:
-        heads: matrices side by side; they share the hidden size
         state_size: rows of each matrix; N of the paper
     """
 
     name: str = "mamba2"
-    heads: int = 4
     state_size: int = 64
 
     def __post_init__(self) -> None:
-        require(self, "heads", self.heads >= 1, "1 or more")
+        HeadedCellConfig.__post_init__(self)
         require(self, "state_size", 1 <= self.state_size <= 65536, "in [1, 65536]")
 
 

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from unroll.config.components import CellConfig
-from unroll.config.registry import builds, register, require
+from unroll.config.components import HeadedCellConfig
+from unroll.config.registry import builds, register
 from unroll.nn.cells.base import State
 from unroll.nn.cells.matrix import Engine, MatrixCell, masked
 from unroll.nn.engines.decay import decay_chunks, decay_loop
@@ -18,18 +18,10 @@ from unroll.nn.engines.maximum import decayed_maximum
 
 @register("model/cell", "mlstm")
 @dataclass(kw_only=True, slots=True)
-class MLSTMConfig(CellConfig):
-    """Config of the mLSTM.
-
-    Attributes:
-        heads: matrices side by side; they share the hidden size
-    """
+class MLSTMConfig(HeadedCellConfig):
+    """Config of the mLSTM."""
 
     name: str = "mlstm"
-    heads: int = 4
-
-    def __post_init__(self) -> None:
-        require(self, "heads", self.heads >= 1, "1 or more")
 
 
 @builds(MLSTMConfig)

@@ -1,0 +1,1 @@
+"""What stands around a cell in a stack of layers."""
