@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 from helpers import text_of
-from recurrences import CELLS, STRANGE, Leaky, label, recurrence, strange
+from recurrences import CELLS, STRANGE, WITH_GATES, Leaky, label, recurrence, strange
 
 from unroll.errors import InputError, MissingEnvironmentError
 from unroll.inspect.graph import graph
@@ -58,7 +58,7 @@ def test_gates_are_nodes(name):
         assert set(kinds) == {"x", *products, *GATES[name], "h", "y"}
 
 
-@pytest.mark.parametrize("cell", [*CELLS, STRANGE[0], STRANGE[2]], ids=label)
+@pytest.mark.parametrize("cell", [*WITH_GATES, STRANGE[0], STRANGE[2]], ids=label)
 @pytest.mark.parametrize("options", [{}, {"num_layers": 2}, {"num_layers": 2, "bidirectional": True}])
 def test_paths_are_the_dependencies(cell, options):
     """A path leads from x_s to y_t exactly where output t has a gradient with respect to input s."""
@@ -99,7 +99,7 @@ def test_rolled_is_what_every_step_repeats(cell, bidirectional):
     assert "delay" not in unrolled.dot
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=label)
+@pytest.mark.parametrize("cell", WITH_GATES, ids=label)
 def test_shared_parameters_are_those_of_the_recurrence(cell):
     module = recurrence(cell, num_layers=2)
     for drawn in (graph(module, 4), graph(module, rolled=True)):

@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-from conftest import entries
 from helpers import any_batch, any_spec, small_model
-from recurrences import close, strange
+from recurrences import WITH_GATES, close, label, strange
 
 from unroll.nn.cells.base import is_learnable
 from unroll.nn.search import Method, SearchConfig
@@ -19,11 +18,11 @@ def contexts(rows, seed=0):
     return any_batch(SPEC, [1] * rows, seed)
 
 
-@pytest.mark.parametrize("cell", entries("model/cell"))
+@pytest.mark.parametrize("cell", WITH_GATES, ids=label)
 @pytest.mark.parametrize("layers", [1, 2])
 def test_first_scores_by_hand(cell, layers):
     """tanh(W context + b) for every layer, then one step of the cells on START."""
-    model = small_model("one_to_many", SPEC, cell={"name": cell}, num_layers=layers)
+    model = small_model("one_to_many", SPEC, cell=cell, num_layers=layers)
     batch = contexts(3)
     context = (batch.inputs[:, 0] - torch.tensor(SPEC.input_mean)) / torch.tensor(SPEC.input_std)
     state = [
