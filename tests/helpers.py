@@ -1,5 +1,6 @@
 """Small configs, models and batches that several tests build."""
 
+import dataclasses
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from rich.console import Console
 from unroll.batch import SequenceBatch
 from unroll.config import registry
 from unroll.config.choices import written
+from unroll.config.components import CellConfig
 from unroll.config.registry import from_dict, to_dict
 from unroll.data.collate import Sample, collate
 from unroll.models.base import SequenceModel, build_model
@@ -40,13 +42,18 @@ NESTED = {
 
 
 def small_model(name: str, spec: DataSpec, **values: Any) -> SequenceModel:
-    """A model of hidden size 8 in eval mode."""
+    """A model of hidden size 8 in eval mode. A `cell` may be a config that is not in the registry."""
+    config = from_dict("model", {"name": name, **NESTED[name], "hidden_size": 8, **_plain(values)})
     return build_model(
-        from_dict("model", {"name": name, **NESTED[name], "hidden_size": 8, **values}),
+        config if _plain(values) == values else dataclasses.replace(config, cell=values["cell"]),
         spec,
         from_dict("optimizer", {"name": "adam"}),
         from_dict("scheduler", {"name": "constant"}),
     ).eval()
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if not isinstance(value, CellConfig)}
 
 
 def small_seq2seq(spec: DataSpec | None = None, **values: Any) -> Seq2Seq:

@@ -10,6 +10,7 @@ from conftest import entries
 
 from unroll.config.components import CellConfig, Execution, Padding
 from unroll.config.registry import builds, from_dict
+from unroll.inspect.gates import EQUATIONS
 from unroll.nn.cells.base import Cell, is_learnable, last_valid
 from unroll.nn.engines.scan import linear_scan
 from unroll.nn.recurrence import Recurrence
@@ -117,7 +118,7 @@ class Rotation(Cell):
         return tuple(torch.complex(tensor, tensor) for tensor in super().initial_state(x))
 
     def _terms(self, x):
-        inputs = torch.complex(*F.linear(x, self.weight).chunk(2, dim=-1))
+        inputs = torch.complex(*F.linear(x, self.weight).to(self.weight.dtype).chunk(2, dim=-1))
         return torch.polar(torch.full_like(self.angle, 0.9), self.angle).expand_as(inputs), inputs
 
     def step(self, x, state):
@@ -151,6 +152,10 @@ def close(actual, expected):
 def recurrence(cell, input_size=3, **options):
     config = cell if isinstance(cell, CellConfig) else from_dict("model/cell", cell)
     return Recurrence(config, input_size, 4, **options)
+
+
+WITH_GATES = [cell for cell in CELLS if type(recurrence(cell).cells[0]) in EQUATIONS]
+"""Those whose gates can be looked into: the state's h is the output, of hidden size."""
 
 
 def ways(cell):

@@ -10,6 +10,7 @@ import torch
 from commands import command  # noqa: F401  # a fixture
 from conftest import ROOT, entries
 from helpers import any_batch, any_spec, small_model, token_spec
+from recurrences import STRANGE
 
 from unroll.errors import InputError
 from unroll.export import safetensors
@@ -38,6 +39,8 @@ WORDS = any_spec(Kind.TOKENS, Kind.CLASSES, Alignment.STEP, letters=LETTERS)
 
 POINTWISE = {
     **{f"cell {cell}": ("many_to_one", VALUES, {"cell": {"name": cell}}) for cell in entries("model/cell")},
+    "matrices": ("many_to_one", VALUES, {"cell": STRANGE[0], "num_layers": 2, "bidirectional": True}),
+    "a buffer and a count": ("many_to_one", VALUES, {"cell": STRANGE[1], "bidirectional": True}),
     "two layers, two directions": ("many_to_one", VALUES, {"num_layers": 2, "bidirectional": True}),
     "units of the data": ("many_to_one", SCALED, {"pooling": "mean", "initial_state": "learned"}),
     "packed tokens": ("many_to_many", WORDS, {"padding": "packed"}),
@@ -60,13 +63,16 @@ WRITERS = {
         {"attention": {"name": "additive"}, "bidirectional": False},
     ),
     "no attention": ("seq2seq", token_spec(), {"attention": {"name": "none"}, "num_layers": 2}),
+    "matrices": ("seq2seq", token_spec(), {"cell": STRANGE[0], "num_layers": 2}),
+    "a buffer and a count": ("seq2seq", token_spec(), {"cell": STRANGE[1], "attention": {"name": "none"}}),
     "from a context": (
         "one_to_many",
         any_spec(Kind.CONTEXT, Kind.TOKENS, Alignment.UNALIGNED),
         {"cell": {"name": "lstm"}, "num_layers": 2},
     ),
 }
-every_model = pytest.mark.parametrize("case", {**POINTWISE, **WRITERS}.values(), ids={**POINTWISE, **WRITERS})
+CASES = [*POINTWISE.values(), *WRITERS.values()]
+every_model = pytest.mark.parametrize("case", CASES, ids=[*POINTWISE, *WRITERS])
 
 
 @pytest.fixture(autouse=True)

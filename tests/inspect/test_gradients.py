@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from recurrences import CELLS, label
+from recurrences import CELLS, STRANGE, WITH_GATES, label
 
 from unroll.config.components import Execution, Padding
 from unroll.config.registry import from_dict
@@ -14,7 +14,8 @@ from unroll.nn.recurrence import Recurrence
 
 
 def recurrence(cell, hidden_size=4, **options):
-    return Recurrence(from_dict("model/cell", cell), 3, hidden_size, **options)
+    config = from_dict("model/cell", cell) if isinstance(cell, dict) else cell
+    return Recurrence(config, 3, hidden_size, **options)
 
 
 def norms(flow, **wanted):
@@ -37,7 +38,7 @@ def test_tanh_rnn_equals_the_product_of_its_jacobians():
     assert norms(gradient_flow({"rnn": module}, last_output_loss(x))) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=label)
+@pytest.mark.parametrize("cell", WITH_GATES, ids=label)
 def test_equals_finite_differences(cell, monkeypatch):
     """Each value of each state is nudged as it is made, and all that follows computed anew."""
     module = recurrence(cell, num_layers=2, execution=Execution.loop).double()
@@ -72,7 +73,24 @@ def test_equals_finite_differences(cell, monkeypatch):
                 assert found[step] == pytest.approx(math.hypot(*slopes), rel=1e-4, abs=1e-8)
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=label)
+def test_a_complex_state_decays_as_its_rotation_says():
+    module = recurrence(STRANGE[2]).double()
+    x = torch.randn(1, 9, 3, dtype=torch.double)
+    last = 2 * module(x)[0][0, -1].norm().item()
+    expected = [last * 0.9**age for age in range(8, -1, -1)]
+    assert norms(gradient_flow({"": module}, last_output_loss(x))) == pytest.approx(expected)
+
+
+def test_a_buffer_of_inputs_has_a_gradient_for_as_long_as_they_are_seen_and_a_count_has_none():
+    flow = gradient_flow({"": recurrence(STRANGE[1])}, last_output_loss(torch.randn(2, 6, 3)))
+    assert {curve.state for curve in flow.curves} == {"last"}
+    found = norms(flow)
+    assert (found[3:5] > 0).all()  # whose last input the last step still sees
+    assert (found[:3] == 0).all()
+    assert found[5] == 0  # which nobody reads any more
+
+
+@pytest.mark.parametrize("cell", CELLS + STRANGE, ids=label)
 def test_any_way_of_running_gives_the_same_and_is_restored(cell):
     loop = recurrence(cell, bidirectional=True, execution=Execution.loop)
     other = recurrence(cell, bidirectional=True, checkpoint_steps=2)

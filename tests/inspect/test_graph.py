@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 from helpers import text_of
-from recurrences import CELLS, Leaky, label, recurrence
+from recurrences import CELLS, STRANGE, WITH_GATES, Leaky, label, recurrence, strange
 
 from unroll.errors import InputError, MissingEnvironmentError
 from unroll.inspect.graph import graph
@@ -58,7 +58,7 @@ def test_gates_are_nodes(name):
         assert set(kinds) == {"x", *products, *GATES[name], "h", "y"}
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=label)
+@pytest.mark.parametrize("cell", [*WITH_GATES, STRANGE[0], STRANGE[2]], ids=label)
 @pytest.mark.parametrize("options", [{}, {"num_layers": 2}, {"num_layers": 2, "bidirectional": True}])
 def test_paths_are_the_dependencies(cell, options):
     """A path leads from x_s to y_t exactly where output t has a gradient with respect to input s."""
@@ -99,7 +99,7 @@ def test_rolled_is_what_every_step_repeats(cell, bidirectional):
     assert "delay" not in unrolled.dot
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=label)
+@pytest.mark.parametrize("cell", WITH_GATES, ids=label)
 def test_shared_parameters_are_those_of_the_recurrence(cell):
     module = recurrence(cell, num_layers=2)
     for drawn in (graph(module, 4), graph(module, rolled=True)):
@@ -117,6 +117,16 @@ def test_a_cell_with_only_a_step():
     assert {node.kind for node in drawn.nodes} == {"x", "step", "h", "c", "y"}
     assert pairs(edge for edge in drawn.edges if edge.recurrent) == {("h_1", "step_2"), ("c_1", "step_2")}
     assert drawn.shared == {"cells.0.weight": 2, "output": 2}
+
+
+@strange
+def test_states_are_nodes_by_their_names(cell):
+    module = recurrence(cell, num_layers=2, bidirectional=True)
+    drawn, states = graph(module, 3), set(module.cells[0].state_shapes)
+    assert {node.kind for node in drawn.nodes} == {"x", "y", "step", *states}
+    tops = {f"step_1_{direction}_2" for direction in ("forward", "backward")}
+    assert {edge.source for edge in drawn.edges if edge.target == "y_2"} == tops
+    assert set(drawn.shared) == {name for name, _ in module.named_parameters()} | {"output"}
 
 
 def test_frames_and_tables():

@@ -6,7 +6,7 @@ import io
 import pytest
 import torch
 from helpers import any_batch, any_spec, small_model, small_seq2seq, text_of, token_batch
-from recurrences import CELLS, Leaky, label, random_state, recurrence
+from recurrences import WITH_GATES, Leaky, label, random_state, recurrence, strange
 
 from unroll.config.components import Execution, InitialState, Padding
 from unroll.errors import InputError
@@ -66,7 +66,7 @@ def added_up(cell, traced):
     return z, values, after
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=label)
+@pytest.mark.parametrize("cell", WITH_GATES, ids=label)
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_what_is_reported_adds_up_to_the_outputs(cell, bidirectional):
     """In float32, of a sequence in a padded batch, with the fastest execution that the cell has."""
@@ -102,7 +102,7 @@ def test_what_is_reported_adds_up_to_the_outputs(cell, bidirectional):
     assert traced.error < 1e-6
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=label)
+@pytest.mark.parametrize("cell", WITH_GATES, ids=label)
 def test_contributions_are_products_with_the_weights(cell):
     module = recurrence(cell)
     part = trace(module, torch.randn(1, 4, 3), random_state(module, 1)).cells[0]
@@ -140,6 +140,31 @@ def test_a_cell_with_only_a_step():
     assert "input_norm" not in traced.frame()
     assert len(traced.figure().axes) == 2 * 3  # x, h and c, with their colour bars
     text_of(traced.tables())
+
+
+@strange
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_states_of_any_shape(cell, bidirectional):
+    module = recurrence(cell, num_layers=2, bidirectional=bidirectional)
+    x, lengths, state = torch.randn(3, 6, 3), torch.tensor([6, 4, 1]), random_state(module, 3)
+    outputs, final = module(x, state, lengths)
+    traced = trace(module, x, state, lengths, row=1)
+    assert traced.error < 1e-6
+    close(traced.layer(-1), outputs[1, :4].detach())
+    directions = outputs[1].chunk(module.directions, dim=-1)
+    last = [half[0 if direction else 3] for direction, half in enumerate(directions)]
+    close(traced.last(), torch.cat(last).detach())
+    for part, tensors in zip(traced.cells, final, strict=True):
+        close(list(part.final.values()), [tensor[1].detach() for tensor in tensors])
+    frame, values = traced.frame(), traced.values()
+    names = list(module.cells[0].state_shapes)
+    assert {f"{name}_max" for name in ("output", *names)} | {f"{names[0]}_before_norm"} <= set(frame)
+    assert set(values.quantity) == {"x", "output", *names, *(f"final {name}" for name in names)}
+    text = text_of(traced.tables())
+    assert f"‖{names[0]}‖ before" in text
+    assert "final " + names[0] in text
+    traced.figure().savefig(io.BytesIO())
+    trace(module, x).figure().savefig(io.BytesIO())  # from -∞, too
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from conftest import entries
 from helpers import any_batch, any_spec, small_model
-from recurrences import close
+from recurrences import WITH_GATES, close, label, strange
 
+from unroll.nn.cells.base import is_learnable
 from unroll.nn.search import Method, SearchConfig
 from unroll.spec import END, PAD, START, Alignment, Kind
 
@@ -18,11 +18,11 @@ def contexts(rows, seed=0):
     return any_batch(SPEC, [1] * rows, seed)
 
 
-@pytest.mark.parametrize("cell", entries("model/cell"))
+@pytest.mark.parametrize("cell", WITH_GATES, ids=label)
 @pytest.mark.parametrize("layers", [1, 2])
 def test_first_scores_by_hand(cell, layers):
     """tanh(W context + b) for every layer, then one step of the cells on START."""
-    model = small_model("one_to_many", SPEC, cell={"name": cell}, num_layers=layers)
+    model = small_model("one_to_many", SPEC, cell=cell, num_layers=layers)
     batch = contexts(3)
     context = (batch.inputs[:, 0] - torch.tensor(SPEC.input_mean)) / torch.tensor(SPEC.input_std)
     state = [
@@ -55,6 +55,30 @@ def test_each_sequence_stops_at_its_own_end(method):
 def test_a_sequence_in_a_batch_is_decoded_as_alone():
     model = small_model("one_to_many", SPEC)
     batch = contexts(6)
+    together = model.decode(batch).to_lists()
+    for row in range(6):
+        alone = contexts(6)
+        alone.inputs, alone.lengths, alone.index = (
+            x[row : row + 1] for x in (alone.inputs, alone.lengths, alone.index)
+        )
+        assert model.decode(alone).to_lists() == [together[row]]
+
+
+@strange
+def test_a_context_makes_states_of_any_shape(cell):
+    """All but counts, each value by a row of its own; and everything learns."""
+    model = small_model("one_to_many", SPEC, cell=cell, num_layers=2)
+    batch = contexts(6)
+    _, state = model.encode(batch)
+    context = (batch.inputs[:, 0] - torch.tensor(SPEC.input_mean)) / torch.tensor(SPEC.input_std)
+    for tensors, layer in zip(state, model.project, strict=True):
+        for tensor, made in zip([t for t in tensors if is_learnable(t)], layer, strict=True):
+            numbers = torch.tanh(context @ made.weight.mT + made.bias)
+            close(
+                torch.view_as_real(tensor).flatten(1) if tensor.is_complex() else tensor.flatten(1), numbers
+            )
+    model.loss(batch).backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
     together = model.decode(batch).to_lists()
     for row in range(6):
         alone = contexts(6)

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 from helpers import any_batch, any_spec, small_model
-from recurrences import close
+from recurrences import close, strange
 
 from unroll.batch import SequenceBatch
 from unroll.errors import InputError
@@ -160,6 +160,27 @@ def test_a_given_initial_state_replaces_the_models_own(model):
     zeros, ones = [(torch.zeros(2, 8),)], [(torch.ones(2, 8),)]
     torch.testing.assert_close(module(batch, state=zeros), module(batch))
     assert (module(batch, state=ones) - module(batch)).abs().max() > 1e-3
+
+
+@strange
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_values_of_a_decoder_whose_states_have_other_shapes_than_the_encoders(cell, bidirectional):
+    """The decoder reads 4 values, the encoder 3; a sequence in a batch is as alone, and the bridge learns."""
+    options = {"cell": cell, "num_layers": 2, "bidirectional": bidirectional}
+    spec = any_spec(Kind.CONTINUOUS, Kind.CONTINUOUS, Alignment.UNALIGNED)
+    module = small_model("seq2seq_continuous", spec, **options)
+    batch = any_batch(spec, [7, 2])
+    outputs = module(batch, steps=5)
+    for row, length in enumerate((7, 2)):
+        alone = any_batch(spec, [7, 2])
+        alone.inputs, alone.lengths, alone.index = (
+            x[row : row + 1] for x in (alone.inputs[:, :length], alone.lengths, alone.index)
+        )
+        close(module(alone, steps=5)[0], outputs[row])
+    module.train()
+    module.loss(batch).backward()
+    for part in (module.bridge, module.decoder, module.output):
+        assert all(parameter.grad.abs().sum() > 0 for parameter in part.parameters())
 
 
 def test_values_are_forecast_from_the_models_own_outputs():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import entries
 from helpers import small_seq2seq, token_batch, token_spec
-from recurrences import close
+from recurrences import STRANGE, close, label, strange
 
 from unroll.batch import SequenceBatch
 from unroll.nn.search import Method, SearchConfig, allowed_scores
@@ -24,9 +24,13 @@ VARIANTS = [
     for cell in entries("model/cell")
     for attention in entries("model/attention")
     for bidirectional, layers in ((True, 1), (False, 2), (True, 2))
+] + [
+    {"cell": cell, "attention": {"name": "dot"}, "bidirectional": bidirectional, "num_layers": layers}
+    for cell in STRANGE
+    for bidirectional, layers in ((True, 1), (False, 2), (True, 2))
 ]
 variants = pytest.mark.parametrize(
-    "variant", VARIANTS, ids=lambda v: f"{v['cell']['name']}-{v['attention']['name']}-{v['num_layers']}"
+    "variant", VARIANTS, ids=lambda v: f"{label(v['cell'])}-{v['attention']['name']}-{v['num_layers']}"
 )
 
 
@@ -88,6 +92,26 @@ def test_attention_puts_no_weight_on_padding(variant):
     else:
         assert (weights.masked_select(~batch.mask[:, None]) == 0).all()
         close(weights.sum(-1), torch.ones_like(weights[..., 0]))
+
+
+@strange
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_beam_of_states_of_any_shape_is_that_of_each_sequence_alone(cell, bidirectional):
+    model = small_seq2seq(cell=cell, num_layers=2, bidirectional=bidirectional)
+    with torch.no_grad():
+        model.decoder.output.weight *= 10  # sure of itself, and so of different lengths
+    batch, config = (
+        token_batch([5, 1, 4, 2]),
+        SearchConfig(method=Method.beam, beam_size=4, length_penalty=1.0),
+    )
+    together = model.decode(batch, config)
+    for row in range(4):
+        alone = model.decode(single(batch, row), config)
+        assert alone.to_lists() == [together.to_lists()[row]]
+        close(alone.log_probability, together.log_probability[row : row + 1])
+    assert model.decode(batch, SearchConfig(method=Method.beam, beam_size=1)).to_lists() == (
+        model.decode(batch).to_lists()
+    )
 
 
 @pytest.mark.parametrize("method", list(Method))

@@ -5,35 +5,38 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from recurrences import CELLS, close, label
+from recurrences import CELLS, STRANGE, WITH_GATES, close, label, learnable, random_like
 
-from unroll.config.components import Execution
+from unroll.config.components import CellConfig, Execution
 from unroll.config.registry import build, from_dict
-from unroll.nn.cells.base import Cell
+from unroll.nn.cells.base import Cell, is_learnable
 from unroll.nn.cells.min_gru import MinGRU
 
-cells = pytest.mark.parametrize("cell", CELLS, ids=label)
+cells = pytest.mark.parametrize("cell", CELLS + STRANGE, ids=label)
+gated = pytest.mark.parametrize("cell", WITH_GATES, ids=label)
 minimal = pytest.mark.parametrize("name", ["min_gru", "min_lstm"])
 
 
 def make_cell(cell, **values):
-    return build(from_dict("model/cell", {**cell, **values}), 3, 4)
+    config = cell if isinstance(cell, CellConfig) else from_dict("model/cell", {**cell, **values})
+    return build(config, 3, 4)
 
 
 def random_state(module, batch=5, dtype=torch.float32):
-    return tuple(torch.randn(batch, *shape, dtype=dtype) for shape in module.state_shapes.values())
+    return tuple(random_like(tensor) for tensor in module.initial_state(torch.empty(batch, dtype=dtype)))
 
 
 def results(run, module, x, state, lengths=None):
     """Outputs, final state and gradients; outputs of padding count for nothing."""
     x = x.detach().requires_grad_()
-    state = tuple(tensor.detach().requires_grad_() for tensor in state)
+    state = tuple(tensor.detach().requires_grad_(is_learnable(tensor)) for tensor in state)
     outputs, final = run(x, state, lengths)
     if lengths is not None:
         padding = torch.arange(x.shape[1]) >= lengths[:, None]
         outputs = outputs.masked_fill(padding[..., None], 0.0)
-    loss = outputs.square().mean() + sum(tensor.square().mean() for tensor in final)
-    return outputs, final, torch.autograd.grad(loss, [x, *state, *module.parameters()])
+    loss = outputs.square().mean() + sum(tensor.abs().square().mean() for tensor in learnable([final]))
+    wanted = [x, *learnable([state]), *module.parameters()]
+    return outputs, final, torch.autograd.grad(loss, wanted)
 
 
 @cells
@@ -47,7 +50,7 @@ def test_sequence_form_equals_step_form(cell, lengths):
 
 @pytest.mark.parametrize("time", [1, 2, 3, 17, 256, 4096])
 @pytest.mark.parametrize(
-    "cell", [cell for cell in CELLS if Execution.scan in make_cell(cell).executions], ids=label
+    "cell", [cell for cell in CELLS + STRANGE if Execution.scan in make_cell(cell).executions], ids=label
 )
 def test_a_scan_equals_the_loop_at_any_length(cell, time):
     module = make_cell(cell)
@@ -71,17 +74,23 @@ def test_state_carried_across_a_split_equals_one_pass(cell):
 def test_gradients_against_finite_differences(cell):
     module = make_cell(cell).double()
     x = torch.randn(2, 3, 3, dtype=torch.double, requires_grad=True)
-    state = tuple(tensor.requires_grad_() for tensor in random_state(module, 2, torch.double))
+    state = random_state(module, 2, torch.double)
     for run in (module.sequence, module.loop):
         assert torch.autograd.gradcheck(lambda x, *state, run=run: run(x, state)[0], (x, *state))
 
 
 @cells
-def test_the_initial_state_is_zero(cell):
+def test_states_have_the_shapes_that_the_cell_says(cell):
     module = make_cell(cell)
-    state = module.initial_state(torch.empty(5, 2, dtype=torch.double))
-    for tensor, shape in zip(state, module.state_shapes.values(), strict=True):
-        assert torch.equal(tensor, torch.zeros(5, *shape, dtype=torch.double))
+    x = torch.randn(5, 3, dtype=torch.double)
+    first = module.initial_state(x)
+    output, second = module.double().step(x, first)
+    assert output.shape == (5, module.output_size)
+    made = module.state_from(tuple(tensor + 1 for tensor in first))
+    for state in (first, second, made):
+        assert [tensor.shape for tensor in state] == [(5, *shape) for shape in module.state_shapes.values()]
+        assert [tensor.dtype for tensor in state] == [tensor.dtype for tensor in first]
+    assert all(torch.equal(a, b) for a, b in zip(first, module.initial_state(x), strict=True))
     assert not {"x", "y", "step", "output"} & set(module.state_shapes)  # nodes of graphs
 
 
@@ -96,7 +105,7 @@ def test_mixed_precision_stays_close(cell):
         torch.testing.assert_close(outputs.float(), expected, rtol=0.02, atol=0.02)
 
 
-@cells
+@gated
 def test_xavier_initialisation_bounds_each_gate(cell):
     module = build(from_dict("model/cell", {**cell, "initialization": "xavier"}), 50, 70)
     for gate in module.weight_ih.chunk(module.gates):
@@ -113,6 +122,13 @@ def test_a_cell_needs_no_more_than_a_step():
     outputs, (final,) = module.sequence(x, module.initial_state(x), lengths)
     torch.testing.assert_close(outputs[0], x[0].cumsum(dim=0))
     torch.testing.assert_close(final, torch.stack([x[0].sum(dim=0), x[1, :3].sum(dim=0)]))
+
+
+@gated
+def test_the_initial_state_is_zero(cell):
+    module = make_cell(cell)
+    for tensor in module.initial_state(torch.empty(5, 2, dtype=torch.double)):
+        assert torch.equal(tensor, torch.zeros(5, 4, dtype=torch.double))
 
 
 def log_g(x):

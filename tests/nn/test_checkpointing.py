@@ -6,7 +6,17 @@ import sys
 
 import pytest
 import torch
-from recurrences import CELLS, every_way, gradients, label, loss_of, random_state, recurrence
+from recurrences import (
+    CELLS,
+    STRANGE,
+    every_way,
+    gradients,
+    label,
+    loss_of,
+    random_state,
+    recurrence,
+    strange,
+)
 
 from unroll.config.components import Execution, InitialState, Padding
 from unroll.cost.memory import kept_bytes, peak_bytes
@@ -58,7 +68,17 @@ def test_a_learned_initial_state_learns_through_all_segments():
     assert all(parameter.grad.abs().sum() > 0 for parameter in other.learned_state)
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=label)
+@strange
+def test_inputs_and_states_that_need_no_gradient(cell):
+    plain, other = twins(cell, 3, num_layers=2)
+    x, lengths, found = torch.randn(3, 7, 3), torch.tensor([7, 2, 4]), []
+    for module in (plain, other):
+        loss_of(*module(x, lengths=lengths)).backward()
+        found.append([parameter.grad for parameter in module.parameters()])
+    close(*found)
+
+
+@pytest.mark.parametrize("cell", CELLS + STRANGE, ids=label)
 def test_dropout_is_drawn_the_same_in_both_passes(cell):
     plain, other = twins(cell, 3, num_layers=3, dropout=0.5)
     x = torch.randn(2, 8, 3, requires_grad=True)
@@ -124,7 +144,7 @@ def test_the_peak_of_both_passes_is_lower_too():
     assert peaks[1] < peaks[0] / 4
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=label)
+@pytest.mark.parametrize("cell", CELLS + STRANGE, ids=label)
 @pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
 def test_truncated_segments_carry_the_state_and_no_gradient(cell, lengths):
     """Against one whole pass, and against a segment run alone from a state that is only numbers."""
@@ -170,7 +190,7 @@ def test_both_directions_cannot_be_truncated():
 LONG = """
 import sys, torch
 from unroll.nn.recurrence import Recurrence
-from unroll.registry import from_dict
+from unroll.config.registry import from_dict
 
 torch.set_num_threads(1)
 torch.manual_seed(0)

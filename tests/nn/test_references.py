@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 import torch
 from helpers import any_batch, any_spec, distance, small_model, small_seq2seq, token_batch
-from recurrences import CELLS, close, gradients, in_every_way, label, loss_of, random_state, recurrence, ways
+from recurrences import (
+    CELLS,
+    close,
+    gradients,
+    in_every_way,
+    label,
+    loss_of,
+    random_state,
+    recurrence,
+    ways,
+)
 from torch.utils.data import DataLoader
 
 from unroll.batch import SequenceBatch

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.func import grad, vmap
 
 from unroll.nn.engines.scan import linear_scan
 
@@ -46,6 +47,74 @@ def test_first_and_second_derivatives_against_finite_differences(time):
     arguments = tensors(time, torch.double)
     assert torch.autograd.gradcheck(linear_scan, arguments)
     assert torch.autograd.gradgradcheck(linear_scan, arguments)
+
+
+@pytest.mark.parametrize("time", [1, 2, 5, 8])
+def test_complex_numbers(time):
+    arguments = tensors(time, torch.cdouble)
+    torch.testing.assert_close(linear_scan(*arguments), loop(*arguments))
+    assert torch.autograd.gradcheck(linear_scan, arguments)
+    assert torch.autograd.gradgradcheck(linear_scan, arguments)
+
+
+def energy(run):
+    """A real number of the arguments of a scan."""
+    return lambda *arguments: (run(*arguments).abs().square() * torch.arange(5)[:, None]).sum()
+
+
+@pytest.mark.parametrize("dtype", [torch.double, torch.cdouble], ids=str)
+@pytest.mark.parametrize("places", [(0, 0, 0), (1, 1, 1), (2, None, 0), (None, 1, None), (0, None, None)])
+def test_under_vmap_and_grad(dtype, places):
+    """Against a loop; mapped over any axis of some of the arguments, with first and second gradients."""
+    arguments = [tensor.detach() for tensor in tensors(5, dtype)]
+    mapped = [
+        tensor if place is None else torch.stack([tensor, 2 * tensor, tensor.square()], dim=place)
+        for tensor, place in zip(arguments, places, strict=True)
+    ]
+
+    def first(run):
+        return grad(energy(run), (0, 1, 2))
+
+    def second(run):
+        return grad(lambda *rest: sum(each.abs().square().sum() for each in first(run)(*rest)), (0, 1, 2))
+
+    for way in (lambda run: run, first, second):
+        found, expected = (vmap(way(run), places)(*mapped) for run in (linear_scan, loop))
+        torch.testing.assert_close(found, expected)
+    for run in (first, second):
+        torch.testing.assert_close(run(linear_scan)(*arguments), run(loop)(*arguments))
+    over = grad(lambda *rest: vmap(linear_scan, places)(*rest).abs().square().sum(), (0, 1, 2))
+    by_loop = grad(lambda *rest: vmap(loop, places)(*rest).abs().square().sum(), (0, 1, 2))
+    torch.testing.assert_close(over(*mapped), by_loop(*mapped))
+
+
+def test_vmap_of_vmap():
+    decay, inputs, initial = (torch.stack([t, -t]) for t in tensors(6))
+    nested = vmap(vmap(lambda a, b, h: linear_scan(a[None], b[None], h[None])[0]))(decay, inputs, initial)
+    torch.testing.assert_close(nested[1], loop(decay[1], inputs[1], initial[1]))
+
+
+def test_dtypes_are_joined_and_autocast_takes_float32():
+    decay, inputs, initial = (tensor.detach() for tensor in tensors(300))
+    exact = loop(decay.double(), inputs.bfloat16().double(), initial.double())
+    with torch.autocast("cpu", torch.bfloat16):
+        joined = linear_scan(decay, inputs.bfloat16(), initial)
+        halved = linear_scan(decay.bfloat16(), inputs.bfloat16(), initial.bfloat16())
+    torch.testing.assert_close(joined.double(), exact, rtol=1e-5, atol=1e-5)
+    assert halved.dtype is torch.float32
+    own = [t.bfloat16().double() for t in (decay, inputs, initial)]
+    torch.testing.assert_close(halved.double(), loop(*own), rtol=1e-5, atol=1e-5)
+    assert linear_scan(decay.bfloat16(), inputs.bfloat16(), initial.bfloat16()).dtype is torch.bfloat16
+    real = decay.double().requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda a: linear_scan(a[:, :4], inputs[:, :4].to(torch.cdouble), initial.double()), (real,)
+    )
+
+
+def test_axes_after_time_may_be_several():
+    decay, inputs = torch.rand(2, 2, 7, 3, 4)
+    initial = torch.randn(2, 3, 4)
+    torch.testing.assert_close(linear_scan(decay, inputs, initial), loop(decay, inputs, initial))
 
 
 def test_keeps_no_more_than_decays_and_outputs_for_the_gradient():

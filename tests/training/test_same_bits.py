@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from functools import partial
 
 import pytest
 import torch
@@ -11,6 +12,8 @@ from hydra import compose, initialize_config_dir
 
 from unroll.config import compose as root
 from unroll.errors import MissingEnvironmentError
+from unroll.nn.cells.lstm import LSTM
+from unroll.nn.optimizers.groups import parameter_groups
 from unroll.training.environment import ONE_BUFFER, WORKSPACE, deterministic
 from unroll.training.processes.rank import RUN_DIR
 from unroll.training.run import run
@@ -71,6 +74,35 @@ def test_any_number_of_workers_gives_the_same_bits(model, train):
         assert same(alone, train(f"workers{workers}", *model, f"data.workers={workers}"))
     another = train("another", *model, "seed=2")
     assert not same(alone["weights"], another["weights"])
+
+
+ADAMW = [*MODELS["values"], "optimizer=adamw", "trainer.log_every=1"]
+
+
+def test_a_run_with_groups_of_parameters_goes_on_with_the_same_bits(train, tmp_path):
+    whole = train("whole", *ADAMW)
+    train("first", *ADAMW, "trainer.max_epochs=1")
+    assert same(whole["weights"], train("rest", *ADAMW, "ckpt_path=first/checkpoints/last.ckpt")["weights"])
+    checkpoint = torch.load(tmp_path / "rest" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert [group["weight_decay"] for group in checkpoint["optimizer_states"][0]["param_groups"]] == [0.01, 0]
+    rates = [column for column in whole["history"][0] if column.startswith("lr")]
+    assert rates == ["lr-AdamW"]
+
+
+def test_a_run_from_before_there_were_groups_goes_on_with_one(train, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setattr("unroll.models.base.parameter_groups", partial(parameter_groups, apart=False))
+        whole = train("whole", *ADAMW)
+        train("first", *ADAMW, "trainer.max_epochs=1")
+    assert same(whole["weights"], train("rest", *ADAMW, "ckpt_path=first/checkpoints/last.ckpt")["weights"])
+    assert not same(whole["weights"], train("new", *ADAMW)["weights"])
+
+
+def test_parameters_that_learn_slower_have_a_column_of_their_own(train, monkeypatch):
+    monkeypatch.setattr(LSTM, "lr_scale", {"weight_hh": 0.1})
+    rates = train("run", *ADAMW)["history"][0]
+    assert {name for name in rates if name.startswith("lr")} == {"lr-AdamW", "lr-AdamW/0.1"}
+    assert float(rates["lr-AdamW/0.1"]) == pytest.approx(float(rates["lr-AdamW"]) / 10)
 
 
 def test_a_run_says_what_its_bits_depend_on(train, tmp_path, monkeypatch):
