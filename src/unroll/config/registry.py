@@ -194,6 +194,8 @@ def typed(cls: type[Any], values: dict[str, Any], group: str = "") -> Any:
                 OmegaConf.update(config, key, value)
             return OmegaConf.to_object(config)
         except OmegaConfBaseException as error:
+            if type(error.__context__) is TypeError:  # of a `__post_init__`: a defect of its file
+                raise error.__context__ from None
             reason = str(error).splitlines()[0]
             raise InputError(f"{prefix}{error.full_key}: {reason}") from error
         except InputError as error:
