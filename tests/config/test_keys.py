@@ -19,19 +19,15 @@ from unroll.config.root import TrainConfig
 
 def config_classes():
     """Every config dataclass that there is: the root's, the entries', and those that stand in them."""
-    waiting = [
-        TrainConfig,
-        *(registry.config_class(g, name) for g in registry.GROUPS for name in registry.names(g)),
-    ]
     found = {}
+    waiting = [TrainConfig]
+    for group in registry.GROUPS:
+        waiting += [registry.config_class(group, name) for name in registry.names(group)]
     while waiting:
         config = waiting.pop()
-        found[config.__qualname__] = config
-        waiting += [base for base in config.__mro__ if dataclasses.is_dataclass(base) and base is not config]
-        hints = (hint for hint in get_type_hints(config).values() if inspect.isclass(hint))
-        waiting += [
-            hint for hint in hints if dataclasses.is_dataclass(hint) and hint.__qualname__ not in found
-        ]
+        if dataclasses.is_dataclass(config) and config.__qualname__ not in found:
+            found[config.__qualname__] = config
+            waiting += [*config.__mro__[1:], *filter(inspect.isclass, get_type_hints(config).values())]
     return list(found.values())
 
 

@@ -105,16 +105,17 @@ def build(config: Config, *args: Any) -> Any:
     Raises:
         InputError: its file is broken: it cannot be imported, or what builds the component raises.
     """
-    group, name = _entries[type(config)]
-    if config_part.is_of_part(type(config)):
-        with component_errors():
-            importlib.import_module(names(group)[name])
-        config = typed(_configs[group, name], to_dict(config), group)
     if type(config) not in _builders:
-        file = place(file_of(group, name))
-        raise InputError(
-            f"{file}: nothing builds {group}={name}; put @builds({type(config).__name__}) on a class"
-        )
+        group, name = _entries[type(config)]
+        if config_part.is_of_part(type(config)):
+            with component_errors():
+                importlib.import_module(names(group)[name])
+            config = typed(_configs[group, name], to_dict(config), group)
+        if type(config) not in _builders:
+            file = place(file_of(group, name))
+            raise InputError(
+                f"{file}: nothing builds {group}={name}; put @builds({type(config).__name__}) on a class"
+            )
     builder = _builders[type(config)]
     with component_errors(builder):
         return builder(config, *args)
@@ -200,6 +201,8 @@ def typed(cls: type[Any], values: dict[str, Any], group: str = "") -> Any:
                 OmegaConf.update(config, key, value)
             return OmegaConf.to_object(config)
         except OmegaConfBaseException as error:
+            if type(error.__context__) is TypeError:  # of a `__post_init__`: a defect of its file
+                raise error.__context__ from None
             reason = str(error).splitlines()[0]
             raise InputError(f"{prefix}{error.full_key}: {reason}") from error
         except InputError as error:
