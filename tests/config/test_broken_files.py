@@ -43,7 +43,10 @@ BROKEN = {
     ),
     "heavy": ([(CHECK, "torch.tensor(self.sharpness) > 0")], "torch.tensor", f"torch {NOT_THERE}"),
     "of another file": (
-        [("import Cell, State", "import SHUT, Cell, State"), ("float = 1.0", "float = SHUT")],
+        [
+            ("import Cell, OutputAndState", "import SHUT, Cell, OutputAndState"),
+            ("float = 1.0", "float = SHUT"),
+        ],
         "= SHUT",
         f"SHUT {NOT_THERE}",
     ),
