@@ -145,7 +145,7 @@ BUILDING = """\
 from unroll.config.registry import build, from_dict
 from unroll.errors import InputError
 
-for name in ("imports", "raises", "asks", "unbuilt", "bulky", "mine", "gru"):
+for name in ("imports", "late", "late", "raises", "asks", "unbuilt", "bulky", "mine", "gru"):
     try:
         print(name, type(build(from_dict("model/cell", {"name": name}), 3, 4)).__name__)
     except InputError as error:
@@ -154,6 +154,7 @@ for name in ("imports", "raises", "asks", "unbuilt", "bulky", "mine", "gru"):
         print(name, "RuntimeError")
 import unroll.sweep.warm
 """
+LAST = "update * torch.tanh(new),)\n"
 INITIALIZER = "super().__init__(input_size, hidden_size)\n"
 
 
@@ -161,6 +162,7 @@ def test_what_is_wrong_with_the_rest_of_a_file(tree):
     """It is told when the component is built, and the first process of a sweep imports the others."""
     edits = {
         "imports": [("import torch\n", "import torch\nimport torhc\n")],
+        "late": [(LAST, f"{LAST}\n\nlate = later\n")],
         "raises": [(INITIALIZER, f"{INITIALIZER}        self.size = input_size / 0\n")],
         "asks": [("input_size: int, hidden_size: int)", "input_size: int, hidden_size: int, more: int)")],
         "unbuilt": [("@builds(MineConfig)\n", "")],
@@ -174,10 +176,12 @@ def test_what_is_wrong_with_the_rest_of_a_file(tree):
     for name in edits.keys() - {"mine"}:
         (tree / CELL).with_stem(name).unlink()
     assert (done.returncode, done.stderr) == (0, "")
-    imports, raises, asks, unbuilt, bulky, mine, gru = done.stdout.splitlines()
+    imports, late, again, raises, asks, unbuilt, bulky, mine, gru = done.stdout.splitlines()
     assert re.fullmatch(
         r"imports src/unroll/nn/cells/imports.py:6: ModuleNotFoundError: .*'torhc'; mend.*", imports
     )
+    assert late == again  # though its config has been entered by then
+    assert re.fullmatch(r"late src/unroll/nn/cells/late.py:\d+: NameError: name 'later' is not .*", late)
     assert re.fullmatch(
         r"raises src/unroll/nn/cells/raises.py:\d+: ZeroDivisionError: division by zero; .*", raises
     )

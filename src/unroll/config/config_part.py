@@ -65,6 +65,11 @@ def is_of_part(cls: type) -> bool:
     return cls.__module__.startswith(_PREFIX)
 
 
+def module_of(cls: type) -> str:
+    """The module that a class is written in, whichever way it was made."""
+    return cls.__module__.removeprefix(_PREFIX)
+
+
 def path_of(module: str) -> Path:
     """The file of a module of Unroll."""
     return PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")

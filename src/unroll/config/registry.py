@@ -107,15 +107,14 @@ def build(config: Config, *args: Any) -> Any:
     """
     if type(config) not in _builders:
         group, name = _entries[type(config)]
-        if config_part.is_of_part(type(config)):
-            with component_errors():
-                importlib.import_module(names(group)[name])
+        module = config_part.module_of(type(config))
+        with component_errors():
+            importlib.import_module(module)  # does nothing where it has been imported
+        if type(config) is not _configs[group, name]:
             config = typed(_configs[group, name], to_dict(config), group)
         if type(config) not in _builders:
-            file = place(file_of(group, name))
-            raise InputError(
-                f"{file}: nothing builds {group}={name}; put @builds({type(config).__name__}) on a class"
-            )
+            file, decorator = place(config_part.path_of(module)), f"@builds({type(config).__name__})"
+            raise InputError(f"{file}: nothing builds {group}={name}; put {decorator} on a class")
     builder = _builders[type(config)]
     with component_errors(builder):
         return builder(config, *args)

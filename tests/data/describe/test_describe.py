@@ -70,7 +70,7 @@ def test_padding_is_that_of_the_batches(tmp_path):
 def test_statistics_do_not_depend_on_chunks_or_offsets(tmp_path, monkeypatch):
     table = series_table().assign(load=lambda rows: rows["wind"] + 1e6)
     path = write(tmp_path, "s.csv", table.to_csv(index=False))
-    config = {"target": "load", "features": "wind", "window": 8, "id": "id"}
+    config = {"target": "load", "features": "wind", "window": 8, "horizon": 1, "id": "id"}
     whole = summarize(data_in(path, "series", **config))["inputs"]
     monkeypatch.setattr("unroll.data.describe.summary.CHUNK_SAMPLES", 7)
     assert summarize(data_in(path, "series", **config))["inputs"] == {
@@ -82,7 +82,7 @@ def test_statistics_do_not_depend_on_chunks_or_offsets(tmp_path, monkeypatch):
 def test_the_text_tells_what_was_filled_and_is_not_endless(tmp_path):
     rows = "".join(f"{'' if i % 5 == 3 else i},0\n" for i in range(30))
     path = write(tmp_path, "s.csv", f"x,y\n{rows}")
-    data = data_in(path, "series", target="x", window=4, missing="previous")
+    data = data_in(path, "series", target="x", window=4, horizon=1, missing="previous")
     assert "missing values: 6, each filled with the one before" in summary_text(summarize(data))
     lines = "".join(f"a b{i}\tclass{i % 30}\n" for i in range(600))
     data = data_in(write(tmp_path, "t.tsv", lines), "token_file", task="label")

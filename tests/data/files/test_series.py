@@ -75,7 +75,7 @@ def test_windows_are_those_whose_targets_lie_in_the_part(
 def test_scale_and_naive_error_are_of_the_training_part(tmp_path):
     table = series_table(steps=50)
     path = write(tmp_path, "s.csv", table.to_csv(index=False))
-    config = {"target": ["load"], "features": ["wind"], "window": 8, "season": 3, **ID}
+    config = {"target": ["load"], "features": ["wind"], "window": 8, "horizon": 1, "season": 3, **ID}
     spec = data_in(path, "series", **config).spec
     train = table.groupby("id").head(40)
     for i, name in enumerate(["load", "wind"]):
@@ -93,7 +93,12 @@ def test_scale_and_naive_error_are_of_the_training_part(tmp_path):
 def test_a_constant_column_has_the_scale_1(tmp_path):
     table = series_table().assign(wind=0.1)
     data = data_in(
-        write(tmp_path, "s.csv", table.to_csv(index=False)), "series", target="wind", **ID, window=8
+        write(tmp_path, "s.csv", table.to_csv(index=False)),
+        "series",
+        target="wind",
+        **ID,
+        window=8,
+        horizon=1,
     )
     assert data.spec.input_std == (1.0,)
     assert data.spec.naive_error == ()
@@ -101,7 +106,7 @@ def test_a_constant_column_has_the_scale_1(tmp_path):
 
 def test_mixed_rows_are_told_apart_by_time(tmp_path):
     table = series_table()
-    config = {"target": "load", "window": 8, **ID}
+    config = {"target": "load", "window": 8, "horizon": 1, **ID}
     data = data_in(write(tmp_path, "s.csv", table.to_csv(index=False)), "series", **config)
     mixed = table.sort_values("time", kind="stable")
     again = data_in(write(tmp_path, "m.csv", mixed.to_csv(index=False)), "series", **config)
@@ -131,7 +136,7 @@ def test_missing_values_repeat_the_one_before_in_their_series(tmp_path):
     text = "id,x\n" + "".join(f"a,{value}\n" for value in [1, "", "NA", 4, *range(5, 21)])
     text += "".join(f"b,{value}\n" for value in [7, "nan", *range(9, 27)])
     path = write(tmp_path, "s.csv", text)
-    config = {"target": "x", "id": "id", "window": 2, "missing": "previous"}
+    config = {"target": "x", "id": "id", "window": 2, "horizon": 1, "missing": "previous"}
     data = data_in(path, "series", **config)
     first = [sample.inputs.flatten().tolist() for sample in data.splits["train"].samples]
     assert first[:3] == [[1, 1], [1, 1], [1, 4]]
@@ -176,7 +181,8 @@ def test_batches_do_not_depend_on_workers(tmp_path):
     batches = [
         [(batch.index, batch.inputs, batch.targets) for batch in data.train_dataloader()]
         for data in (
-            data_in(path, "series", target="load", window=8, workers=workers, **ID) for workers in (0, 2)
+            data_in(path, "series", target="load", window=8, horizon=1, workers=workers, **ID)
+            for workers in (0, 2)
         )
     ]
     torch.testing.assert_close(batches[0], batches[1], rtol=0, atol=0)
