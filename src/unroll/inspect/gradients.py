@@ -172,6 +172,7 @@ def recorded_states(model: nn.Module) -> Iterator[dict[str, list[State]]]:
             recurrence.checkpoint_steps = 0
         for name, cell in cells.items():
             cell.__dict__["step"] = _recorder(cell, record[name])  # stands before the class's own
+            cell.__dict__["sequence"] = cell.loop
         yield record
         for name in [name for name, steps in record.items() if not steps]:
             del record[name]
@@ -181,6 +182,7 @@ def recorded_states(model: nn.Module) -> Iterator[dict[str, list[State]]]:
             recurrence.checkpoint_steps = steps
         for cell in cells.values():
             cell.__dict__.pop("step", None)
+            cell.__dict__.pop("sequence", None)
 
 
 def _node(tensor: Tensor) -> Tensor:

@@ -211,7 +211,7 @@ class Recurrence(nn.Module, Tuned):
         self, index: int, x: Inputs, state: list[State], lengths: Lengths | None
     ) -> tuple[Outputs, list[State]]:
         cell = self._cell(index)
-        if self.execution is Execution.loop:
+        if self.execution is Execution.loop and cell.executions[0] is not Execution.loop:
             steps, last = cell.loop(x, state[0], lengths)
         else:
             steps, last = cell.sequence(x, state[0], lengths)

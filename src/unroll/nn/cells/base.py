@@ -33,8 +33,9 @@ class Cell(nn.Module, Tuned, ABC):
       override it where not every number will do.
 
     A cell with a faster way to run than step by step names it in `executions`, first, and overrides
-    `sequence` with it. Whatever runs, a padded batch has to give each sequence what it would get alone:
-    `lengths` says where each ends, x is zero after that, and the outputs there may be any finite numbers.
+    `sequence` with it. One that has only the loop may override it too, with a leaner one. Whatever runs, a
+    padded batch has to give each sequence what it would get alone: `lengths` says where each ends, x is zero
+    after that, and the outputs there may be any finite numbers.
 
     `no_decay` and `lr_scale` say how the optimizer treats the cell's parameters (`Tuned`).
     """
