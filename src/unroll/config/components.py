@@ -126,13 +126,18 @@ class InitialState(Enum):
 
 
 class Execution(Enum):
-    """How a recurrence runs over time: step by step, as a fused kernel, as a parallel scan, or in chunks."""
+    """How a recurrence runs over time.
+
+    loop: step by step. fused: as a kernel. scan: as a parallel scan. chunk: in chunks of steps. parallel: all
+    steps at once, as nothing of a step waits for the one before.
+    """
 
     auto = "auto"
     loop = "loop"
     fused = "fused"
     scan = "scan"
     chunk = "chunk"
+    parallel = "parallel"
 
 
 class Padding(Enum):
