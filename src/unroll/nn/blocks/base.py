@@ -13,7 +13,7 @@ from unroll.nn.cells.base import Cell, OutputAndState, State
 MakeCell = Callable[[int, int], Cell]
 """From the size of what a cell reads and its hidden size to the cell that the config names."""
 
-Steps = Float[Tensor, "batch *time units"]
+Steps = Float[Tensor, "batch *time _"]
 Inner = Callable[[Steps, State], tuple[Steps, State]]
 """The cell of a block over what it is given: one step or all of them."""
 

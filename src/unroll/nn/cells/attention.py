@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from unroll.config.components import CellConfig, Execution
+from unroll.config.components import Execution, HeadedCellConfig
 from unroll.config.registry import builds, register, require
 from unroll.errors import InputError
 from unroll.nn.cells.base import Cell, OutputAndState, State
@@ -21,22 +21,20 @@ QUERIES = 128
 
 @register("model/cell", "attention")
 @dataclass(kw_only=True, slots=True)
-class AttentionCellConfig(CellConfig):
+class AttentionCellConfig(HeadedCellConfig):
     """Config of self-attention.
 
     Attributes:
-        heads: attentions side by side; they share the hidden size
         window: how many steps a step attends to, itself included; the state is as long
         rotary_base: the slowest pair of units turns once in about 6.3 times as many steps
     """
 
     name: str = "attention"
-    heads: int = 4
     window: int | None = 512
     rotary_base: float = 10000.0
 
     def __post_init__(self) -> None:
-        require(self, "heads", self.heads >= 1, "1 or more")
+        HeadedCellConfig.__post_init__(self)
         if self.window is None:
             raise InputError(
                 "window=null: the state would grow with every step, and must be of one size; give a number "

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from unroll.config.components import CellConfig, Execution
-from unroll.config.registry import builds, register, require
+from unroll.config.components import Execution, HeadedCellConfig
+from unroll.config.registry import builds, register
 from unroll.nn.cells.base import Cell, OutputAndState, State, last_valid
 from unroll.nn.cells.matrix import size_of_a_head
 from unroll.nn.engines.scan import linear_scan
@@ -22,18 +22,10 @@ SHARPNESS = 8.0
 
 @register("model/cell", "rg_lru")
 @dataclass(kw_only=True, slots=True)
-class RGLRUConfig(CellConfig):
-    """Config of the RG-LRU.
-
-    Attributes:
-        heads: groups of units that share the hidden size; the gates of a unit read those of its head alone
-    """
+class RGLRUConfig(HeadedCellConfig):
+    """Config of the RG-LRU."""
 
     name: str = "rg_lru"
-    heads: int = 4
-
-    def __post_init__(self) -> None:
-        require(self, "heads", self.heads >= 1, "1 or more")
 
 
 @builds(RGLRUConfig)

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unroll.config.components import CellConfig
-from unroll.config.registry import builds, register, require
+from unroll.config.components import HeadedCellConfig
+from unroll.config.registry import builds, register
 from unroll.nn.cells.base import Cell, OutputAndState, State, where_alive
 from unroll.nn.cells.matrix import HeadNorm, size_of_a_head
 from unroll.nn.engines.precision import in_full_precision
@@ -17,19 +17,10 @@ from unroll.nn.engines.precision import in_full_precision
 
 @register("model/cell", "slstm")
 @dataclass(kw_only=True, slots=True)
-class SLSTMConfig(CellConfig):
-    """Config of the sLSTM.
-
-    Attributes:
-        heads: groups of units that share the hidden size; within a head every unit reads every other's last
-            value, and between heads none
-    """
+class SLSTMConfig(HeadedCellConfig):
+    """Config of the sLSTM."""
 
     name: str = "slstm"
-    heads: int = 4
-
-    def __post_init__(self) -> None:
-        require(self, "heads", self.heads >= 1, "1 or more")
 
 
 @builds(SLSTMConfig)
