@@ -5,60 +5,86 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from recurrences import CELLS, close, label
+from recurrences import (
+    CELLS,
+    CLASSIC,
+    MODERN,
+    close,
+    label,
+    learnable,
+    make_cell,
+    random_state_of,
+    small,
+)
 
 from unroll.config.components import Execution
 from unroll.config.registry import build, from_dict
-from unroll.nn.cells.base import Cell
+from unroll.nn.cells.base import Cell, is_learnable
 from unroll.nn.cells.min_gru import MinGRU
 
 cells = pytest.mark.parametrize("cell", CELLS, ids=label)
+classic = pytest.mark.parametrize("cell", CLASSIC, ids=label)
+modern = pytest.mark.parametrize("cell", MODERN, ids=label)
 minimal = pytest.mark.parametrize("name", ["min_gru", "min_lstm"])
 
 
-def make_cell(cell, **values):
-    return build(from_dict("model/cell", {**cell, **values}), 3, 4)
-
-
-def random_state(module, batch=5, dtype=torch.float32):
-    return tuple(torch.randn(batch, *shape, dtype=dtype) for shape in module.state_shapes.values())
+def with_execution(execution):
+    found = [cell for cell in CELLS if execution in make_cell(cell).executions]
+    return pytest.mark.parametrize("cell", found, ids=label)
 
 
 def results(run, module, x, state, lengths=None):
     """Outputs, final state and gradients; outputs of padding count for nothing."""
     x = x.detach().requires_grad_()
-    state = tuple(tensor.detach().requires_grad_() for tensor in state)
+    state = tuple(t.detach().requires_grad_() if is_learnable(t) else t for t in state)
     outputs, final = run(x, state, lengths)
     if lengths is not None:
         padding = torch.arange(x.shape[1]) >= lengths[:, None]
         outputs = outputs.masked_fill(padding[..., None], 0.0)
-    loss = outputs.square().mean() + sum(tensor.square().mean() for tensor in final)
-    return outputs, final, torch.autograd.grad(loss, [x, *state, *module.parameters()])
+    loss = outputs.square().mean() + sum(tensor.abs().square().mean() for tensor in learnable([final]))
+    return outputs, final, torch.autograd.grad(loss, [x, *learnable([state]), *module.parameters()])
 
 
 @cells
 @pytest.mark.parametrize("lengths", [None, [7, 1, 4, 6, 2]], ids=["whole", "padded"])
 def test_sequence_form_equals_step_form(cell, lengths):
     module = make_cell(cell)
-    x, state = torch.randn(5, 7, 3), random_state(module)
+    x, state = torch.randn(5, 7, 3), random_state_of(module, 5)
     lengths = lengths and torch.tensor(lengths)
     close(*(results(run, module, x, state, lengths) for run in (module.sequence, module.loop)))
 
 
-@pytest.mark.parametrize("time", [1, 2, 3, 17, 256, 4096])
-@pytest.mark.parametrize(
-    "cell", [cell for cell in CELLS if Execution.scan in make_cell(cell).executions], ids=label
-)
+@pytest.mark.parametrize("time", [1, 2, 3, 17, 256])
+@with_execution(Execution.scan)
 def test_a_scan_equals_the_loop_at_any_length(cell, time):
     module = make_cell(cell)
-    x, state = 2 * torch.randn(2, time, 3), random_state(module, 2)
+    x, state = 2 * torch.randn(2, time, 3), random_state_of(module, 2)
     close(*(results(run, module, x, state) for run in (module.sequence, module.loop)))
+
+
+@minimal
+def test_a_scan_equals_the_loop_over_4096_steps(name):
+    module = make_cell(small(name))
+    x, state = 2 * torch.randn(2, 4096, 3), random_state_of(module, 2)
+    close(*(results(run, module, x, state) for run in (module.sequence, module.loop)))
+
+
+@with_execution(Execution.chunk)
+@pytest.mark.parametrize("time", [1, 17, 130])
+def test_chunks_equal_the_loop_at_any_length_and_in_a_padded_batch(cell, time):
+    """In float64, where a sum in another order does not show."""
+    module = make_cell(cell).double()
+    lengths = torch.tensor([time, 1, max(1, time // 2)])
+    x, state = torch.randn(3, time, 3, dtype=torch.double), random_state_of(module, 3, torch.double)
+    x[torch.arange(time) >= lengths[:, None]] = 0.0
+    for given in (None, lengths):
+        close(*(results(run, module, x, state, given) for run in (module.sequence, module.loop)))
 
 
 @cells
 def test_state_carried_across_a_split_equals_one_pass(cell):
     module = make_cell(cell)
-    x, state = torch.randn(5, 9, 3), random_state(module)
+    x, state = torch.randn(5, 9, 3), random_state_of(module, 5)
     for run in (module.sequence, module.loop):
         outputs, final = run(x, state)
         first, middle = run(x[:, :4], state)
@@ -71,17 +97,37 @@ def test_state_carried_across_a_split_equals_one_pass(cell):
 def test_gradients_against_finite_differences(cell):
     module = make_cell(cell).double()
     x = torch.randn(2, 3, 3, dtype=torch.double, requires_grad=True)
-    state = tuple(tensor.requires_grad_() for tensor in random_state(module, 2, torch.double))
+    state = random_state_of(module, 2, torch.double)
     for run in (module.sequence, module.loop):
         assert torch.autograd.gradcheck(lambda x, *state, run=run: run(x, state)[0], (x, *state))
 
 
+@modern
+def test_gradients_of_each_sequence_by_vmap(cell):
+    module = make_cell(cell).double()
+    x, weights = torch.randn(3, 5, 3, dtype=torch.double), dict(module.named_parameters())
+
+    def loss(weights, x):
+        outputs, _ = torch.func.functional_call(module, weights, (x[None],))
+        return outputs.square().sum()
+
+    for run in (module.sequence, module.loop):
+        module.forward = lambda x, run=run: run(x, module.initial_state(x))
+        found = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(weights, x)
+        for row in range(3):
+            wanted = torch.autograd.grad(loss(weights, x[row]), list(weights.values()))
+            close([found[name][row] for name in weights], list(wanted))
+
+
 @cells
-def test_the_initial_state_is_zero(cell):
+def test_the_initial_state_is_zero_or_has_no_weight(cell):
+    """The exponents of exponential gates start at -∞."""
     module = make_cell(cell)
     state = module.initial_state(torch.empty(5, 2, dtype=torch.double))
-    for tensor, shape in zip(state, module.state_shapes.values(), strict=True):
-        assert torch.equal(tensor, torch.zeros(5, *shape, dtype=torch.double))
+    for tensor, (name, shape) in zip(state, module.state_shapes.items(), strict=True):
+        assert not is_learnable(tensor) or tensor.abs().dtype is torch.double
+        first = -math.inf if name == "m" else 0
+        assert torch.equal(tensor, torch.full((5, *shape), first, dtype=tensor.dtype))
     assert not {"x", "y", "step", "output"} & set(module.state_shapes)  # nodes of graphs
 
 
@@ -93,10 +139,24 @@ def test_mixed_precision_stays_close(cell):
     for run in (module.sequence, module.loop):
         with torch.autocast("cpu", dtype=torch.bfloat16):
             outputs, _ = run(x, module.initial_state(x))
-        torch.testing.assert_close(outputs.float(), expected, rtol=0.02, atol=0.02)
+        if cell in CLASSIC:
+            torch.testing.assert_close(outputs.float(), expected, rtol=0.02, atol=0.02)
+        else:  # on the whole: single numbers are further off where the norm of a head divides by little
+            assert (outputs - expected).square().mean().sqrt() < 0.02
 
 
-@cells
+@modern
+def test_the_state_stays_in_full_precision(cell):
+    """Numbers of half precision in, a state of single precision out."""
+    module = make_cell(cell)
+    x = torch.randn(5, 7, 3, dtype=torch.bfloat16)
+    for run in (module.sequence, module.loop):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            _, final = run(x, module.initial_state(x))
+        assert {tensor.abs().dtype for tensor in learnable([final])} == {torch.float32}
+
+
+@classic
 def test_xavier_initialisation_bounds_each_gate(cell):
     module = build(from_dict("model/cell", {**cell, "initialization": "xavier"}), 50, 70)
     for gate in module.weight_ih.chunk(module.gates):
@@ -140,7 +200,7 @@ def test_minimal_cells_equal_the_log_space_form_of_the_paper(name):
 
 @minimal
 def test_minimal_cells_stay_finite_with_saturated_gates(name):
-    module = make_cell({"name": name})
+    module = make_cell(small(name))
     x = 1e4 * torch.randn(5, 7, 3)
     outputs, _, gradients = results(module.sequence, module, x, module.initial_state(x))
     assert outputs.isfinite().all()
@@ -149,7 +209,7 @@ def test_minimal_cells_stay_finite_with_saturated_gates(name):
 
 @minimal
 def test_minimal_cells_keep_the_recurrence_in_full_precision(name):
-    module = make_cell({"name": name})
+    module = make_cell(small(name))
     x = torch.randn(5, 7, 3, dtype=torch.bfloat16)
     for run in (module.sequence, module.loop):
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -180,9 +240,9 @@ def test_min_gru_blends_state_and_new_value():
 
 def test_the_forget_gate_of_an_lstm_starts_as_open_as_is_asked():
     torch.manual_seed(1)
-    plain = make_cell({"name": "lstm"})
+    plain = make_cell(small("lstm"))
     torch.manual_seed(1)
-    open_ = make_cell({"name": "lstm"}, forget_bias=3.0)
+    open_ = make_cell(small("lstm", forget_bias=3.0))
     for name, weight in plain.named_parameters():
         added = torch.tensor([0.0, 3.0, 0.0, 0.0]).repeat_interleave(4) if name == "bias_ih" else 0.0
         torch.testing.assert_close(open_.get_parameter(name), weight + added)
