@@ -1,5 +1,6 @@
 """Every cell, in every way of running it, for the tests that all of them must pass."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -8,14 +9,15 @@ import torch
 import torch.nn.functional as F
 from conftest import entries
 
-from unroll.config.components import CellConfig, Execution, Padding
-from unroll.config.registry import builds, from_dict
+from unroll.config.components import CellConfig, Execution, GatedCellConfig, Padding
+from unroll.config.registry import build, builds, config_class, from_dict, register
 from unroll.inspect.gates import EQUATIONS
 from unroll.nn.cells.base import Cell, is_learnable, last_valid
 from unroll.nn.engines.scan import linear_scan
 from unroll.nn.recurrence import Recurrence
 
 
+@register("model/cell", "matrix")
 @dataclass(kw_only=True, slots=True)
 class MatrixConfig(CellConfig):
     """Config of a cell for the tests alone."""
@@ -59,6 +61,7 @@ class Matrix(Cell):
         return ((memory @ q[..., None]).squeeze(-1) / weight).flatten(1), (memory, n, m)
 
 
+@register("model/cell", "buffer")
 @dataclass(kw_only=True, slots=True)
 class BufferConfig(CellConfig):
     """Config of a cell for the tests alone."""
@@ -96,6 +99,7 @@ class Buffer(Cell):
         return output / (1 + count[:, None]), (seen[:, 1:], count + 1)
 
 
+@register("model/cell", "rotation")
 @dataclass(kw_only=True, slots=True)
 class RotationConfig(CellConfig):
     """Config of a cell for the tests alone."""
@@ -134,24 +138,83 @@ class Rotation(Cell):
 STRANGE = [MatrixConfig(), BufferConfig(), RotationConfig()]
 """Cells whose states are no vectors, or not real, or not the output."""
 
-CELLS = [{"name": name} for name in entries("model/cell")] + [{"name": "rnn", "nonlinearity": "relu"}]
+SMALL = (("heads", 2), ("state_size", 3))
+
+
+def small(name, **options):
+    """A cell's config as plain values, with few heads and a small state."""
+    fields = {field.name for field in dataclasses.fields(config_class("model/cell", name))}
+    return {"name": name, **{key: value for key, value in SMALL if key in fields}, **options}
+
+
+def is_classic(name):
+    return issubclass(config_class("model/cell", name), GatedCellConfig)
+
+
+CLASSIC = [small(name) for name in entries("model/cell") if is_classic(name)]
+CLASSIC += [small("rnn", nonlinearity="relu")]
+"""Cells whose gates stand in `weight_ih` and `weight_hh`."""
+
+MODERN = [small(name) for name in entries("model/cell") if not is_classic(name)]
+MODERN += [
+    small("gated_delta", decay=False, negative_eigenvalues=True, householders=2),
+    small("gla", hgrn2=True),
+    small("lru", state_size=None),
+]
+
+CELLS = CLASSIC + MODERN
 
 
 def label(cell):
-    return cell.name if isinstance(cell, CellConfig) else "-".join(cell.values())
+    """As "rnn-relu" or "gated_delta-decay=False": what sets it apart."""
+    if isinstance(cell, CellConfig):
+        return cell.name
+    apart = {key: value for key, value in cell.items() if key != "name" and (key, value) not in SMALL}
+    words = [value if isinstance(value, str) else f"{key}={value}" for key, value in apart.items()]
+    return "-".join([cell["name"], *words])
 
 
 def way_label(way):
     return "-".join(choice.value for choice in way.values())
 
 
-def close(actual, expected):
-    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
+def close(actual, expected, most=1e-5):
+    """Nested tensors differ by no more than this, in units of the largest number of each, or of 1."""
+    if isinstance(expected, (list, tuple)):
+        assert len(actual) == len(expected)
+        for one, other in zip(actual, expected, strict=True):
+            close(one, other, most)
+        return
+    scale = max(1.0, expected.detach().abs().max().item()) if expected.numel() else 1.0
+    torch.testing.assert_close(actual, expected, rtol=most, atol=most * scale, equal_nan=False)
+
+
+def config_of(cell):
+    return cell if isinstance(cell, CellConfig) else from_dict("model/cell", cell)
+
+
+def hidden_size(cell):
+    """4; but 8 for cells with heads, so that the norm of a head has more than two numbers to divide by."""
+    return 8 if "heads" in {field.name for field in dataclasses.fields(config_of(cell))} else 4
+
+
+def make_cell(cell, input_size=3, size=None):
+    return awake(build(config_of(cell), input_size, size or hidden_size(cell)))
 
 
 def recurrence(cell, input_size=3, **options):
-    config = cell if isinstance(cell, CellConfig) else from_dict("model/cell", cell)
-    return Recurrence(config, input_size, 4, **options)
+    module = Recurrence(config_of(cell), input_size, hidden_size(cell), **options)
+    awake(module.cells)
+    return module
+
+
+def awake(module):
+    """The module with other weights in place of those that start at zero: they would hide what they do."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if not parameter.any():
+                parameter.normal_(0.0, 0.5)
+    return module
 
 
 WITH_GATES = [cell for cell in CELLS if type(recurrence(cell).cells[0]) in EQUATIONS]
@@ -159,10 +222,11 @@ WITH_GATES = [cell for cell in CELLS if type(recurrence(cell).cells[0]) in EQUAT
 
 
 def ways(cell):
-    """Every execution and padding that a cell can run with."""
-    executions = recurrence(cell).cells[0].executions
+    """Every execution and padding that a cell can run with. (How it is padded, most cells do not ask.)"""
+    executions = make_cell(cell).executions
     yield from ({"execution": execution, "padding": Padding.frozen} for execution in executions)
-    yield {"padding": Padding.masked}
+    if cell not in MODERN:
+        yield {"padding": Padding.masked}
     if Execution.fused in executions:
         yield {"padding": Padding.packed}
 
@@ -180,16 +244,22 @@ strange = pytest.mark.parametrize("cell", STRANGE, ids=label)
 
 
 def random_state(module, batch, dtype=torch.float32):
-    return [
-        tuple(random_like(tensor) for tensor in state)
-        for state in module.initial_state(torch.empty(batch, dtype=dtype))
-    ]
+    """Any state of each cell of a recurrence that the cell can be in."""
+    return [random_state_of(cell, batch, dtype) for cell in module.cells]
+
+
+def random_state_of(cell, batch, dtype=torch.float32):
+    numbers = tuple(random_like(tensor) for tensor in cell.initial_state(torch.empty(batch, dtype=dtype)))
+    return tuple(
+        made.detach().requires_grad_() if is_learnable(made) else count
+        for made, count in zip(cell.state_from(numbers), numbers, strict=True)
+    )
 
 
 def random_like(tensor):
-    """Random numbers that need a gradient; or a random count."""
+    """Random numbers; or a random count."""
     if is_learnable(tensor):
-        return torch.randn_like(tensor).requires_grad_()
+        return torch.randn_like(tensor)
     return torch.randint_like(tensor, 5)
 
 

@@ -9,6 +9,7 @@ import torch
 from recurrences import (
     CELLS,
     STRANGE,
+    close,
     every_way,
     gradients,
     label,
@@ -23,10 +24,6 @@ from unroll.cost.memory import kept_bytes, peak_bytes
 from unroll.errors import InputError
 
 LENGTHS = {"whole": None, "padded": [7, 1, 3, 6]}
-
-
-def close(actual, expected):
-    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
 
 
 def twins(cell, checkpoint_steps, **options):
@@ -52,10 +49,11 @@ def test_checkpointing_changes_no_output_state_or_gradient(cell, way, bidirectio
             recurrence(cell, bidirectional=True, checkpoint_steps=3, **way)
         return
     lengths = lengths and torch.tensor(lengths)
-    x = torch.randn(4, 8, 3, requires_grad=True)
+    x = torch.randn(4, 8, 3, dtype=torch.double, requires_grad=True)
     for num_layers, steps in ((2, 3), (1, 20), (2, -1)):
         plain, other = twins(cell, steps, num_layers=num_layers, bidirectional=bidirectional, **way)
-        state = random_state(plain, 4)
+        state = random_state(plain.double(), 4, torch.double)
+        other.double()
         close(everything(other, x, state, lengths), everything(plain, x, state, lengths))
 
 
@@ -149,8 +147,8 @@ def test_the_peak_of_both_passes_is_lower_too():
 def test_truncated_segments_carry_the_state_and_no_gradient(cell, lengths):
     """Against one whole pass, and against a segment run alone from a state that is only numbers."""
     lengths = lengths and torch.tensor(lengths)
-    module = recurrence(cell, num_layers=2)
-    x, state = torch.randn(4, 8, 3), random_state(module, 4)
+    module = recurrence(cell, num_layers=2).double()
+    x, state = torch.randn(4, 8, 3, dtype=torch.double), random_state(module, 4, torch.double)
     whole, final = module(x, state, lengths)
     before = state
     for start, (outputs, after) in zip((0, 3, 6), module.truncated(x, 3, state, lengths), strict=True):

@@ -6,11 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recurrences import (
     CELLS,
+    CLASSIC,
+    MODERN,
     close,
     every_way,
     gradients,
     in_every_way,
     label,
+    learnable,
     loss_of,
     random_state,
     recurrence,
@@ -25,13 +28,15 @@ TORCH = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
 
 
 @every_way
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(data=st.data())
 def test_padded_batch_equals_single_sequences(cell, way, data):
     """Outputs, final states and gradients of inputs, initial state and parameters."""
     lengths = data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=4), "lengths")
     time = max(lengths) + data.draw(st.integers(0, 2), "steps that no sequence has")
-    dtype = data.draw(st.sampled_from([torch.float32, torch.float64]), "dtype")
+    # The norm of a head divides by what can be small: a sum in another order shows in float32.
+    dtypes = [torch.float64] if cell in MODERN else [torch.float32, torch.float64]
+    dtype = data.draw(st.sampled_from(dtypes), "dtype")
     module = recurrence(
         cell,
         num_layers=data.draw(st.integers(0, 3), "layers"),
@@ -93,7 +98,7 @@ def test_gradients_against_finite_differences(cell, way):
     assert torch.autograd.gradcheck(lambda x: module(x, lengths=torch.tensor([3, 2]))[0], (x,))
 
 
-@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell["name"] in TORCH], ids=label)
+@pytest.mark.parametrize("cell", [cell for cell in CLASSIC if cell["name"] in TORCH], ids=label)
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("padding", list(Padding))
 def test_equals_torch_with_its_weights(cell, bidirectional, padding):
@@ -168,14 +173,18 @@ def test_a_learned_initial_state_is_used_and_learned(cell, way):
         {name: value for name, value in module.state_dict().items() if not name.startswith("learned_state")}
     )
     x, lengths = torch.randn(3, 5, 3), torch.tensor([5, 1, 4])
-    assert len(module.learned_state) == 4 * len(module.cells[0].state_shapes)
-    close(module(x, lengths=lengths), plain(x, lengths=lengths))  # zero at first
+    own = module.example_state()
+    assert len(module.learned_state) == len(learnable(own))
+    if cell["name"] != "slstm":  # which takes the mean of what it starts from and what it reads
+        close(module(x, lengths=lengths)[0], plain(x, lengths=lengths)[0])  # zero at first
 
     with torch.no_grad():
         for parameter in module.learned_state:
             parameter.normal_()
     learned = module.initial_state(x)
-    close([t[1] for s in learned for t in s], list(module.learned_state))
+    if all(tensor.isfinite().all() for tensor in learnable(own)):
+        close([tensor[1] for tensor in learnable(learned)], list(module.learned_state))
+    assert all(tensor.isfinite().all() for tensor in learnable(learned))
     close(module(x, lengths=lengths), plain(x, learned, lengths))
     given_state = random_state(module, 3)
     close(module(x, given_state, lengths), plain(x, given_state, lengths))

@@ -52,6 +52,9 @@ class _Scanned(Cell):
     def state_from(self, numbers: State) -> State:
         return self.cell.state_from(numbers)
 
+    def learned_state(self, own: State, learned: State) -> State:
+        return self.cell.learned_state(own, learned)
+
     def step(self, x: Tensor, state: State) -> OutputAndState:
         return self.cell.step(x, state)
 

@@ -33,8 +33,8 @@ class Recurrence(nn.Module, Tuned):
     ever follows the valid steps; final states are those of the last valid step.
 
     `execution` and `padding` say how it runs, with the same weights and, to rounding, the same results.
-    With no layers it hands on what it is given. A learned initial state is one tensor for each of
-    each cell's state, zero at first, and is added to the cell's own.
+    With no layers it hands on what it is given. A learned initial state is one tensor for each of each
+    cell's state, zero at first, and is added to the cell's own (or what `Cell.learned_state` makes of both).
 
     With `checkpoint_steps` the backward pass computes every segment of so many steps anew (-1: √T of them),
     which costs one more forward pass and keeps little more than the states between segments. In both
@@ -110,10 +110,11 @@ class Recurrence(nn.Module, Tuned):
         if len(self.learned_state) == 0:
             return states
         learned = iter(self.learned_state)
-        return [
-            tuple(own + next(learned).to(own.dtype) if is_learnable(own) else own for own in state)
-            for state in states
-        ]
+        made: list[State] = []
+        for cell, own in zip(self._all_cells(), states, strict=True):
+            numbers = (next(learned).to(t.dtype).expand_as(t) if is_learnable(t) else t for t in own)
+            made.append(cell.learned_state(own, tuple(numbers)))
+        return made
 
     def example_state(self) -> list[State]:
         """The cells' own initial states with a batch of one, for their shapes and dtypes."""

@@ -46,7 +46,7 @@ class AttentionCellConfig(HeadedCellConfig):
 
 @builds(AttentionCellConfig)
 class AttentionCell(Cell):
-    """o_t = W_o [Σ_s softmax_s(⟨R_t q_t, R_s k_s⟩ / √K) v_s for each head], over the last `window` steps s ≤ t.
+    """o_t = W_o [Σ_s softmax_s(⟨R_t q_t, R_s k_s⟩ / √K) v_s], by heads, over the last `window` steps s ≤ t.
 
     q = W_q x, k = W_k x and v = W_v x (Vaswani et al. 2017, arXiv:1706.03762). The rotation R_t turns unit i
     and unit i + K/2 of a head, as a pair, by t · base^(−2i/K), so that a product depends on how far apart two
@@ -138,7 +138,7 @@ class AttentionCell(Cell):
             return F.scaled_dot_product_attention(query, keys, values, is_causal=True)
         outputs = []
         size = max(self.window, QUERIES)
-        for number, piece in enumerate(query.split(size, dim=2)):
+        for number, piece in enumerate(torch.split(query, size, dim=2)):
             start = cached + number * size
             first, stop = max(0, start - (self.window - 1)), start + piece.shape[2]
             seen = self._seen(start, first, stop, query)
@@ -167,6 +167,6 @@ class AttentionCell(Cell):
         exponents = torch.arange(half, device=units.device, dtype=dtype) / max(1, half)
         angles = steps[:, None, :, None] * self.rotary_base**-exponents
         cos, sin = torch.cos(angles), torch.sin(angles)
-        first, second, rest = units.split([half, half, self.head_size - 2 * half], dim=-1)
+        first, second, rest = torch.split(units, [half, half, self.head_size - 2 * half], dim=-1)
         turned = [first * cos - second * sin, first * sin + second * cos, rest]
         return torch.cat(turned, dim=-1).to(units.dtype)

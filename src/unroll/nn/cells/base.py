@@ -22,7 +22,7 @@ class Cell(nn.Module, Tuned, ABC):
 
     `step` reads one time step and gives an output and the new state. The output is a vector of `output_size`
     values. The state is what the cell carries along: any number of tensors of any shape and dtype, as a
-    vector h, a matrix for each head, a ring buffer of the last inputs. What it is, three members say; by
+    vector h, a matrix for each head, a ring buffer of the last inputs. What it is, some members say; by
     default it is one vector h of `hidden_size` values that starts at zero:
 
     - `state_shapes` names each tensor and gives its shape, without the batch. (Graphs use the names x, y and
@@ -30,7 +30,7 @@ class Cell(nn.Module, Tuned, ABC):
     - `initial_state` is the state before the first step: override it for another value than zero, or another
       dtype than that of x.
     - `state_from` makes a state from numbers that a layer has computed, where one is wanted to start from:
-      override it where not every number will do.
+      override it where not every number will do. `learned_state` makes one of numbers that are learned.
 
     A cell with a faster way to run than step by step names it in `executions`, first, and overrides
     `sequence` with it. One that has only the loop may override it too, with a leaner one. Whatever runs, a
@@ -97,6 +97,16 @@ class Cell(nn.Module, Tuned, ABC):
         (Of both parts of complex ones; and counts are right already.)
         """
         return tuple(_tanh(tensor) if is_learnable(tensor) else tensor for tensor in numbers)
+
+    def learned_state(self, own: State, learned: State) -> State:
+        """The state before the first step, from the cell's own and from numbers that are learned: their sum.
+
+        Override it where the sum would not do, as where the cell's own is infinite. Counts stay as they are.
+        """
+        return tuple(
+            tensor + number if is_learnable(tensor) else tensor
+            for tensor, number in zip(own, learned, strict=True)
+        )
 
 
 def where_alive(alive: Bool[Tensor, " batch"], new: State, old: State) -> State:

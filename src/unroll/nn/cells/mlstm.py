@@ -63,9 +63,9 @@ class MLSTM(MatrixCell):
         memory, normaliser, stabiliser = super().initial_state(x)
         return memory, normaliser, stabiliser.fill_(-math.inf)
 
-    def state_from(self, numbers: State) -> State:
-        memory, normaliser, stabiliser = numbers
-        return torch.tanh(memory), torch.tanh(normaliser), torch.zeros_like(stabiliser)
+    def learned_state(self, own: State, learned: State) -> State:
+        """Of the numbers alone: to what stands at a weight of exp(−∞) nothing can be added."""
+        return self.state_from(learned)
 
     def run(
         self,

@@ -65,6 +65,10 @@ class SLSTM(Cell):
         n = torch.exp(n)
         return h, c * n, n, m
 
+    def learned_state(self, own: State, learned: State) -> State:
+        """Of the numbers alone, at first a memory of weight 1: nothing can be added to one of exp(−∞)."""
+        return self.state_from(learned)
+
     def step(self, x: Float[Tensor, "batch input"], state: State) -> OutputAndState:
         outputs, state = self._run(x[:, None], state, None)
         return outputs[:, 0], state
