@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from unroll.config.components import CellConfig, Execution
+from unroll.config.components import Execution, HeadedCellConfig
 from unroll.config.registry import builds, register, require
 from unroll.errors import InputError
 from unroll.nn.cells.base import Cell, OutputAndState, State
@@ -21,22 +21,20 @@ QUERIES = 128
 
 @register("model/cell", "attention")
 @dataclass(kw_only=True, slots=True)
-class AttentionCellConfig(CellConfig):
+class AttentionCellConfig(HeadedCellConfig):
     """Config of self-attention.
 
     Attributes:
-        heads: attentions side by side; they share the hidden size
         window: how many steps a step attends to, itself included; the state is as long
         rotary_base: the slowest pair of units turns once in about 6.3 times as many steps
     """
 
     name: str = "attention"
-    heads: int = 4
     window: int | None = 512
     rotary_base: float = 10000.0
 
     def __post_init__(self) -> None:
-        require(self, "heads", self.heads >= 1, "1 or more")
+        HeadedCellConfig.__post_init__(self)
         if self.window is None:
             raise InputError(
                 "window=null: the state would grow with every step, and must be of one size; give a number "
@@ -48,7 +46,7 @@ class AttentionCellConfig(CellConfig):
 
 @builds(AttentionCellConfig)
 class AttentionCell(Cell):
-    """o_t = W_o [Σ_s softmax_s(⟨R_t q_t, R_s k_s⟩ / √K) v_s for each head], over the last `window` steps s ≤ t.
+    """o_t = W_o [Σ_s softmax_s(⟨R_t q_t, R_s k_s⟩ / √K) v_s for each head], over `window` steps s up to t.
 
     q = W_q x, k = W_k x and v = W_v x (Vaswani et al. 2017, arXiv:1706.03762). The rotation R_t turns unit i
     and unit i + K/2 of a head, as a pair, by t · base^(−2i/K), so that a product depends on how far apart two
@@ -138,20 +136,17 @@ class AttentionCell(Cell):
         time = query.shape[2]
         if cached == 0 and time <= self.window:
             return F.scaled_dot_product_attention(query, keys, values, is_causal=True)
+        attend = written_out if time == 1 else F.scaled_dot_product_attention
         outputs = []
         size = max(self.window, QUERIES)
-        for number, piece in enumerate(query.split(size, dim=2)):
+        for number, piece in enumerate(torch.split(query, size, dim=2)):
             start = cached + number * size
             first, stop = max(0, start - (self.window - 1)), start + piece.shape[2]
             seen = self._seen(start, first, stop, query)
             if first < cached:
                 exists = torch.arange(first, stop, device=query.device) >= cached - count[:, None]
                 seen = seen & exists[:, None, None]
-            outputs.append(
-                F.scaled_dot_product_attention(
-                    piece, keys[:, :, first:stop], values[:, :, first:stop], attn_mask=seen
-                )
-            )
+            outputs.append(attend(piece, keys[:, :, first:stop], values[:, :, first:stop], attn_mask=seen))
         return torch.cat(outputs, dim=2)
 
     def _seen(self, start: int, first: int, stop: int, like: Tensor) -> Bool[Tensor, "queries keys"]:
@@ -169,6 +164,17 @@ class AttentionCell(Cell):
         exponents = torch.arange(half, device=units.device, dtype=dtype) / max(1, half)
         angles = steps[:, None, :, None] * self.rotary_base**-exponents
         cos, sin = torch.cos(angles), torch.sin(angles)
-        first, second, rest = units.split([half, half, self.head_size - 2 * half], dim=-1)
+        first, second, rest = torch.split(units, [half, half, self.head_size - 2 * half], dim=-1)
         turned = [first * cos - second * sin, first * sin + second * cos, rest]
         return torch.cat(turned, dim=-1).to(units.dtype)
+
+
+def written_out(
+    query: Float[Tensor, "batch heads queries head"],
+    keys: Float[Tensor, "batch heads steps head"],
+    values: Float[Tensor, "batch heads steps head"],
+    attn_mask: Bool[Tensor, "*batch queries steps"],
+) -> Float[Tensor, "batch heads queries head"]:
+    """Softmax attention as it is written: the same as torch's, which counts of products leave out."""
+    scores = (query @ keys.mT) / math.sqrt(query.shape[-1])
+    return scores.masked_fill(~attn_mask, -math.inf).softmax(dim=-1) @ values
