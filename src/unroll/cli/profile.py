@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option("--input-size", type=click.IntRange(1), default=16, show_default=True, help="Features.")
 @click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True)
-@click.option("--every-execution", is_flag=True, help="Loop, fused kernel and scan side by side.")
+@click.option("--every-execution", is_flag=True, help="All ways that a cell runs, side by side.")
 @click.option(
     "--repeats", type=click.IntRange(1), default=5, show_default=True, help="The median of this many times."
 )

@@ -1,5 +1,6 @@
 """What cells cost: as data, as tables and as a picture."""
 
+import math
 from dataclasses import asdict, dataclass
 
 import pandas as pd
@@ -28,7 +29,7 @@ TABLE_COLUMNS = {
 }
 """The columns of each table: heading, column of the frame, unit, digits."""
 
-LINE_STYLES = {"loop": "--", "fused": "-", "scan": "-."}
+LINE_STYLES = {"loop": "--", "fused": "-", "scan": "-.", "chunk": "-.", "parallel": "-."}
 
 PANELS = (
     ("forward, ms", "forward_ms", None, 1.0),
@@ -47,10 +48,11 @@ class CellCost:
         forward_ms, training_ms: median time of a pass without gradients, and of a forward and backward pass.
         forward_measured_bytes, measured_bytes: the peak memory of each: weights, inputs, and what
             `peak_bytes` measures.
-        operations: multiply-adds of the forward pass, B·T·(gates·H·I + gates·H²). Training takes three times
-            as many.
+        operations: multiply-adds of the forward pass, B·T times those in the matrix products of one step: of
+            a cell with gates, gates·H·I + gates·H². Training takes three times as many.
         activation_bytes: what autograd keeps between the forward and the backward pass.
-        forward_predicted_bytes, predicted_bytes: the peak memory that these numbers predict.
+        forward_predicted_bytes, predicted_bytes: the peak memory that these numbers predict; NaN for a cell
+            that has no formula.
     """
 
     cell: str
@@ -64,8 +66,8 @@ class CellCost:
     operations: int
     parameters: int
     activation_bytes: int
-    forward_predicted_bytes: int
-    predicted_bytes: int
+    forward_predicted_bytes: float
+    predicted_bytes: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class CellCosts:
             for heading in ("H", "T", *(heading for heading, *_ in columns)):
                 table.add_column(heading, justify="right")
             for row in rows:
-                numbers = [f"{row[name] / unit:,.{digits}f}" for _, name, unit, digits in columns]
+                numbers = [_shown(row[name] / unit, digits) for _, name, unit, digits in columns]
                 cell = f"{row['cell']} {row['execution']}"
                 table.add_row(cell, f"{row['hidden_size']}", f"{row['time']}", *numbers)
             tables.append(table)
@@ -142,3 +144,7 @@ class CellCosts:
             loc="outside right upper",
         )
         return figure
+
+
+def _shown(number: float, digits: int) -> str:
+    return "" if math.isnan(number) else f"{number:,.{digits}f}"

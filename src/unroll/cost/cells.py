@@ -1,5 +1,6 @@
 """What cells cost: time and memory as measured, beside what can be counted without running them."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,12 +11,16 @@ from torch import Tensor
 from unroll.config.components import CellConfig, Execution
 from unroll.cost.cell_costs import CellCost, CellCosts
 from unroll.cost.memory import kept_bytes, peak_bytes, size_of
+from unroll.models.size import step_operations
 from unroll.nn.cells.base import Cell
+from unroll.nn.cells.fused import FusedCell
 from unroll.nn.cells.lstm import LSTM
+from unroll.nn.cells.minimal import MinimalCell
 from unroll.nn.recurrence import Recurrence
 
 COUNTED_LENGTHS = (8, 16)
-"""What autograd keeps is counted at these two lengths, which cost next to nothing. It grows linearly in T."""
+"""What autograd keeps is counted at these two lengths, which cost next to nothing: with gates, it grows
+linearly in T. Of other cells it is counted at T itself."""
 
 
 def profile_cells(
@@ -36,7 +41,7 @@ def profile_cells(
     device = device or torch.device("cpu")
     costs = []
     for name, cell in cells.items():
-        executions = _cell(Recurrence(cell, 1, 1)).executions
+        executions = _cell(Recurrence(cell, 1, cell.unit())).executions
         for execution in executions if every_execution else executions[:1]:
             for hidden_size in hidden_sizes:
                 recurrence = Recurrence(cell, input_size, hidden_size, execution=execution).to(device)
@@ -89,10 +94,21 @@ def _cost(name: str, recurrence: Recurrence, x: Tensor, repeats: int) -> CellCos
     forward_measured = peak_bytes(forward, x.device) + weights + inputs
     recurrence.zero_grad()
     measured = peak_bytes(train, x.device) + weights + inputs
-    first, second = COUNTED_LENGTHS
-    kept_first, kept_second = kept(first), kept(second)
-    activations = kept_first + round((kept_second - kept_first) / (second - first) * (steps - first))
-    vector = batch_size * steps * cell.hidden_size * x.element_size()
+    gates = _gates(recurrence)
+    if gates is None:
+        activations = kept(steps)
+    else:
+        first, second = COUNTED_LENGTHS
+        kept_first, kept_second = kept(first), kept(second)
+        activations = kept_first + round((kept_second - kept_first) / (second - first) * (steps - first))
+    forward_predicted = predicted = math.nan
+    if gates is not None:
+        vector = batch_size * steps * cell.hidden_size * x.element_size()
+        forward_vectors = _forward_vectors(recurrence.execution, gates)
+        forward_predicted = weights * (1 + _copies(recurrence)) + inputs + forward_vectors * vector
+        # Weights and their gradients; for the largest weight also the term being added and the new sum.
+        held = 2 * weights + 2 * largest + inputs + activations
+        predicted = held + _working_vectors(recurrence.execution, gates) * vector
     return CellCost(
         cell=name,
         execution=recurrence.execution.value,
@@ -102,30 +118,23 @@ def _cost(name: str, recurrence: Recurrence, x: Tensor, repeats: int) -> CellCos
         training_ms=training_ms,
         forward_measured_bytes=forward_measured,
         measured_bytes=measured,
-        operations=batch_size * steps * sum(p.numel() for p in cell.parameters() if p.ndim == 2),
+        operations=batch_size * steps * step_operations(recurrence),
         parameters=sum(p.numel() for p in cell.parameters()),
         activation_bytes=activations,
-        forward_predicted_bytes=weights * (1 + _copies(recurrence))
-        + inputs
-        + _forward_vectors(recurrence) * vector,
-        # Weights and their gradients; for the largest weight also the term being added and the new sum.
-        predicted_bytes=2 * weights
-        + 2 * largest
-        + inputs
-        + activations
-        + _working_vectors(recurrence) * vector,
+        forward_predicted_bytes=forward_predicted,
+        predicted_bytes=predicted,
     )
 
 
-def _forward_vectors(recurrence: Recurrence) -> int:
+def _forward_vectors(execution: Execution, gates: int) -> int:
     """How many vectors of H values per step are alive at the peak of a pass without gradients.
 
     A loop holds the outputs twice: one by one, and joined. A fused kernel also holds all gates of all steps;
     a scan holds, besides, the terms that it is about to join.
     """
-    if recurrence.execution is Execution.loop:
+    if execution is Execution.loop:
         return 2
-    return _gates(recurrence) + (2 if recurrence.execution is Execution.fused else 5)
+    return gates + (2 if execution is Execution.fused else 5)
 
 
 def _copies(recurrence: Recurrence) -> int:
@@ -133,20 +142,21 @@ def _copies(recurrence: Recurrence) -> int:
     return int(recurrence.execution is Execution.fused and isinstance(_cell(recurrence), LSTM))
 
 
-def _working_vectors(recurrence: Recurrence) -> int:
+def _working_vectors(execution: Execution, gates: int) -> int:
     """How many vectors of H values per step are alive at the peak of training, besides what is kept.
 
     All executions hold the outputs. A fused kernel also holds the gradients of all gates of all steps, and a
     scan the shifted, flipped and scanned gradients. A loop holds the gradients of one step at a time.
     """
-    if recurrence.execution is Execution.loop:
+    if execution is Execution.loop:
         return 1
-    return 1 + _gates(recurrence) if recurrence.execution is Execution.fused else 7
+    return 1 + gates if execution is Execution.fused else 7
 
 
-def _gates(recurrence: Recurrence) -> int:
+def _gates(recurrence: Recurrence) -> int | None:
+    """Of a cell whose gates are all that it computes; None for any other, whose memory nothing predicts."""
     cell = _cell(recurrence)
-    return max(len(weight) for weight in cell.parameters() if weight.ndim == 2) // cell.hidden_size
+    return cell.gates if isinstance(cell, FusedCell | MinimalCell) else None
 
 
 def _cell(recurrence: Recurrence) -> Cell:

@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,9 +60,8 @@ def write_programs(folder: Path, model: SequenceModel, kind: str) -> dict[Path, 
                 content, run = make(_follow(part), part)
                 differences[path] = max(_difference(run(each.inputs), each) for each in own)
         except Exception as error:  # the exporters have no error of their own
-            reason = next(iter(str(error).splitlines()), repr(error))
             raise InputError(
-                f"--format {kind}: the {part.name} of this model cannot be exported ({reason}); "
+                f"--format {kind}: the {part.name} of this model cannot be exported ({_reason(error)}); "
                 "leave --format out, which always can"
             ) from error
         if not differences[path] <= TOLERANCE:
@@ -70,6 +70,16 @@ def write_programs(folder: Path, model: SequenceModel, kind: str) -> dict[Path, 
             )
         safe_files.write(path, content)
     return differences
+
+
+def _reason(error: BaseException) -> str:
+    """What an exporter stumbled over, in one line: what ONNX lacks, deep down in its chain of errors."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if lacking := re.search(r"No ONNX function found for <OpOverload\(op='([\w.]+)'", str(cause)):
+            return f"ONNX has no {lacking[1]}"
+        cause = cause.__cause__
+    return next(iter(str(error).splitlines()), repr(error))
 
 
 def _follow(part: Part) -> ExportedProgram:

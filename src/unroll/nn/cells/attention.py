@@ -46,7 +46,7 @@ class AttentionCellConfig(HeadedCellConfig):
 
 @builds(AttentionCellConfig)
 class AttentionCell(Cell):
-    """o_t = W_o [Σ_s softmax_s(⟨R_t q_t, R_s k_s⟩ / √K) v_s], by heads, over the last `window` steps s ≤ t.
+    """o_t = W_o [Σ_s softmax_s(⟨R_t q_t, R_s k_s⟩ / √K) v_s for each head], over `window` steps s up to t.
 
     q = W_q x, k = W_k x and v = W_v x (Vaswani et al. 2017, arXiv:1706.03762). The rotation R_t turns unit i
     and unit i + K/2 of a head, as a pair, by t · base^(−2i/K), so that a product depends on how far apart two
@@ -136,6 +136,7 @@ class AttentionCell(Cell):
         time = query.shape[2]
         if cached == 0 and time <= self.window:
             return F.scaled_dot_product_attention(query, keys, values, is_causal=True)
+        attend = written_out if time == 1 else F.scaled_dot_product_attention
         outputs = []
         size = max(self.window, QUERIES)
         for number, piece in enumerate(torch.split(query, size, dim=2)):
@@ -145,11 +146,7 @@ class AttentionCell(Cell):
             if first < cached:
                 exists = torch.arange(first, stop, device=query.device) >= cached - count[:, None]
                 seen = seen & exists[:, None, None]
-            outputs.append(
-                F.scaled_dot_product_attention(
-                    piece, keys[:, :, first:stop], values[:, :, first:stop], attn_mask=seen
-                )
-            )
+            outputs.append(attend(piece, keys[:, :, first:stop], values[:, :, first:stop], attn_mask=seen))
         return torch.cat(outputs, dim=2)
 
     def _seen(self, start: int, first: int, stop: int, like: Tensor) -> Bool[Tensor, "queries keys"]:
@@ -170,3 +167,14 @@ class AttentionCell(Cell):
         first, second, rest = torch.split(units, [half, half, self.head_size - 2 * half], dim=-1)
         turned = [first * cos - second * sin, first * sin + second * cos, rest]
         return torch.cat(turned, dim=-1).to(units.dtype)
+
+
+def written_out(
+    query: Float[Tensor, "batch heads queries head"],
+    keys: Float[Tensor, "batch heads steps head"],
+    values: Float[Tensor, "batch heads steps head"],
+    attn_mask: Bool[Tensor, "*batch queries steps"],
+) -> Float[Tensor, "batch heads queries head"]:
+    """Softmax attention as it is written: the same as torch's, which counts of products leave out."""
+    scores = (query @ keys.mT) / math.sqrt(query.shape[-1])
+    return scores.masked_fill(~attn_mask, -math.inf).softmax(dim=-1) @ values

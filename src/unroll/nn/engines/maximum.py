@@ -18,6 +18,8 @@ def decayed_maximum(log_decay: Gate, new: Gate, initial: Float[Tensor, "batch he
     running maximum over chunks at once. `new` and `initial` may be −∞.
     """
     steps = log_decay.shape[1]
+    if steps == 1:  # without the running maximum, which ONNX does not have
+        return torch.maximum(log_decay + initial[:, None], new)
     size = min(steps, CHUNK)
     total = cut(log_decay[..., None], size).cumsum(dim=-2)
     missing = -steps % size
