@@ -170,7 +170,7 @@ def test_both_directions_cannot_be_truncated():
 LONG = """
 import sys, torch
 from unroll.nn.recurrence import Recurrence
-from unroll.registry import from_dict
+from unroll.config.registry import from_dict
 
 torch.set_num_threads(1)
 torch.manual_seed(0)

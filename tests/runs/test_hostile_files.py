@@ -554,7 +554,7 @@ EXPERIMENT = """# @package _global_
 hydra:
   callbacks:
     evil:
-      _target_: unroll.data.text_file.read_text
+      _target_: unroll.data.readers.text_file.read_text
       path: /etc/hosts
 """
 
