@@ -1,4 +1,4 @@
-"""The hidden size that a budget of parameters stands for: to compare architectures at one size."""
+"""The hidden size for a budget of parameters, so that architectures can be compared at one size."""
 
 import dataclasses
 from bisect import bisect_right
@@ -14,7 +14,7 @@ from unroll.errors import InputError
 def resolve_size(config: ModelConfig, make: Callable[[ModelConfig], nn.Module]) -> ModelConfig:
     """The config with the largest hidden size whose model has at most `parameters` trainable parameters.
 
-    Where no `parameters` are given, the config as it is. `make` builds a config's model.
+    A config without `parameters` is returned as it is. `make` builds the model of a config.
 
     Raises:
         InputError: no hidden size is small enough.
@@ -29,7 +29,7 @@ def resolve_size(config: ModelConfig, make: Callable[[ModelConfig], nn.Module]) 
             model = make(dataclasses.replace(unsized, hidden_size=hidden_size))
         return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
-    # More units are more parameters: as many sizes are small enough as the largest of these has units.
+    # More units have more parameters, so the number of sizes that fit the budget is the largest such size.
     hidden_size = bisect_right(range(1, HIDDEN_SIZE_LIMIT + 1), budget, key=count)
     if hidden_size == 0:
         raise InputError(
