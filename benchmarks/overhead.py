@@ -18,6 +18,7 @@ from unroll.batch import SequenceBatch
 from unroll.config.registry import to_dict
 from unroll.config.root import TrainConfig
 from unroll.models.base import SequenceModel
+from unroll.runs.folder import RunFolder
 from unroll.training.bare_trainer import quiet
 from unroll.training.callbacks import Throughput
 from unroll.training.logging import loggers
@@ -104,13 +105,13 @@ def bare_epoch(model: SequenceModel, batches: Sequence[SequenceBatch]) -> float:
 
 def lightning_epoch(model: SequenceModel, batches: Sequence[SequenceBatch], settings: TrainConfig) -> float:
     """The same with all that `unroll.training.run` puts around a step."""
-    run_dir = Path(tempfile.mkdtemp(dir="."))
+    folder = RunFolder(Path(tempfile.mkdtemp(dir=".")))
     clock = Clock(last=len(batches) - 1)
-    destinations, _ = loggers.build_loggers(settings.logger, run_dir, to_dict(settings.model))
-    saving = Saving(run_dir, model, settings.trainer, Signals(), destinations)
-    callbacks = [clock, saving, Throughput(), *own_callbacks(settings, run_dir, model, destinations)]
+    destinations, _ = loggers.build_loggers(settings.logger, folder, to_dict(settings.model))
+    saving = Saving(folder, model, settings.trainer, Signals(), destinations)
+    callbacks = [clock, saving, Throughput(), *own_callbacks(settings, folder, model, destinations)]
     with quiet():
-        trainer = build_trainer(settings.trainer, run_dir, destinations, callbacks, saving.files)
+        trainer = build_trainer(settings.trainer, folder, destinations, callbacks, saving.files)
         # Checkpoints need a validation; it comes after the last step.
         trainer.fit(model, as_loader(batches), as_loader(batches[:1]))
     loggers.finish()

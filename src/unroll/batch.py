@@ -1,4 +1,4 @@
-"""The one thing that flows from data to models: a padded batch of sequences that knows their lengths."""
+"""What data hands to models: a padded batch of sequences with their lengths."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-Inputs = Float[Tensor, "batch time features"] | Int[Tensor, "batch time"]
-Targets = Float[Tensor, "batch *time_out outputs"] | Int[Tensor, "batch *time_out"]
+InputTensor = Float[Tensor, "batch time features"] | Int[Tensor, "batch time"]
+TargetTensor = Float[Tensor, "batch *time_out outputs"] | Int[Tensor, "batch *time_out"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,16 +24,16 @@ class SequenceBatch:
     - unaligned: tokens (B, T_out), each sequence ending in END, or values (B, T_out, O); `target_lengths`
       counts their steps, END included.
 
-    `references` lists every acceptable target of each sequence (a word's pronunciations), without END,
-    where there may be more than one. `characters` holds the spelling of each input token, padded with PAD.
+    `references` lists every acceptable target of each sequence (a word's pronunciations), without END, if a
+    data set can have more than one. `characters` holds the spelling of each input token, padded with PAD.
 
-    `start` is the number of steps before these, where they are a segment of a batch that was cut along time.
+    `start` is set if the batch is a segment of a batch cut along time: the number of steps before it.
     """
 
     index: Int[Tensor, " batch"]
-    inputs: Inputs
+    inputs: InputTensor
     lengths: Int[Tensor, " batch"]
-    targets: Targets | None = None
+    targets: TargetTensor | None = None
     target_lengths: Int[Tensor, " batch"] | None = None
     references: list[list[list[int]]] | None = None
     characters: Int[Tensor, "batch time letters"] | None = None

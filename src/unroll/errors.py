@@ -1,7 +1,7 @@
-"""What ends a program in one line, with an exit code that scripts can rely on.
+"""The errors that end a program in one line, with an exit code that scripts can rely on.
 
 Code raises one of these errors where it knows the key or the file, the value and the fix; `terminal.boundary`
-turns it into a line on stderr.
+prints it as one line on stderr.
 """
 
 import signal
@@ -16,7 +16,7 @@ class UnrollError(Exception):
 
 
 class InputError(UnrollError):
-    """A config, file, checkpoint or command line that a person can mend. Exit code 2."""
+    """A config, file, checkpoint or command line that a person can correct. Exit code 2."""
 
     exit_code = 2
 
@@ -33,8 +33,8 @@ class NumericError(UnrollError):
     exit_code = 4
 
 
-class Stopped(UnrollError):  # noqa: N818  # it is no error
-    """A signal has ended a run, and it is saved. Exit code 75 ("try again"), 130 after Ctrl-C."""
+class Stopped(UnrollError):  # noqa: N818  # it is not an error
+    """A signal has stopped a run, which is saved. Exit code 75 ("try again"), 130 after Ctrl-C."""
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
@@ -52,5 +52,5 @@ def nearest(word: str, choices: Iterable[str]) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Why a file cannot be read or written, without its name, which the message has."""
+    """Why a file cannot be read or written, without its name, which the message holds already."""
     return getattr(error, "strerror", None) or str(error)

@@ -1,4 +1,4 @@
-"""What comes from other people: plain values within bounds, of which nothing is looked up or executed."""
+"""Files from other people: plain values within bounds; nothing in them is looked up or executed."""
 
 import json
 from pathlib import Path
@@ -8,28 +8,32 @@ import yaml  # type: ignore[import-untyped]
 
 from unroll.errors import InputError, reason
 
-MOST_JSON = 64 * 2**20
-MOST_YAML = 256 * 2**10
-"""Bytes. A config has some thousand; vocabularies stand in JSON."""
+MOST_JSON_BYTES = 64 * 2**20
+MOST_YAML_BYTES = 256 * 2**10
+"""A config has a few thousand bytes. A vocabulary, which is larger, is JSON."""
 
-MOST_VALUES = 3_000_000
-MOST_DEPTH = 16
+MOST_PLAIN_VALUES = 3_000_000
+MOST_NESTED_LEVELS = 16
 
 
 def require_plain(values: Any, name: str) -> None:
     """Raise an `InputError` that begins with `name` unless values are dicts, lists, texts, numbers and null.
 
-    What stands in several places is counted in each of them: what loads as a small graph may be a giant tree.
+    A value that occurs in several places counts each time: a small graph in memory may be a giant tree.
     """
     waiting = [(values, 0)]
     count = 0
     while waiting:
         value, depth = waiting.pop()
         count += 1
-        if depth > MOST_DEPTH:
-            raise InputError(f"{name}: is nested more than {MOST_DEPTH} deep; give what a run has written")
-        if count > MOST_VALUES:
-            raise InputError(f"{name}: holds more than {MOST_VALUES:,} values; give what a run has written")
+        if depth > MOST_NESTED_LEVELS:
+            raise InputError(
+                f"{name}: is nested more than {MOST_NESTED_LEVELS} deep; give a file that a run has written"
+            )
+        if count > MOST_PLAIN_VALUES:
+            raise InputError(
+                f"{name}: holds more than {MOST_PLAIN_VALUES:,} values; give a file that a run has written"
+            )
         if value is None or isinstance(value, str | bool | float):
             continue
         if isinstance(value, dict):
@@ -39,16 +43,18 @@ def require_plain(values: Any, name: str) -> None:
             waiting += [(each, depth + 1) for each in value]
         elif not isinstance(value, int) or abs(value) >= 2**63:
             kind = type(value).__name__
-            raise InputError(f"{name}: holds a {kind}, no plain value; give what a run has written")
+            raise InputError(
+                f"{name}: holds a {kind}, which is not a plain value; give a file that a run has written"
+            )
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file.
 
     Raises:
-        InputError: the file cannot be read, is too large, or holds something else.
+        InputError: the file cannot be read, is too large, or does not hold an object.
     """
-    text = _text(path, MOST_JSON)
+    text = _text(path, MOST_JSON_BYTES)
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -57,10 +63,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file, of which `require_plain_yaml` holds. Texts with `${…}` stay as they are.
+    """The mapping in a YAML file that passes `require_plain_yaml`. Texts with `${…}` stay as they are.
 
     Raises:
-        InputError: the file cannot be read, or holds something else.
+        InputError: the file cannot be read, or does not hold a mapping.
     """
     text = require_plain_yaml(path)
     try:
@@ -74,23 +80,27 @@ def require_plain_yaml(path: Path) -> str:
     """The text of a YAML file.
 
     Raises:
-        InputError: it cannot be read, is too large or too deep, names code that Hydra would run, or has an
-            alias: nine of nine of nine … fill the memory.
+        InputError: it cannot be read, is too large or nested too deep, names code that Hydra would run, or
+            has an alias: nested aliases can fill the memory ("billion laughs").
     """
-    text = _text(path, MOST_YAML)
+    text = _text(path, MOST_YAML_BYTES)
     depth = 0
     try:
         for event in yaml.parse(text, _Loader):
             if isinstance(event, yaml.AliasEvent):
-                raise InputError(f"{path}:{_line(event)}: is an alias, *{event.anchor}; write the value")
+                raise InputError(
+                    f"{path}:{_line(event)}: holds the alias *{event.anchor}; write the value in its place"
+                )
             if isinstance(event, yaml.ScalarEvent) and event.value == "_target_":
-                raise InputError(f"{path}:{_line(event)}: _target_ names code to run; take it out")
+                raise InputError(f"{path}:{_line(event)}: _target_ names code to run; remove it")
             if isinstance(event, yaml.CollectionStartEvent | yaml.CollectionEndEvent):
                 depth += 1 if isinstance(event, yaml.CollectionStartEvent) else -1
-                if depth > MOST_DEPTH:
-                    raise InputError(f"{path}:{_line(event)}: is nested more than {MOST_DEPTH} deep; mend it")
+                if depth > MOST_NESTED_LEVELS:
+                    raise InputError(
+                        f"{path}:{_line(event)}: is nested more than {MOST_NESTED_LEVELS} deep; mend it"
+                    )
             if (getattr(event, "tag", None) or "").startswith("tag:yaml.org,2002:python"):
-                raise InputError(f"{path}:{_line(event)}: {event.tag} names code to run; take it out")
+                raise InputError(f"{path}:{_line(event)}: {event.tag} names code to run; remove it")
     except yaml.YAMLError as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     return text
@@ -105,14 +115,14 @@ def _line(event: yaml.Event) -> int:
 
 def _text(path: Path, most: int) -> str:
     if not path.is_file():  # a pipe would never end
-        raise InputError(f"{path}: no such file; give what a run has written")
+        raise InputError(f"{path}: no such file; give a file that a run has written")
     try:
         with path.open("rb") as file:
             content = file.read(most + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({reason(error)})") from error
     if len(content) > most:
-        raise InputError(f"{path}: is larger than {most:,} bytes; give what a run has written")
+        raise InputError(f"{path}: is larger than {most:,} bytes; give a file that a run has written")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -121,6 +131,6 @@ def _text(path: Path, most: int) -> str:
 
 def _mapping(values: Any, path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
-        raise InputError(f"{path}: is not what a run writes; it holds no keys and values")
+        raise InputError(f"{path}: holds no keys and values; give a file that a run has written")
     require_plain(values, str(path))
     return {str(key): value for key, value in values.items()}

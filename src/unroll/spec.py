@@ -1,4 +1,4 @@
-"""What is known of a data set before a model is built: the kind and size of its inputs and targets."""
+"""What a model needs to know about a data set: the kind and size of its inputs and targets."""
 
 import dataclasses
 import math
@@ -13,18 +13,20 @@ PAD, START, END, UNKNOWN = range(4)
 SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<unk>")
 
 IGNORED = -1
-"""The class of a step that neither loss nor metrics count, though it is no padding."""
+"""The class of a step that loss and metrics leave out although it is not padding."""
 
-MOST_SIZE = 2**31
-MOST_STEPS = 100_000
-"""Of a target. A model that never writes END goes on for half as many more."""
+LARGEST_NUMBER = 2**31
+"""Integers of a DataSpec are smaller than this."""
+
+MOST_TARGET_STEPS = 100_000
+"""The longest target. A model that never writes END writes up to one and a half times as many tokens."""
 
 
 class Kind(Enum):
     """What an input or a target is made of.
 
-    Tokens, continuous values, one of several classes, or several labels of which each may hold or not. A
-    CONTEXT is a single vector, kept as a sequence of one step.
+    Tokens, continuous values, one of several classes, or several labels that each apply or not. A CONTEXT is
+    a single vector, stored as a sequence of one step.
     """
 
     TOKENS = "tokens"
@@ -44,7 +46,7 @@ class Alignment(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What flows in and out: enough to say whether a model and a data set fit."""
+    """The kinds of inputs and targets and their alignment: it decides whether a model and a data set fit."""
 
     inputs: Kind
     targets: Kind
@@ -56,29 +58,29 @@ class Signature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSpec:
-    """Everything a model may know of its data. Plain data: it is kept in every checkpoint.
+    """Everything a model may know about its data. Plain data: every checkpoint holds it.
 
     Attributes:
         signature: the kinds of inputs and targets, and how they are aligned.
         input_size: the number of features, or the size of the vocabulary with its four special tokens.
-        target_size: the same of the targets; or the number of classes, labels or values.
-        length: the number of steps of every sequence; 0 where they differ.
-        max_target_length: of the longest target of the training data, END included.
+        target_size: the size of the target vocabulary, or the number of classes, labels or values.
+        length: the number of steps of every sequence; 0 if lengths differ.
+        max_target_length: the steps of the longest target in the training data, END included.
         input_vocabulary: the tokens of the inputs, by id.
         target_vocabulary: the tokens of the targets by id, or the names of classes or labels.
-        letters: the characters that tokens are spelt with, by id; batches then carry `characters`.
+        letters: the characters that tokens are spelt with, by id; batches then hold `characters`.
         characters, lowercase: how text is cut into input tokens.
-        target_characters: whether target tokens are characters, to be written without spaces.
+        target_characters: whether target tokens are characters, which are joined without spaces.
         input_names, target_names: the names of features and of target values.
-        input_mean, input_std, target_mean, target_std: of the training data, for a model to scale by; empty
-            where values are to be taken as they are.
-        target_inputs: the input features whose next values the targets are: what a naive forecast repeats.
-            Empty where the targets are no forecast of an input.
+        input_mean, input_std, target_mean, target_std: mean and standard deviation of the training data, by
+            which a model scales; empty if values are not scaled.
+        target_inputs: the input features that the targets forecast; a naive forecast repeats them. Empty if
+            the targets are not a forecast of an input.
         horizon: how many steps ahead the values of one forecast reach. One forecast per sequence holds
             `horizon` times the number of forecast features, step by step.
         season: a naive forecast repeats the value of this many steps ago.
-        naive_error: the mean absolute error of that forecast, one step ahead, in the training data, of each
-            forecast feature (the scale of MASE).
+        naive_error: the mean absolute error of the naive forecast, one step ahead, in the training data, for
+            each forecast feature (the scale of MASE).
         error_names: the names of the error rate per target token and per whole sequence.
     """
 
@@ -106,7 +108,7 @@ class DataSpec:
     error_names: tuple[str, str] = ("token_error_rate", "sequence_error_rate")
 
     def to_dict(self) -> dict[str, Any]:
-        """Dicts, lists, strings and numbers only, so that `torch.load(weights_only=True)` reads it."""
+        """The spec as dicts, lists, strings and numbers, which `torch.load(weights_only=True)` can read."""
         values = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
@@ -120,7 +122,7 @@ class DataSpec:
         """The inverse of `to_dict`.
 
         Raises:
-            ValueError: a value that no data set has. It may come from a file that somebody made up.
+            ValueError: a value is impossible for a data set. The dict may come from a forged file.
         """
         inputs, targets, alignment = values["signature"]
         hints = get_type_hints(cls)
@@ -140,7 +142,9 @@ class DataSpec:
         for name in ("input_size", "target_size", "max_target_length", "horizon", "season"):
             _require(getattr(self, name) >= 1, f"{name}={getattr(self, name)}: is less than 1")
         longest = self.max_target_length
-        _require(longest <= MOST_STEPS, f"max_target_length={longest}: is more than {MOST_STEPS}")
+        _require(
+            longest <= MOST_TARGET_STEPS, f"max_target_length={longest}: is more than {MOST_TARGET_STEPS}"
+        )
         for which, mean, std, size in (
             ("input", self.input_mean, self.input_std, self.input_size),
             ("target", self.target_mean, self.target_std, self.target_size),
@@ -149,7 +153,7 @@ class DataSpec:
             _require(fits, f"{which}_mean and {which}_std: do not fit {which}_size={size}")
         within = all(index < self.input_size for index in self.target_inputs)
         _require(within, f"target_inputs={self.target_inputs}: beyond input_size={self.input_size}")
-        _require(len(self.error_names) == 2, f"error_names={self.error_names}: are not two")
+        _require(len(self.error_names) == 2, f"error_names={self.error_names}: must be two names")
 
 
 def _require(holds: bool, message: str) -> None:
@@ -160,8 +164,11 @@ def _require(holds: bool, message: str) -> None:
 def _require_names(key: str, kind: Kind, names: tuple[str, ...], size: int) -> None:
     if kind in (Kind.TOKENS, Kind.CLASSES, Kind.LABELS):
         _require(len(names) == size, f"{key}: holds {len(names)} names for a size of {size}")
-    # A lone half of a pair, as JSON can hold, could be written nowhere.
-    _require(not any(re.search("[\ud800-\udfff]", name) for name in names), f"{key}: holds what is no text")
+    # JSON can hold a lone surrogate, which no file or terminal can be written with.
+    _require(
+        not any(re.search("[\ud800-\udfff]", name) for name in names),
+        f"{key}: holds a lone surrogate, which is not text",
+    )
     if kind is Kind.TOKENS:
         _require(
             names[: len(SPECIAL_TOKENS)] == SPECIAL_TOKENS, f"{key}: does not begin with {SPECIAL_TOKENS}"
@@ -170,7 +177,7 @@ def _require_names(key: str, kind: Kind, names: tuple[str, ...], size: int) -> N
 
 
 def _checked(name: str, value: Any, hint: Any) -> Any:
-    """A value of the type that a field is to have; of a tuple, plain data is a list."""
+    """A value of the type of its field. A tuple is a list in plain data."""
     if get_args(hint):
         kind = get_args(hint)[0]
         if not isinstance(value, list):
@@ -178,6 +185,6 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
         return tuple(_checked(name, each, kind) for each in value)
     if hint is float and type(value) in (int, float) and math.isfinite(value):
         return float(value)
-    if type(value) is not hint or (hint is int and not 0 <= value < MOST_SIZE):
-        raise ValueError(f"{name}={value!r:.40}: is no value that a data set has")
+    if type(value) is not hint or (hint is int and not 0 <= value < LARGEST_NUMBER):
+        raise ValueError(f"{name}={value!r:.40}: is not a value that a data set has")
     return value

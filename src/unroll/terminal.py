@@ -1,4 +1,4 @@
-"""Where a program meets its terminal: how it ends when something is wrong, and which signs it may print."""
+"""What a program prints on its terminal: one line when something is wrong, and no control characters."""
 
 import errno
 import os
@@ -12,40 +12,42 @@ from unroll.errors import MissingEnvironmentError, Stopped, UnrollError, reason
 from unroll.redact import redact
 
 LONGEST_MESSAGE = 2000
-"""Characters. Names that stand in a message may come from a file that somebody made up."""
+"""In characters. A message may hold names from a forged file."""
 
-DEBUG = "UNROLL_DEBUG"
-"""The environment variable by which errors show their traceback, too; `--debug` sets it."""
+DEBUG_VARIABLE = "UNROLL_DEBUG"
+"""The environment variable that makes errors show their traceback too; `--debug` sets it."""
 
-_NO_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory|size calculation overflowed")
-"""How torch says it, in a RuntimeError."""
+_OUT_OF_MEMORY = re.compile(
+    "out of memory|can't allocate memory|not enough memory|size calculation overflowed"
+)
+"""How torch words it in a RuntimeError."""
 
-_OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Control characters, and those that turn the direction of writing; but no tab, and no end of a line."""
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, except tab and newline, and characters that change the direction of writing."""
 
 
 def for_terminal(text: str) -> str:
-    """`text`, which may be of a foreign file, with escapes for what a terminal does not show but obey."""
-    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
+    """`text`, perhaps from a foreign file, with escapes for the characters that a terminal obeys."""
+    return _CONTROL_CHARACTERS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def take_debug_flag() -> None:
-    """Let `--debug`, wherever it stands on the command line, set UNROLL_DEBUG, also for other processes."""
+    """Take `--debug` from the command line and set UNROLL_DEBUG, which child processes inherit."""
     if "--debug" in sys.argv[1:]:
         sys.argv = [word for word in sys.argv if word != "--debug"]
-        os.environ[DEBUG] = "1"
+        os.environ[DEBUG_VARIABLE] = "1"
 
 
 @contextmanager
 def boundary() -> Iterator[None]:
     """End the program with one line and the right exit code; UNROLL_DEBUG=1 shows the traceback too.
 
-    An unforeseen exception is a defect of Unroll, not of the input: it keeps its traceback and exits 1.
+    An unforeseen exception is a defect of Unroll, not of the input: it shows its traceback and exits with 1.
     """
     try:
         yield
     except UnrollError as error:
-        if os.environ.get(DEBUG):
+        if os.environ.get(DEBUG_VARIABLE):
             traceback.print_exc()
         line = one_line(error)
         _say(line if isinstance(error, Stopped) else f"error: {line}")
@@ -55,7 +57,7 @@ def boundary() -> Iterator[None]:
         sys.exit(0)
     except Exception as error:
         lacking = lack(error)
-        if lacking is None or os.environ.get(DEBUG):
+        if lacking is None or os.environ.get(DEBUG_VARIABLE):
             traceback.print_exc()
         if lacking is None:
             sys.exit(UnrollError.exit_code)
@@ -67,13 +69,16 @@ def boundary() -> Iterator[None]:
 
 
 def lack(error: Exception) -> str | None:
-    """What to say of an error that tells of too little memory or room, or of a letter that is lacking."""
-    by_torch = isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))
+    """The message for an error of the machine: too little memory or disk, or a character it cannot print.
+
+    None for any other error.
+    """
+    by_torch = isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(str(error))
     if by_torch or isinstance(error, MemoryError):
         what = f" ({line})" if (line := one_line(error)) else ""
-        return f"out of memory{what}; take a smaller model, batch or file"
+        return f"out of memory{what}; use a smaller model, batch or file"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{error.filename or 'standard output'}: cannot be written ({reason(error)}); make room"
+        return f"{error.filename or 'standard output'}: cannot be written ({reason(error)}); free some space"
     if isinstance(error, UnicodeEncodeError) and error.encoding != "utf-8":
         letter = ascii(error.object[error.start])
         return f"standard output: {error.encoding} has no {letter}; set PYTHONIOENCODING=utf-8"
@@ -81,7 +86,7 @@ def lack(error: Exception) -> str | None:
 
 
 def one_line(error: Exception) -> str:
-    """The message without what moves a terminal's cursor; of one that fills the screen its two ends."""
+    """The message on one line, without control characters; of a very long message, its beginning and end."""
     text = str(error)
     if len(text) > LONGEST_MESSAGE:
         # More is redacted than shown, so that no secret stands at a cut.
@@ -92,7 +97,7 @@ def one_line(error: Exception) -> str:
 
 
 def _say(line: str) -> None:
-    """Print a last line; after a hang-up there is nobody to read it, and that changes no exit code."""
+    """Print the last line. A terminal that has hung up cannot show it; the exit code stays the same."""
     try:
         print(line, file=sys.stderr)
         sys.stdout.flush()

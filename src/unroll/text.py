@@ -1,4 +1,4 @@
-"""Token ids as a person reads them, by a DataSpec."""
+"""Token ids as text."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -8,7 +8,7 @@ from unroll.vocabulary import Vocabulary
 
 
 class Text:
-    """Joins input and output tokens as they stood in the data that a model learned from."""
+    """Turns token ids into text, written like the data that a model learned from."""
 
     def __init__(self, spec: DataSpec) -> None:
         self.spec = spec
@@ -20,7 +20,7 @@ class Text:
 
     @cached_property
     def letters(self) -> Vocabulary:
-        """What input tokens are spelt with."""
+        """The characters that input tokens are spelt with."""
         return Vocabulary(self.spec.letters)
 
     @cached_property
@@ -29,7 +29,7 @@ class Text:
         return Vocabulary(self.spec.target_vocabulary)
 
     def input_text(self, ids: Sequence[int], characters: Sequence[Sequence[int]] | None = None) -> str:
-        """The text of input ids; of an unknown token its `characters`, where there are some."""
+        """The text of input ids. An unknown token is spelt by its `characters`, if they are given."""
         tokens = self.inputs.decode(ids)
         if characters is not None:
             tokens = [

@@ -1,4 +1,4 @@
-"""Tokens ↔ ids."""
+"""The vocabulary: tokens to ids and back."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from unroll.spec import SPECIAL_TOKENS, UNKNOWN
 
 
 def cut(text: str, *, characters: bool = False, lowercase: bool = False) -> list[str]:
-    """The tokens of a text: what stands between blanks, or each of its `characters`."""
+    """The tokens of a text: its words, split at whitespace, or each of its `characters`."""
     text = text.strip().lower() if lowercase else text.strip()
     return list(text) if characters else text.split()
 
@@ -28,10 +28,10 @@ class Vocabulary:
     def from_sequences(
         cls, sequences: Iterable[Sequence[str]], min_count: int = 1, max_size: int | None = None
     ) -> "Vocabulary":
-        """The tokens of the sequences, sorted, so that their order does not matter.
+        """The tokens of the sequences, sorted, so that the order of sequences does not matter.
 
-        Those that occur less than `min_count` times are left out, and all but the `max_size` most frequent
-        (of equally frequent ones, those that sort first). Special tokens are not counted.
+        Tokens that occur less than `min_count` times are left out. Of the rest, the `max_size` most frequent
+        are kept (of equally frequent ones, those that sort first). Special tokens do not count.
         """
         counts = Counter(token for sequence in sequences for token in sequence)
         tokens = [token for token in counts if counts[token] >= min_count and token not in SPECIAL_TOKENS]

@@ -132,13 +132,13 @@ MISTAKES = {
     "--cell gru,": "--cell : no such cell, choose from",
     "--cell lstm:forget_bais=3": "--cell lstm:forget_bais=3: forget_bais=3: no such key, did you mean",
     "--cell lstm:forget_bias=x": "--cell lstm:forget_bias=x: forget_bias: Value 'x'",
-    "--cell lstm:3": "'3' is no setting; give KEY=VALUE after the colon",
+    "--cell lstm:3": "'3' is not a setting; give KEY=VALUE after the colon",
     "--output nodir/x.png": "--output nodir/x.png: no such folder; make it first",
     "--output x.doc": "--output x.doc: unknown suffix '.doc'",
     "--csv x.txt": "--csv x.txt: unknown suffix '.txt'",
     "no/such": "no/such: no such run",
     "model=sqe2seq": "model=sqe2seq: no such choice, did you mean 'seq2seq'",
-    "model=seq2seq --cell gru": "--cell: is for cells alone; leave it out, and set up model=seq2seq with",
+    "model=seq2seq --cell gru": "--cell: applies only to cells; leave it out, and set up model=seq2seq with",
 }
 
 
@@ -158,7 +158,7 @@ def test_mistakes_are_told(command, arguments):
         ("profile --length 0,5", "--length 0,5: '0' is not a whole number of 1 or more"),
         ("profile --length ,", "--length ,: '' is not a whole number of 1 or more"),
         ("profile --hidden-size 2²", "'2²' is not a whole number"),
-        ("profile model=seq2seq --output x.png", "--output: is for cells alone"),
+        ("profile model=seq2seq --output x.png", "--output: applies only to cells"),
         ("gradients model=timestep_mlp model.num_layers=0", "no recurrence to look into"),
     ],
 )

@@ -50,7 +50,7 @@ def test_classes():
         for length in set(lengths.tolist())
     }
     assert found["length_accuracy"] == pytest.approx(np.mean(list(by_length.values())))
-    report = metrics.report()
+    report = metrics.details()
     assert report["accuracy_by_length"] == pytest.approx(by_length)
     for row in range(4):
         for column in range(4):

@@ -159,7 +159,7 @@ def test_layers_of_several_cells():
     ("text", "told"),
     [
         ("lstn", "model.layers: lstn: no such cell, did you mean 'lstm'"),
-        ("lstm:forget", "'forget' is no setting; give KEY=VALUE"),
+        ("lstm:forget", "'forget' is not a setting; give KEY=VALUE"),
         ("lstm:forget_bais=1", "no such key, did you mean 'forget_bias'"),
         ("mlstm:heads=0", "heads=0: must be in"),
     ],

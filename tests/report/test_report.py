@@ -331,7 +331,7 @@ def test_why_there_is_no_importance(tmp_path, overrides, values, told):
     ("file", "content", "told"),
     [
         ("results.json", "{", "results.json: cannot be read"),
-        ("results.json", "[1]", "results.json: is not what a run writes"),
+        ("results.json", "[1]", "results.json: holds no keys and values"),
         ("results.json", "[" * 100_000, "results.json: cannot be read"),
         ("config.yaml", "a: [1", "config.yaml: cannot be read"),
         ("config.yaml", "a: &x [*x]", "config.yaml:1: is an alias"),
@@ -349,9 +349,9 @@ def test_a_run_of_which_nothing_can_be_read(tmp_path, file, content, told):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("valid/loss,step,epoch\n1.0,1,0\nx,2,1\n", "metrics.csv:3: is no line of metrics"),
-        ("valid/loss,epoch\n1.0,0\n", "metrics.csv:2: is no line of metrics"),
-        ("valid/loss,step,epoch\n1.0,1\n", "metrics.csv:2: is no line of metrics"),
+        ("valid/loss,step,epoch\n1.0,1,0\nx,2,1\n", "metrics.csv:3: is not a line of metrics"),
+        ("valid/loss,epoch\n1.0,0\n", "metrics.csv:2: is not a line of metrics"),
+        ("valid/loss,step,epoch\n1.0,1\n", "metrics.csv:2: is not a line of metrics"),
     ],
 )
 def test_curves_that_cannot_be_read_are_told_and_the_rest_is_shown(tmp_path, content, told):

@@ -65,7 +65,7 @@ def test_the_newest_whole_one_is_gone_on_from(tmp_path, caplog):
     save(last, 2)
     for file in last.parent.iterdir():
         file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(InputError, match="is torn, and so is the one before it"):
+    with pytest.raises(InputError, match="is torn, and so is the checkpoint before it"):
         recover(RunFolder(tmp_path))
 
 
@@ -145,7 +145,7 @@ def test_a_full_or_read_only_disk_ends_a_run_and_loses_nothing(tmp_path, disk):
     line = told(tmp_path)
     assert line.startswith(f"error: {run_dir}")
     assert "No space left on device" in line
-    assert line.endswith(f"then go on with `unroll resume {run_dir}`")
+    assert line.endswith(f"then continue with `unroll resume {run_dir}`")
     assert not (run_dir / "results.json").exists()
     saved = run_dir / "checkpoints" / "last.ckpt"
     before = saved.read_bytes()
@@ -201,7 +201,7 @@ def test_of_two_runs_in_one_folder_the_second_is_refused(tmp_path):
     first = kills.halted(values, tmp_path, At("on_train_batch_end", 9))
     record = (tmp_path / "run" / "run.log").read_bytes()
     assert kills.run(values, tmp_path, resume=True) == 2
-    assert "a run is going on in this folder" in told(tmp_path)
+    assert "another run is using this folder" in told(tmp_path)
     assert (tmp_path / "run" / "run.log").read_bytes() == record
     first.kill()
     first.join()

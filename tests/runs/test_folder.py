@@ -39,10 +39,10 @@ def test_a_folder_of_a_taken_name_gets_a_number(tmp_path):
 def test_what_is_written_is_read_and_no_secret_stands_in_it(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train.py", "logger.api_key=abcdefgh", "x=a b"])
     folder = RunFolder.make(tmp_path / "run")
-    assert not folder.was_begun
-    assert not folder.is_a_run()
+    assert not folder.has_started
+    assert not folder.holds_a_run()
     folder.write_record(VALUES, {"threads": 1})
-    assert folder.was_begun
+    assert folder.has_started
     assert folder.read_config() == VALUES
     assert folder.read_environment() == {"threads": 1}
     assert folder.command.read_text() == "python train.py logger.api_key=REDACTED 'x=a b'\n"
@@ -78,12 +78,12 @@ def test_a_process_that_is_not_the_first_writes_nothing(tmp_path):
 @pytest.mark.parametrize("content", ["", "{", "[1]", '{"a": 1'])
 def test_results_that_somebody_has_changed_are_told(tmp_path, content):
     (tmp_path / "results.json").write_text(content)
-    with pytest.raises(InputError, match=r"results\.json: .*; remove it to go on with the run"):
+    with pytest.raises(InputError, match=r"results\.json: .*; remove it to resume the run"):
         RunFolder(tmp_path).read_results()
 
 
 def test_a_folder_in_which_nothing_was_begun_has_no_config(tmp_path):
-    with pytest.raises(InputError, match=r"config\.yaml: no such file, a run was never begun"):
+    with pytest.raises(InputError, match=r"config\.yaml: no such file: no run has started in this folder"):
         RunFolder(tmp_path).read_config()
 
 
@@ -97,7 +97,7 @@ def test_curves_are_read_with_their_lines(tmp_path):
     assert curves["valid/loss"].values == [3.5, 2.5]
     assert curves["lr-Adam"].epochs == [None]
     folder.metrics.write_text("epoch,step,valid/loss\n0,1,2.0\n1,x,2.0\n")
-    with pytest.raises(InputError, match=r"metrics\.csv:3: is no line of metrics"):
+    with pytest.raises(InputError, match=r"metrics\.csv:3: is not a line of metrics"):
         folder.read_curves()
     folder.metrics.write_bytes(b"epoch,step\n\xff")
     with pytest.raises(InputError, match=r"metrics\.csv: cannot be read"):

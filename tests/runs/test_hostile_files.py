@@ -133,7 +133,7 @@ case("not a pickle at all", "not a readable checkpoint")(
 )
 
 
-@case("a pickle before an archive", "it does not begin as one")
+@case("a pickle before an archive", "it does not begin like an archive")
 def _(folder):
     buffer = io.BytesIO()
     torch.save(content(), buffer)
@@ -155,7 +155,7 @@ def _(folder):
 # --- checkpoints: memory and time ---
 
 
-@case("an archive of zeros, packed", "is compressed, as no checkpoint is")
+@case("an archive of zeros, packed", "is compressed, which no checkpoint is")
 def _(folder):
     zeros = bytes(2**26)
     archive(folder / "bad.ckpt", dumped({}), compression=zipfile.ZIP_DEFLATED, **{"data/0": zeros})
@@ -206,7 +206,7 @@ def _(folder):
 
 changed(
     "a model larger than its weights",
-    "where the model has",
+    "but the model has",
     10**6,
     "hyper_parameters",
     "model",
@@ -228,7 +228,7 @@ changed(
 changed("targets without end", "is more than 100000", 10**9, "hyper_parameters", "spec", "max_target_length")
 changed(
     "a vocabulary without words",
-    "is no value that a data set has",
+    "is not a value that a data set has",
     2**40,
     "hyper_parameters",
     "spec",
@@ -296,7 +296,7 @@ changed(
 )
 changed(
     "a token that is half a letter",
-    "holds what is no text",
+    "holds a lone surrogate, which is not text",
     [*token_spec().input_vocabulary[:-1], "\ud800"],
     "hyper_parameters",
     "spec",
@@ -304,7 +304,7 @@ changed(
 )
 changed(
     "a vocabulary of numbers",
-    "is no value that a data set has",
+    "is not a value that a data set has",
     list(range(10)),
     "hyper_parameters",
     "spec",
@@ -319,7 +319,7 @@ changed(
 )
 changed(
     "a seed that is none",
-    "does not say what data it learned from",
+    "does not name the data it learned from",
     "1",
     "datamodule_hyper_parameters",
     "seed",
@@ -403,7 +403,11 @@ for name, says, files in (
         "config.json: cannot be read as JSON",
         {"config": '{"a": 1' + "0" * 100_000 + "}"},
     ),
-    ("a config of no export", "of no export of Unroll", {"config": '{"auto_map": {"AutoModel": "x.py"}}'}),
+    (
+        "a config of no export",
+        "is not an export of Unroll",
+        {"config": '{"auto_map": {"AutoModel": "x.py"}}'},
+    ),
     ("a config that is a list", "holds no keys and values", {"config": "[1]"}),
     ("a config that is no text", "cannot be read as UTF-8 text", {"config": b"\xff\xfe"}),
     ("a pickle of weights", "model.safetensors: cannot be read", {"weights": dumped(Evil())}),
@@ -424,7 +428,7 @@ for name, says, files in (
     ),
     (
         "weights of another model",
-        "where the model has",
+        "but the model has",
         {"weights": header({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}, bytes(8))},
     ),
 ):
@@ -452,7 +456,7 @@ BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30)
 )
 for name, says, text in (
-    ("nine of nine of nine …", "config.yaml:2: is an alias, *a0", BOMB),
+    ("nine of nine of nine …", "config.yaml:2: holds the alias *a0", BOMB),
     (
         "a tag that runs code",
         "names code to run",
@@ -460,7 +464,7 @@ for name, says, text in (
     ),
     ("a class to be made", "config.yaml:2: _target_ names code to run", "model:\n  _target_: os.system"),
     ("the same, written otherwise", "_target_ names code to run", r'model: {"_tar\x67et_": os.system}'),
-    ("a variable of the environment", "something to be looked up", "run_dir: ${oc.env:HOME}"),
+    ("a variable of the environment", "a reference to another value", "run_dir: ${oc.env:HOME}"),
     ("lists 10,000 deep", "is nested more than 16 deep", "a: " + "[" * 10_000),
     ("300,000 values", "is larger than 262,144 bytes", "a: [" + "1," * 300_000 + "1]"),
     ("no YAML", "cannot be read", "a: [1, 2\nb: }"),
@@ -468,7 +472,7 @@ for name, says, text in (
 ):
     case(f"config: {name}", says, RESUME)(lambda folder, text=text: write(folder, "config.yaml", text))
 
-case("report: nine of nine of nine …", "config.yaml:2: is an alias, *a0", ["report", "."])(
+case("report: nine of nine of nine …", "config.yaml:2: holds the alias *a0", ["report", "."])(
     lambda folder: write(folder, "config.yaml", BOMB)
 )
 case("report: lists 100,000 deep", "results.json: cannot be read as JSON", ["report", "."])(
@@ -554,7 +558,7 @@ EXPERIMENT = """# @package _global_
 hydra:
   callbacks:
     evil:
-      _target_: unroll.data.text_file.read_text
+      _target_: unroll.data.readers.text_file.read_text
       path: /etc/hosts
 """
 
@@ -588,7 +592,7 @@ def test_config_files_of_other_people_are_not_composed(arguments, says, tmp_path
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (EXPERIMENT, r"evil\.yaml:5: _target_ names code to run; take it out"),
+        (EXPERIMENT, r"evil\.yaml:5: _target_ names code to run; remove it"),
         (BOMB, r"evil\.yaml:2: is an alias"),
         ("a: !!python/name:os.system", r"evil\.yaml:1: .*os\.system names code to run"),
         ("a: [", r"evil\.yaml: cannot be read"),

@@ -18,7 +18,7 @@ from commands import train, unroll
 from conftest import ROOT
 
 with warnings.catch_warnings(action="ignore"):  # the package is written for an older pydantic
-    from unroll.training.logging.wandb_workspace import PICTURES, build
+    from unroll.training.logging.wandb_workspace import PICTURE_NAMES, build
 
 UNROLL = [sys.executable, "-c", "from unroll.cli import main; main()"]
 
@@ -130,8 +130,8 @@ class Refusing(Slow):
     ("handler", "reason"),
     [
         (Silent, "the server 127.0.0.1 cannot be reached (no answer)"),
-        (Slow, "its server did not take the run (Timed out"),
-        (Refusing, "its server did not take the run"),
+        (Slow, "its server did not accept the run (Timed out"),
+        (Refusing, "its server did not accept the run"),
     ],
 )
 def test_a_run_does_not_wait_for_a_server_that_is_none(handler, reason, tmp_path, monkeypatch):
@@ -160,7 +160,7 @@ def test_a_variable_that_is_wrong_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_BASE_URL", "nonsense")
     done = train("model=simple_rnn", "debug=fast", "logger=wandb", cwd=tmp_path)
     assert done.returncode == 3
-    assert done.stderr.startswith("error: a WANDB_… variable is not as W&B wants it: base_url ")
+    assert done.stderr.startswith("error: W&B does not accept a WANDB_… variable: base_url ")
     assert done.stderr.count("\n") == 1
 
 
@@ -170,6 +170,6 @@ def test_the_workspace_shows_what_runs_log():
     for name in ("train/loss", "valid/loss", "test/examples", "parallel", "importance"):
         assert name in written.lower(), name
     source = "".join(file.read_text() for file in (ROOT / "src" / "unroll" / "training").glob("*.py"))
-    for name in PICTURES:
+    for name in PICTURE_NAMES:
         assert f"pictures/{name}" in written
         assert f'"{name}.png"' in source, name

@@ -64,7 +64,7 @@ def measure(model, data, devices):
         )
         valid = trainer.validate(model, data, verbose=False)[0]
         test = trainer.test(model, data, verbose=False)[0]
-    return json.loads(json.dumps({"metrics": {**valid, **test}, "report": model.report()}))
+    return json.loads(json.dumps({"metrics": {**valid, **test}, "report": model.test_details()}))
 
 
 def measure_beside_another(folder, environment, rank):
@@ -222,7 +222,7 @@ def test_what_srun_has_started_has_to_be_what_the_run_is_to_have(monkeypatch):
     with pytest.raises(MissingEnvironmentError, match=r"trainer\.devices=1: srun has started 2 tasks; give"):
         slurm.require_tasks(1)
     monkeypatch.setenv("SLURM_STEP_NUM_NODES", "2")
-    with pytest.raises(MissingEnvironmentError, match="runs on 2 nodes, and a run has one; add --nodes=1"):
+    with pytest.raises(MissingEnvironmentError, match="runs on 2 nodes, but a run uses one; add --nodes=1"):
         slurm.require_tasks(2)
 
 
@@ -245,7 +245,7 @@ def test_tasks_of_srun_share_the_folder_of_this_start_of_this_job(tmp_path, monk
     start("2", "1")
     assert slurm.find_run_dir(tmp_path / "run", values) == tmp_path / "run-2"  # the first is of another job
     assert slurm.find_run_dir(tmp_path / "run", {"seed": 2}) is None
-    with pytest.raises(MissingEnvironmentError, match="the first of srun's tasks has made no folder"):
+    with pytest.raises(MissingEnvironmentError, match="srun's first task has made no folder"):
         slurm.run_dir_of_the_first(tmp_path / "run", wait_s=0.3)
     slurm.mark(RunFolder(tmp_path / "run-2"))
     assert slurm.run_dir_of_the_first(tmp_path / "run") == tmp_path / "run-2"

@@ -3,12 +3,12 @@
 import pytest
 
 from unroll.errors import MissingEnvironmentError
-from unroll.training.processes.rank import RANKS, is_first, rank
+from unroll.training.processes.rank import RANK_VARIABLES, is_first, rank
 
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch):
-    for variable in RANKS:
+    for variable in RANK_VARIABLES:
         monkeypatch.delenv(variable, raising=False)
 
 
@@ -33,8 +33,8 @@ def test_the_number_of_a_process(monkeypatch, environment, number):
     assert is_first() == (number == 0)
 
 
-@pytest.mark.parametrize("variable", RANKS)
+@pytest.mark.parametrize("variable", RANK_VARIABLES)
 def test_a_number_that_is_none_is_told(monkeypatch, variable):
     monkeypatch.setenv(variable, "x")
-    with pytest.raises(MissingEnvironmentError, match=f"{variable}=x: is no number"):
+    with pytest.raises(MissingEnvironmentError, match=f"{variable}=x: is not a number"):
         rank()

@@ -74,8 +74,8 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bits(tmp_path):
     kills.killed(values, tmp_path, At("on_validation_end", 1), resume=True)
     other = {**values, "model": {**values["model"], "hidden_size": 9}}
     assert kills.run(other, tmp_path, resume=True) == 2
-    assert "last.ckpt: is not of a run with this model" in (tmp_path / "out").read_text()
-    assert "is missing; going on from the one before it" in (tmp_path / "out").read_text()
+    assert "last.ckpt: belongs to a run with another model" in (tmp_path / "out").read_text()
+    assert "is missing; resuming from the checkpoint before it" in (tmp_path / "out").read_text()
     kills.finished(values, tmp_path, resume=True)
     assert not kills.differences(kills.left(tmp_path / "whole"), kills.left(tmp_path / "killed"))
     assert not kills.leftovers(tmp_path / "killed")
@@ -121,7 +121,7 @@ def test_unroll_resume_goes_on_once(tmp_path):
     [
         (None, "config.yaml: no such file"),
         ("- 1", "holds no keys"),
-        ("a: &a [1]\nb: *a", "config.yaml:2: is an alias, *a"),
+        ("a: &a [1]\nb: *a", "config.yaml:2: holds the alias *a"),
         ("run_dir: !!python/object/apply:os.getcwd []", "names code to run"),
         ("seed: ${oc.env:HOME}", "holds ${"),
         ("seed: REDACTED", "holds REDACTED"),

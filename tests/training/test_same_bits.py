@@ -14,7 +14,7 @@ from unroll.config import compose as root
 from unroll.errors import MissingEnvironmentError
 from unroll.nn.cells.lstm import LSTM
 from unroll.nn.optimizers.groups import parameter_groups
-from unroll.training.environment import ONE_BUFFER, WORKSPACE, deterministic
+from unroll.training.environment import ONE_BUFFER_WORKSPACE, WORKSPACE_VARIABLE, deterministic
 from unroll.training.processes.rank import RUN_DIR
 from unroll.training.run import run
 
@@ -107,7 +107,7 @@ def test_parameters_that_learn_slower_have_a_column_of_their_own(train, monkeypa
 
 def test_a_run_says_what_its_bits_depend_on(train, tmp_path, monkeypatch):
     monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
-    monkeypatch.delenv(WORKSPACE, raising=False)
+    monkeypatch.delenv(WORKSPACE_VARIABLE, raising=False)
     train("plain", *MODELS["values"], "trainer.max_epochs=1")
     found = json.loads((tmp_path / "plain" / "environment.json").read_text())
     assert found["packages"]["torch"] == torch.__version__
@@ -117,34 +117,34 @@ def test_a_run_says_what_its_bits_depend_on(train, tmp_path, monkeypatch):
     assert found["precision"] == "32-true"
     assert found["deterministic"] is False
     assert found["variables"]["MKL_CBWR"] == "COMPATIBLE"
-    assert WORKSPACE not in found["variables"]
+    assert WORKSPACE_VARIABLE not in found["variables"]
 
 
 def test_deterministic_runs_say_so_and_leave_the_process_as_it_was(train, tmp_path, monkeypatch):
-    monkeypatch.setenv(WORKSPACE, ":4096:2:16:8")
+    monkeypatch.setenv(WORKSPACE_VARIABLE, ":4096:2:16:8")
     for name, model in MODELS.items():
         train(name, *model, "trainer.max_epochs=1", "trainer.deterministic=true")
         found = json.loads((tmp_path / name / "environment.json").read_text())
         assert found["deterministic"] is True
-        assert found["variables"][WORKSPACE] == ONE_BUFFER
+        assert found["variables"][WORKSPACE_VARIABLE] == ONE_BUFFER_WORKSPACE
         assert not torch.are_deterministic_algorithms_enabled()
         assert not torch.backends.cudnn.deterministic
 
 
 def test_the_workspace_is_set_before_a_gpu_is_used(monkeypatch):
-    monkeypatch.delenv(WORKSPACE, raising=False)
+    monkeypatch.delenv(WORKSPACE_VARIABLE, raising=False)
     with deterministic(True):
-        assert os.environ[WORKSPACE] == ONE_BUFFER
+        assert os.environ[WORKSPACE_VARIABLE] == ONE_BUFFER_WORKSPACE
         assert torch.are_deterministic_algorithms_enabled()
         assert torch.backends.cudnn.deterministic
         assert not torch.backends.cudnn.benchmark
-    monkeypatch.delenv(WORKSPACE)
+    monkeypatch.delenv(WORKSPACE_VARIABLE)
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     before = pytest.raises(MissingEnvironmentError, match="this process has used a GPU before; set CUBLAS")
     with before, deterministic(True):
         pass
     with deterministic(False):
-        assert WORKSPACE not in os.environ
+        assert WORKSPACE_VARIABLE not in os.environ
 
 
 def test_what_cannot_be_computed_so_is_told_in_one_line():
@@ -152,7 +152,7 @@ def test_what_cannot_be_computed_so_is_told_in_one_line():
         torch.zeros(3).put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]))
 
     put()
-    cannot = pytest.raises(MissingEnvironmentError, match="torch cannot compute put_ so on this device")
+    cannot = pytest.raises(MissingEnvironmentError, match="torch has no deterministic put_ on this device")
     with cannot, deterministic(True):
         put()
     assert not torch.are_deterministic_algorithms_enabled()

@@ -211,7 +211,11 @@ def test_a_segment_without_a_target_teaches_nothing():
 @pytest.mark.parametrize(
     ("model", "values", "reason"),
     [
-        ("many_to_one", {}, "needs a target for each step, and those of model many_to_one are one per seq"),
+        (
+            "many_to_one",
+            {},
+            "needs a target for each step, but the targets of model many_to_one are one per seq",
+        ),
         ("many_to_many", {"bidirectional": True}, r"model\.bidirectional=true reads the whole sequence"),
         (
             "many_to_many",
@@ -248,7 +252,7 @@ def test_what_cannot_be_truncated_is_told(model, values, reason):
         (["model.bidirectional=true", "data=tagging"], "trainer.truncate_steps=5: model.bidirectional=true"),
         (
             ["model=seq2seq"],
-            "trainer.truncate_steps=5: needs a target for each step, and those of model seq2",
+            "trainer.truncate_steps=5: needs a target for each step, but the targets of model seq2",
         ),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

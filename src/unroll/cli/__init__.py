@@ -1,4 +1,4 @@
-"""`unroll`: what one does with a run once it is trained. Each command is a file."""
+"""The program `unroll`, for runs that are trained. Each command is a file."""
 
 import os
 
@@ -22,7 +22,7 @@ from unroll.terminal import boundary, take_debug_flag
 
 
 def main() -> None:
-    """The program: every error ends in one line."""
+    """Run the program; every error ends in one line."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in train.py
     take_debug_flag()
     with boundary():
@@ -39,9 +39,9 @@ def main() -> None:
 def cli(context: click.Context) -> None:
     """Use, test and look into what `python train.py` has trained.
 
-    RUN is a run's folder, as outputs/seq2seq/cmudict/…, or a checkpoint file.
+    RUN is a run's folder, such as outputs/seq2seq/cmudict/…, or a checkpoint file.
 
-    With --debug, every command shows the traceback of an error, too.
+    With --debug, every command also shows the traceback of an error.
     """
     if context.invoked_subcommand is None:
         print(context.get_help())

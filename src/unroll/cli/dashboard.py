@@ -1,4 +1,4 @@
-"""`unroll dashboard`: the local runs in the terminal, or the same on the W&B server."""
+"""`unroll dashboard`: the local runs in the terminal, or a workspace on the W&B server."""
 
 import os
 import sys
@@ -8,18 +8,18 @@ import click
 
 from unroll.errors import InputError, MissingEnvironmentError
 
-FOLDER = Path("outputs/wandb")
+WANDB_FOLDER = Path("outputs/wandb")
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 @click.option("--publish", is_flag=True, help="Make Unroll's workspace on the W&B server instead.")
-@click.option("--project", default="unroll", show_default=True, help="Of --publish: the project.")
-@click.option("--entity", help="Of --publish: the team or user; the key's own by default.")
+@click.option("--project", default="unroll", show_default=True, help="For --publish: the project.")
+@click.option("--entity", help="For --publish: the team or user; by default that of the API key.")
 def dashboard(folder: Path | None, publish: bool, project: str, entity: str | None) -> None:
-    """Open the local runs in W&B's terminal dashboard, also while one is going on.
+    """Open the local runs in W&B's terminal dashboard, also while a run is training.
 
-    FOLDER is W&B's: by default outputs/wandb here, in a folder above, or where Unroll is.
+    FOLDER is the folder of W&B. By default it is outputs/wandb here, in a folder above, or beside Unroll.
     """
     if publish:
         _publish(project, entity)
@@ -35,7 +35,8 @@ def _nearest() -> Path:
 
     here = Path.cwd()
     return next(
-        (top / FOLDER for top in (here, *here.parents, CONF.parent) if (top / FOLDER).is_dir()), FOLDER
+        (top / WANDB_FOLDER for top in (here, *here.parents, CONF.parent) if (top / WANDB_FOLDER).is_dir()),
+        WANDB_FOLDER,
     )
 
 

@@ -1,4 +1,4 @@
-"""What commands begin with that have a model decode: options, and the model that does as they say."""
+"""The options of commands that decode, and the model set up by them."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,12 +10,12 @@ import click
 from unroll.cli.options import require_run
 from unroll.errors import InputError
 
-if TYPE_CHECKING:  # importing torch takes seconds, and --help and typos need none of it
+if TYPE_CHECKING:  # importing torch takes seconds; --help and typos must not wait for it
     from unroll.models.base import SequenceModel
 
 
 def decoding_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that override how the run decodes."""
+    """Add the options that override how the run decodes."""
     for option in reversed(
         (
             click.option("--search", type=click.Choice(["greedy", "sample", "beam"]), help="How to decode."),
@@ -38,7 +38,7 @@ def decoding_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def load(run: Path, decoding: dict[str, Any]) -> "SequenceModel":
-    """The model of a run, decoding as the options say."""
+    """The model of a run, set to decode as the options say."""
     require_run(run)
     import torch
 
@@ -56,5 +56,7 @@ def load(run: Path, decoding: dict[str, Any]) -> "SequenceModel":
         model.config.search = dataclasses.replace(model.config.search, **given)
     elif given:
         option = "search" if "method" in given else next(iter(given))
-        raise InputError(f"--{option.replace('_', '-')}: {run} writes no tokens; leave it out")
+        raise InputError(
+            f"--{option.replace('_', '-')}: the model of {run} writes no tokens; leave the option out"
+        )
     return model

@@ -8,7 +8,7 @@ import click
 def describe(overrides: tuple[str, ...]) -> None:
     """Look at data before training: sizes, lengths, vocabulary, classes, features, padding.
 
-    OVERRIDES are those of train.py, as data=series data.path=FILE data.target=COLUMN.
+    OVERRIDES are those of train.py, such as data=series data.path=FILE data.target=COLUMN.
     """
     from omegaconf import OmegaConf
 

@@ -6,15 +6,15 @@ from typing import Any
 import click
 
 from unroll.cli.decoding import decoding_options, load
-from unroll.cli.options import RUN
+from unroll.cli.options import RUN_ARGUMENT
 
 
 @click.command()
-@RUN
+@RUN_ARGUMENT
 @click.option("--split", type=click.Choice(["valid", "test"]), default="test", show_default=True)
 @decoding_options
 def evaluate(run: Path, split: str, **decoding: Any) -> None:
-    """Print the metrics of a run on its own test (or validation) data, however decoded."""
+    """Print the metrics of a run on its own test or validation data. Options change how it decodes."""
     model = load(run, decoding)
     from unroll.models.token_generator import TokenGenerator
     from unroll.trained.evaluate import evaluate as measure

@@ -1,28 +1,28 @@
-"""`unroll export`: a model to give away, or to run elsewhere."""
+"""`unroll export`: a model to share, or to run elsewhere."""
 
 from pathlib import Path
 
 import click
 
-from unroll.cli.options import RUN, require_run
+from unroll.cli.options import RUN_ARGUMENT, require_run
 from unroll.errors import InputError, reason
 
 
 @click.command()
-@RUN
+@RUN_ARGUMENT
 @click.option("--output", type=click.Path(path_type=Path), help="The folder; RUN/export by default.")
 @click.option(
     "--format",
     "kind",
     type=click.Choice(["program", "onnx"]),
-    help="Beside it, programs that run without Unroll: .pt2, for torch.export.load, or .onnx.",
+    help="Also write programs that run without Unroll: .pt2, for torch.export.load, or .onnx.",
 )
 def export(run: Path, output: Path | None, kind: str | None) -> None:
-    """Write a model's weights as safetensors and all else that makes it as JSON.
+    """Write a model's weights as safetensors, and everything else about it as JSON.
 
-    The folder can be given to `unroll predict` and the other commands as a run. Programs are model.pt2 or
-    model.onnx; of a model that writes tokens encoder and decoder, which is one step of writing. They take
-    batches of any size, padded to any length of two steps or more, and are held against the model first.
+    `unroll predict` and the other commands accept the folder as a run. A program is model.pt2 or model.onnx.
+    A model that writes tokens has two: encoder, and decoder, which is one decoding step. Programs take
+    batches of any size, padded to any length of two steps or more. Each is compared with the model first.
     """
     require_run(run)
     folder = output or (run / "export" if run.is_dir() else run.with_name(f"{run.stem}-export"))

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from unroll.cli.options import CSV, OUTPUT, WHAT_OR_CELLS, Cells, cell_configs, cells, refuse_options
+from unroll.cli.options import (
+    CSV_OPTION,
+    OPTIONAL_WHAT_ARGUMENT,
+    PICTURE_OPTION,
+    CellValues,
+    cell_configs,
+    read_cells,
+    refuse_options,
+)
 from unroll.cli.output import require_target, save, show, write_csv
 
 if TYPE_CHECKING:
@@ -14,25 +22,25 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@WHAT_OR_CELLS
+@OPTIONAL_WHAT_ARGUMENT
 @click.option(
     "--cell",
     "of_cells",
-    callback=cells,
+    callback=read_cells,
     default="rnn,gru,lstm,lstm:forget_bias=3",
     show_default=True,
-    help="Cells, with commas between.",
+    help="Cells, separated by commas.",
 )
 @click.option("--hidden-size", type=click.IntRange(1), default=32, show_default=True)
 @click.option("--length", type=click.IntRange(1), default=100, show_default=True, help="Steps.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True)
-@OUTPUT
-@CSV
+@PICTURE_OPTION
+@CSV_OPTION
 @click.pass_context
 def gradients(
     context: click.Context,
     what: tuple[str, ...],
-    of_cells: Cells,
+    of_cells: CellValues,
     hidden_size: int,
     length: int,
     seed: int,
@@ -41,10 +49,10 @@ def gradients(
 ) -> None:
     """Show how the gradient vanishes or explodes on its way back in time: the norm of ∂loss/∂h at each step.
 
-    Without WHAT it looks into untrained cells on noise, with a loss of the last output alone. A cell can have
-    settings, as in lstm:forget_bias=3 or rnn:nonlinearity=relu.
+    Without WHAT it examines untrained cells on noise, with a loss of the last output alone. A cell can have
+    settings, such as lstm:forget_bias=3 or rnn:nonlinearity=relu.
 
-    WHAT is a run, or overrides of train.py for a fresh model, as in model=seq2seq data=copy. It looks into
+    WHAT is a run, or overrides of train.py for a fresh model, such as model=seq2seq data=copy. It examines
     all cells of the model, with the model's own loss on the longest sequences of the test data.
     """
     require_target("--output", output)
@@ -60,7 +68,7 @@ def gradients(
     write_csv(flow.frame(), csv_file)
 
 
-def _gradients_of_cells(cells: Cells, hidden_size: int, length: int, seed: int) -> "GradientFlow":
+def _gradients_of_cells(cells: CellValues, hidden_size: int, length: int, seed: int) -> "GradientFlow":
     import torch
 
     from unroll.inspect.gradients import gradient_flow, last_output_loss
@@ -86,7 +94,7 @@ def _gradients_of_model(what: tuple[str, ...]) -> "GradientFlow":
     longest = sorted(range(len(test)), key=lambda index: -test.lengths[index])[: data.config.batch_size]
     batch = data.collate([test[index] for index in longest])
     values = {
-        name: tensor.double()  # the type that the weights will have
+        name: tensor.double()  # the weights are converted to double too
         for name in ("inputs", "targets")
         if (tensor := getattr(batch, name)) is not None and tensor.is_floating_point()
     }

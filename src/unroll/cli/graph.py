@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from unroll.cli.options import WHAT
+from unroll.cli.options import WHAT_ARGUMENT
 from unroll.cli.output import PICTURE_SUFFIXES, require_target, show, writing
 from unroll.trained.open import open_model
 
 
 @click.command()
-@WHAT
+@WHAT_ARGUMENT
 @click.option("--steps", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--rolled", is_flag=True, help="One step, with recurrent edges as loops.")
 @click.option(
@@ -21,7 +21,7 @@ from unroll.trained.open import open_model
 def graph(what: tuple[str, ...], steps: int, rolled: bool, output: Path | None) -> None:
     """Show the computational graph of a model's recurrences. Drawing it needs Graphviz.
 
-    WHAT is a run, or the overrides of train.py for a fresh model, as in model=many_to_one model/cell=lstm.
+    WHAT is a run, or overrides of train.py for a fresh model, such as model=many_to_one model/cell=lstm.
     """
     require_target("--output", output, (*PICTURE_SUFFIXES, ".dot", ".gv"))
     model, _ = open_model(*what)

@@ -1,4 +1,4 @@
-"""What commands write: tables to the terminal, pictures and numbers to files."""
+"""Writes the output of commands: tables to the terminal, pictures and numbers to files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
 
 
 def require_target(option: str, path: Path | None, suffixes: tuple[str, ...] = PICTURE_SUFFIXES) -> None:
-    """Raise an `InputError`, before any work is done, if the file of an option cannot be written."""
+    """Raise an `InputError` if the file of an option cannot be written. Call it before any work."""
     if path is None:
         return
     if path.suffix not in suffixes:
@@ -28,7 +28,7 @@ def require_target(option: str, path: Path | None, suffixes: tuple[str, ...] = P
 
 @contextmanager
 def writing(option: str, path: Path) -> Iterator[None]:
-    """Wrap the writing of an option's file: say that it is written, or raise an `InputError`."""
+    """Wraps the writing of an option's file: print that it is written, or raise an `InputError`."""
     try:
         yield
     except OSError as error:
@@ -37,13 +37,13 @@ def writing(option: str, path: Path) -> Iterator[None]:
 
 
 def save(figure: "Figure", path: Path, option: str = "--output") -> None:
-    """Write a picture in the format of its suffix, and say so."""
+    """Write a picture in the format of its suffix, and print its path."""
     with writing(option, path):
         figure.savefig(path, dpi=120)
 
 
 def show(tables: "list[Table]") -> None:
-    """Print tables, each with a blank line below it."""
+    """Print tables, each followed by a blank line."""
     from rich.console import Console
 
     console = Console()
@@ -53,7 +53,7 @@ def show(tables: "list[Table]") -> None:
 
 
 def write_csv(frame: "DataFrame", path: Path | None) -> None:
-    """Write the file of the option --csv, if it is given."""
+    """Write the file of the option --csv, if the option is given."""
     if path is not None:
         with writing("--csv", path):
             frame.to_csv(path, index=False)

@@ -11,7 +11,7 @@ from unroll.cli.output import require_target, save, show
 @click.argument("lengths", nargs=-1, type=int)
 @click.option("--output", type=click.Path(path_type=Path), help="Write the picture here: .png, .svg or .pdf.")
 def packing(lengths: tuple[int, ...], output: Path | None) -> None:
-    """Show how sequences of these LENGTHS, as in 5 3 7 2, are padded and packed."""
+    """Show how sequences of these LENGTHS, such as 5 3 7 2, are padded and packed."""
     require_target("--output", output)
     from unroll.inspect.packing import packing as lay_out
 

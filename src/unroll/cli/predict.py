@@ -8,25 +8,28 @@ from typing import Any
 import click
 
 from unroll.cli.decoding import decoding_options, load
-from unroll.cli.options import RUN
+from unroll.cli.options import RUN_ARGUMENT
 from unroll.errors import InputError, reason
 
 
 @click.command()
-@RUN
-@click.option("--text", multiple=True, help="An input; may be given several times.")
+@RUN_ARGUMENT
+@click.option("--text", multiple=True, help="An input; can be given several times.")
 @click.option("--input", "input_file", type=click.Path(path_type=Path), help="A file of inputs.")
 @click.option(
-    "--output", "output_file", type=click.Path(path_type=Path), help="Write here, not to the terminal."
+    "--output",
+    "output_file",
+    type=click.Path(path_type=Path),
+    help="Write to this file, not to the terminal.",
 )
 @decoding_options
 def predict(
     run: Path, text: tuple[str, ...], input_file: Path | None, output_file: Path | None, **decoding: Any
 ) -> None:
-    """Print what the model makes of each input.
+    """Print the model's prediction for each input.
 
-    Inputs are --text, or those of the file --input, or the lines of standard input. Texts are printed with
-    their predictions, a tab between; of a table of values, as the run learned from, the predictions are CSV.
+    Inputs are --text, the content of the file --input, or the lines of standard input. Each text is printed
+    with its prediction, separated by a tab. The predictions for a table of values are CSV.
     """
     if text and input_file:
         raise InputError("--text and --input: give one of them")
@@ -43,7 +46,7 @@ def predict(
     if output_file is None:
         from unroll.terminal import for_terminal
 
-        # What goes into a file or another program is exact.
+        # A file or another program gets the exact text.
         print(for_terminal(predictions) if sys.stdout.isatty() else predictions, end="", flush=True)
         return
     try:
@@ -53,7 +56,7 @@ def predict(
 
 
 def _standard_input() -> Iterator[tuple[str, str]]:
-    """Its lines, each with its place; nothing is read before they are asked for."""
+    """The lines of standard input, each with its place. Reading starts with the first line asked for."""
     from unroll.data.readers.text_file import MAX_TEXT_BYTES, read_up_to
 
     try:
@@ -64,7 +67,7 @@ def _standard_input() -> Iterator[tuple[str, str]]:
     if len(content) > MAX_TEXT_BYTES:
         raise InputError(f"standard input: is larger than {MAX_TEXT_BYTES:,} bytes; give less at once")
     if not any(line.strip() for line in lines):
-        raise InputError("standard input: is empty; give an input a line")
+        raise InputError("standard input: is empty; give one input per line")
     yield from (
         (f"standard input:{number}", line) for number, line in enumerate(lines, start=1) if line.strip()
     )

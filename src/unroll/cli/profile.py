@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from unroll.cli.options import CSV, OUTPUT, WHAT_OR_CELLS, Cells, cell_configs, cells, numbers, refuse_options
+from unroll.cli.options import (
+    CSV_OPTION,
+    OPTIONAL_WHAT_ARGUMENT,
+    PICTURE_OPTION,
+    CellValues,
+    cell_configs,
+    read_cells,
+    read_numbers,
+    refuse_options,
+)
 from unroll.cli.output import require_target, save, show, write_csv
 from unroll.errors import InputError, MissingEnvironmentError
 
@@ -14,36 +23,48 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@WHAT_OR_CELLS
+@OPTIONAL_WHAT_ARGUMENT
 @click.option(
     "--cell",
     "of_cells",
-    callback=cells,
+    callback=read_cells,
     default="rnn,gru,lstm,min_gru",
     show_default=True,
-    help="Cells, with commas between.",
+    help="Cells, separated by commas.",
 )
 @click.option(
-    "--hidden-size", callback=numbers, default="32,64,128", show_default=True, help="With commas between."
+    "--hidden-size",
+    callback=read_numbers,
+    default="32,64,128",
+    show_default=True,
+    help="Separated by commas.",
 )
 @click.option(
-    "--length", callback=numbers, default="50,100,200,400", show_default=True, help="Steps, with commas."
+    "--length",
+    callback=read_numbers,
+    default="50,100,200,400",
+    show_default=True,
+    help="Steps, separated by commas.",
 )
 @click.option("--input-size", type=click.IntRange(1), default=16, show_default=True, help="Features.")
 @click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True)
-@click.option("--every-execution", is_flag=True, help="All ways that a cell runs, side by side.")
+@click.option("--every-execution", is_flag=True, help="Compare all ways in which a cell runs.")
 @click.option(
-    "--repeats", type=click.IntRange(1), default=5, show_default=True, help="The median of this many times."
+    "--repeats",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="Report the median of this many times.",
 )
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
-@OUTPUT
-@CSV
+@PICTURE_OPTION
+@CSV_OPTION
 @click.pass_context
 def profile(
     context: click.Context,
     what: tuple[str, ...],
-    of_cells: Cells,
+    of_cells: CellValues,
     hidden_size: list[int],
     length: list[int],
     input_size: int,
@@ -57,10 +78,10 @@ def profile(
 ) -> None:
     """Measure time and memory, of cells or of training a model.
 
-    Without WHAT it measures cells over hidden sizes and lengths, beside what can be counted: multiply-adds,
-    parameters, activations. A cell can have settings, as in lstm:forget_bias=3.
+    Without WHAT it measures cells over hidden sizes and lengths, and shows the counts of multiply-adds,
+    parameters and activations beside them. A cell can have settings, such as lstm:forget_bias=3.
 
-    WHAT is a run, or overrides of train.py as in model=seq2seq data=copy: how long will an epoch take, how
+    WHAT is a run, or overrides of train.py, such as model=seq2seq data=copy: how long will an epoch take, how
     much memory will it need, and what would checkpointing or truncation save?
     """
     require_target("--output", output)
@@ -80,7 +101,7 @@ def profile(
     from unroll.cost.cells import profile_cells
 
     if device == "cuda" and not torch.cuda.is_available():
-        raise MissingEnvironmentError("--device cuda: this machine has no GPU that torch can use; take cpu")
+        raise MissingEnvironmentError("--device cuda: this machine has no GPU that torch can use; use cpu")
     torch.set_num_threads(threads)
     costs = profile_cells(
         cell_configs(of_cells),
@@ -109,7 +130,7 @@ def _config(what: tuple[str, ...]) -> "dict[str, Any]":
     run = Path(what[0])
     file = (run.absolute().parents[1] if run.is_file() else run) / "config.yaml"
     if not file.is_file():
-        raise InputError(f"{run}: no such run; give a run's folder, as outputs/seq2seq/…/…")
+        raise InputError(f"{run}: no such run; give a run's folder, such as outputs/seq2seq/…/…")
     values = {**read_yaml(file), "ckpt_path": None}
     try:
         config.load(values).data.require_ready()

@@ -12,12 +12,12 @@ from unroll.cli.output import require_target, writing
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="The page to write; report.html in the one folder given, or here if there are several.",
+    help="The page to write. By default report.html in the folder, or here if several are given.",
 )
 def report(runs: tuple[Path, ...], output: Path | None) -> None:
-    """Write one HTML page that shows runs side by side: tables, plots, the best run's pictures.
+    """Write one HTML page that compares runs: tables, plots, the best run's pictures.
 
-    RUNS are a sweep's folder (as outputs/sweeps/…), runs' folders, or folders that hold runs.
+    RUNS are a sweep's folder (such as outputs/sweeps/…), runs' folders, or folders that hold runs.
     """
     require_target("--output", output, (".html",))
     output = output or (runs[0] if len(runs) == 1 else Path()) / "report.html"

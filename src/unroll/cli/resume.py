@@ -1,32 +1,32 @@
-"""`unroll resume`: going on with a run that was stopped or killed."""
+"""`unroll resume`: continues a run that was stopped or killed."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
-from unroll.cli.options import RUN
+from unroll.cli.options import RUN_ARGUMENT
 from unroll.config import root as config
 from unroll.errors import InputError
-from unroll.redact import HIDDEN
+from unroll.redact import HIDDEN_VALUE
 from unroll.runs.folder import RunFolder
 from unroll.training.processes.rank import is_first
 
 
 @click.command()
-@RUN
+@RUN_ARGUMENT
 def resume(run: Path) -> None:
-    """Go on with a run that was stopped or killed.
+    """Continue a run that was stopped or killed.
 
-    RUN is its folder. It goes on there, with its own config, from its last checkpoint, and ends with the bits
-    that it would have had.
+    RUN is its folder. The run continues there with its own config from its last checkpoint. It ends with the
+    same bits as without the interruption.
     """
     if not run.is_dir():
-        raise InputError(f"{run}: no such folder; give that of a run, as outputs/seq2seq/…/…")
-    folder = RunFolder(run, writes=is_first())  # the other processes of a run come here, too
+        raise InputError(f"{run}: no such folder; give a run's folder, such as outputs/seq2seq/…/…")
+    folder = RunFolder(run, writes=is_first())  # all processes of a run execute this
     if folder.read_results() is not None:
         raise InputError(
-            f"{run}: has finished, nothing of it is left; for a new run that goes on with more epochs, add "
+            f"{run}: has finished; to continue it with more epochs in a new run, add "
             f"ckpt_path={folder.last} trainer.max_epochs=… to the command in {folder.command}"
         )
     folder.require_free()
@@ -42,10 +42,13 @@ def resume(run: Path) -> None:
 
 
 def _values(folder: RunFolder) -> dict[str, Any]:
-    """The values of a run's config.yaml, all of which stand there."""
+    """The values of a run's config.yaml. Raise an `InputError` if one is missing or refers to another."""
     values = folder.read_config()
     text = folder.config.read_text(encoding="utf-8")
-    for forbidden, what in ((HIDDEN, "a secret, which was left out"), ("${", "something to be looked up")):
+    for forbidden, what in (
+        (HIDDEN_VALUE, "in place of a secret"),
+        ("${", "a reference to another value"),
+    ):
         if forbidden in text:
-            raise InputError(f"{folder.config}: holds {forbidden}, {what}; put the value there to go on")
+            raise InputError(f"{folder.config}: holds {forbidden}, {what}; write the value there to resume")
     return values

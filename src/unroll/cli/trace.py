@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from unroll.cli.options import WHAT
+from unroll.cli.options import WHAT_ARGUMENT
 from unroll.cli.output import require_target, save, show, writing
 from unroll.errors import InputError
 from unroll.trained.open import open_model
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@WHAT
-@click.option("--text", help="An input that is text.")
+@WHAT_ARGUMENT
+@click.option("--text", help="A text to trace.")
 @click.option(
     "--input",
     "input_file",
     type=click.Path(path_type=Path),
-    help="A file of inputs; the first is traced.",
+    help="A file of inputs; the first one is traced.",
 )
 @click.option("--steps", type=click.IntRange(1), default=5, show_default=True, help="Steps to print.")
 @click.option(
@@ -42,10 +42,10 @@ def trace(
     output: Path | None,
     csv_file: Path | None,
 ) -> None:
-    """Show what the recurrences of a model do with one sequence, step by step.
+    """Show what the recurrences of a model compute for one sequence, step by step.
 
-    WHAT is a run, or the overrides of train.py for a fresh model, as in model=seq2seq data=copy. Without
-    --text or --input the sequence is the first of the test data. Tokens are decoded greedily.
+    WHAT is a run, or overrides of train.py for a fresh model, such as model=seq2seq data=copy. Without --text
+    or --input it traces the first sequence of the test data. Tokens are decoded greedily.
     """
     if text is not None and input_file is not None:
         raise InputError("--text and --input: give one of them")
@@ -59,7 +59,7 @@ def trace(
     from unroll.inspect.attention import attention_figure, attention_frame, attention_table
 
     traces, attention = _trace(model, batch)
-    head = getattr(model, "output", None)  # W h + b at each step; a token decoder has attention between
+    head = getattr(model, "output", None)  # W h + b at each step; a token decoder has attention in between
     heads = {traces[-1].name: head} if isinstance(head, nn.Linear) else {}
     for traced in traces:
         show(traced.tables(steps, heads.get(traced.name)))
@@ -84,7 +84,7 @@ def trace(
 def _trace(model: "SequenceModel", batch: "SequenceBatch") -> "tuple[list[Trace], AttentionMap | None]":
     """The traces of a model's recurrences on one sequence, and its attention, if it has any.
 
-    Tokens are decoded greedily: in a beam search a row would jump between hypotheses.
+    Tokens are decoded greedily, since the rows of a beam search jump between hypotheses.
     """
     import dataclasses
 

@@ -17,7 +17,7 @@ def read_cell(option: str, text: str) -> dict[str, str]:
         raise InputError(f"{option} {text}: no such cell, {nearest(name, known)}")
     for setting in settings:
         if "=" not in setting:
-            raise InputError(f"{option} {text}: '{setting}' is no setting; give KEY=VALUE after the colon")
+            raise InputError(f"{option} {text}: '{setting}' is not a setting; give KEY=VALUE after the colon")
     values = {"name": name, **dict(setting.split("=", 1) for setting in settings)}
     try:
         registry.from_dict("model/cell", values)

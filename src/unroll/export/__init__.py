@@ -1,1 +1,1 @@
-"""Models to give away: safetensors, programs, ONNX."""
+"""Models to share: safetensors, torch programs, ONNX."""

@@ -1,4 +1,4 @@
-"""The programs that a model is made of, from tensors to tensors."""
+"""Splits a model into programs, from tensors to tensors."""
 
 from dataclasses import dataclass
 
@@ -17,32 +17,33 @@ from unroll.nn.front_ends.feature_conv import FeatureConv
 from unroll.nn.search import allowed_scores
 from unroll.spec import PAD, SPECIAL_TOKENS, START, DataSpec, Kind
 
-Inputs = dict[str, Tensor | dict[str, Tensor]]
+ProgramInputs = dict[str, Tensor | dict[str, Tensor]]
 
-MEMORY = ("values", "keys", "mask")
-"""What a decoder that attends sees of the inputs."""
+MEMORY_TENSORS = ("values", "keys", "mask")
+"""The tensors of the encoder that a decoder with attention reads."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One program of a model, with inputs to follow it by, and what it puts out.
+class ModelPart:
+    """One program of a model, with inputs to trace it on, and the names of its outputs.
 
-    `free` names the dimensions that may be of any size, of each input, flat.
+    `free` names the dimensions of each flat input that may have any size.
     """
 
     name: str
     module: nn.Module
-    inputs: Inputs
+    inputs: ProgramInputs
     free: dict[str, dict[int, str]]
     outputs: list[str]
 
 
-def parts(model: SequenceModel, inputs: dict[str, Tensor]) -> list[Part]:
-    """The programs of a model, on these inputs.
+def model_parts(model: SequenceModel, inputs: dict[str, Tensor]) -> list[ModelPart]:
+    """The programs of a model, with these inputs.
 
-    `model` makes probabilities (B, C) or values (B, O) of each sequence, or of each step; those of padding
-    mean nothing. Of a model that writes tokens there are two: `encoder` reads the inputs, and `decoder` is
-    one step of writing: log-probabilities (B, V) of the next token, and the new state.
+    A pointwise model is one program, `model`: it returns probabilities (B, C) or values (B, O), or such rows
+    for each step; rows of padding have no meaning. A model that writes tokens is two programs: `encoder`
+    reads the inputs, `decoder` is one decoding step, and returns log-probabilities (B, V) of the next token
+    and the new state.
     """
     free = {name: {0: "batch"} for name in inputs}
     if "lengths" in inputs:
@@ -50,7 +51,7 @@ def parts(model: SequenceModel, inputs: dict[str, Tensor]) -> list[Part]:
     if "characters" in inputs:
         free["characters"] |= {1: "time", 2: "letters"}
     if isinstance(model, PointwiseModel):
-        return [Part("model", _Whole(model), dict(inputs), free, ["predictions"])]
+        return [ModelPart("model", _Whole(model), dict(inputs), free, ["predictions"])]
     assert isinstance(model, TokenGenerator)
     encoder, decoder = _Encoder(model), _Decoder(model)
     with torch.no_grad():
@@ -60,15 +61,17 @@ def parts(model: SequenceModel, inputs: dict[str, Tensor]) -> list[Part]:
     free_there = {"tokens": {0: "batch"}}
     free_there |= {name: {0: "batch", 1: "time"} for name in memory} | {name: {0: "batch"} for name in state}
     return [
-        Part("encoder", encoder, dict(inputs), free, [*memory, *state]),
-        Part("decoder", decoder, {"tokens": tokens, "memory": memory, "state": state}, free_there, written),
+        ModelPart("encoder", encoder, dict(inputs), free, [*memory, *state]),
+        ModelPart(
+            "decoder", decoder, {"tokens": tokens, "memory": memory, "state": state}, free_there, written
+        ),
     ]
 
 
 def random_inputs(model: SequenceModel, batch: int, time: int) -> dict[str, Tensor]:
-    """Inputs of so many sequences of up to so many steps, like those of the model's data.
+    """Random inputs like those of the model's data: `batch` sequences of up to `time` steps.
 
-    There are no `lengths` where all sequences must be of one length.
+    There are no `lengths` if all sequences must have the same length.
     """
     spec = model.spec
     if spec.signature.inputs is Kind.CONTEXT:
@@ -96,7 +99,7 @@ def _values(spec: DataSpec, *shape: int) -> Tensor:
 
 
 class _Whole(nn.Module):
-    """From inputs to predictions."""
+    """Computes predictions from inputs."""
 
     def __init__(self, model: PointwiseModel) -> None:
         super().__init__()
@@ -109,7 +112,7 @@ class _Whole(nn.Module):
 
 
 class _Encoder(nn.Module):
-    """From inputs to what the decoder attends to, and the state that it starts from."""
+    """Computes from inputs what the decoder attends to, and the state that it starts from."""
 
     def __init__(self, model: TokenGenerator) -> None:
         super().__init__()
@@ -123,12 +126,12 @@ class _Encoder(nn.Module):
         assert inputs is not None
         memory, state = self.model.encode(_batch(inputs, lengths, None))
         attends = not isinstance(self.model.decoder.attention, NoAttention)
-        seen = {name: getattr(memory, name) for name in MEMORY} if attends else {}
+        seen = {name: getattr(memory, name) for name in MEMORY_TENSORS} if attends else {}
         return seen, _flat(self.model, state)
 
 
 class _Decoder(nn.Module):
-    """From the last token, memory and state to log-probabilities of the next token and the new state."""
+    """Computes from the last token, memory and state the next log-probabilities (B, V) and the new state."""
 
     def __init__(self, model: TokenGenerator) -> None:
         super().__init__()
@@ -138,14 +141,14 @@ class _Decoder(nn.Module):
         self, tokens: Tensor, memory: dict[str, Tensor], state: dict[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         states = [tuple(state[name] for name in names) for names in _state_names(self.model)]
-        nothing = tokens[:, None, None]  # which nobody reads
+        nothing = tokens[:, None, None]  # never read
         seen = Memory(**memory) if memory else Memory(nothing, nothing, nothing)
         logits, new, _ = self.model.decoder.step(tokens[:, None], states, seen)
         return allowed_scores(logits[:, 0]).log_softmax(dim=-1), _flat(self.model, new)
 
 
 def _state_names(model: TokenGenerator) -> list[list[str]]:
-    """Of each layer: the names of the state's tensors, with the layer's number."""
+    """For each layer, the names of the state's tensors with the number of the layer added."""
     cells = [cell for cell in model.decoder.recurrence.cells if isinstance(cell, Cell)]
     return [[f"{name}_{layer}" for name in cell.state_shapes] for layer, cell in enumerate(cells)]
 

@@ -1,4 +1,4 @@
-"""Programs that run without Unroll, torch's own and ONNX, held against the model that they were made from."""
+"""Programs of torch and ONNX that run without Unroll, each compared with the model it was made from."""
 
 import importlib.util
 import io
@@ -16,26 +16,26 @@ from torch.fx import GraphModule
 from torch.utils import _pytree as pytree
 
 from unroll.errors import InputError, MissingEnvironmentError, NumericError
-from unroll.export.parts import Inputs, Part, parts, random_inputs
+from unroll.export.parts import ModelPart, ProgramInputs, model_parts, random_inputs
 from unroll.export.traceable import traceable
 from unroll.models.base import SequenceModel
 from unroll.runs import files as safe_files
 
-SUFFIXES = {"program": ".pt2", "onnx": ".onnx"}
+PROGRAM_SUFFIXES = {"program": ".pt2", "onnx": ".onnx"}
 ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
-FOLLOWED = 3, 7
-TRIED = (5, 11), (1, 2)
-"""Sequences and steps: a program is made by following the model on some, and tried on others."""
+TRACED_SIZES = 3, 7
+CHECKED_SIZES = (5, 11), (1, 2)
+"""Numbers of sequences and steps: for tracing a program, and for comparing it with the model."""
 
-TOLERANCE = 1e-4
-"""Of the largest number among the model's own."""
+RELATIVE_TOLERANCE = 1e-4
+"""The largest difference allowed, relative to the largest number in the model's output."""
 
-Run = Callable[[Inputs], list[Tensor]]
+RunProgram = Callable[[ProgramInputs], list[Tensor]]
 
 
 def require_packages(kind: str) -> None:
-    """Raise a `MissingEnvironmentError` unless there is what makes programs of this kind, and runs them."""
+    """Raise a `MissingEnvironmentError` unless the packages for this kind of program are installed."""
     lacking = [name for name in ONNX_PACKAGES if kind == "onnx" and importlib.util.find_spec(name) is None]
     if lacking:
         raise MissingEnvironmentError(
@@ -44,27 +44,29 @@ def require_packages(kind: str) -> None:
 
 
 def write_programs(folder: Path, model: SequenceModel, kind: str) -> dict[Path, float]:
-    """The programs of a model in eval mode, each in a file; the largest difference of each from the model.
+    """Write the programs of a model in eval mode, a file for each; return their largest differences from it.
 
     Raises:
-        InputError: torch cannot follow the model.
-        NumericError: a program does not do what the model does.
+        InputError: torch cannot trace the model.
+        NumericError: the outputs of a program differ from those of the model.
     """
     make = {"program": _torch_program, "onnx": _onnx_program}[kind]
-    tries = [parts(model, random_inputs(model, *sizes)) for sizes in TRIED]
+    tries = [model_parts(model, random_inputs(model, *sizes)) for sizes in CHECKED_SIZES]
     differences = {}
-    for part, *own in zip(parts(traceable(model), random_inputs(model, *FOLLOWED)), *tries, strict=True):
-        path = folder / f"{part.name}{SUFFIXES[kind]}"
+    for part, *own in zip(
+        model_parts(traceable(model), random_inputs(model, *TRACED_SIZES)), *tries, strict=True
+    ):
+        path = folder / f"{part.name}{PROGRAM_SUFFIXES[kind]}"
         try:
             with torch.no_grad(), _hushed():
                 content, run = make(_follow(part), part)
                 differences[path] = max(_difference(run(each.inputs), each) for each in own)
-        except Exception as error:  # the exporters have no error of their own
+        except Exception as error:  # the exporters raise all kinds of errors
             raise InputError(
                 f"--format {kind}: the {part.name} of this model cannot be exported ({_reason(error)}); "
-                "leave --format out, which always can"
+                "leave --format out: the weights alone can always be exported"
             ) from error
-        if not differences[path] <= TOLERANCE:
+        if not differences[path] <= RELATIVE_TOLERANCE:
             raise NumericError(
                 f"{path}: differs from the model by {differences[path]:.1e}, and was not written"
             )
@@ -82,29 +84,29 @@ def _reason(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), repr(error))
 
 
-def _follow(part: Part) -> ExportedProgram:
+def _follow(part: ModelPart) -> ExportedProgram:
     dims = {name: Dim(name) for free in part.free.values() for name in free.values()}
     shapes = {name: {axis: dims[dim] for axis, dim in free.items()} for name, free in part.free.items()}
     nested = {
         name: {inner: shapes[inner] for inner in value} if isinstance(value, dict) else shapes[name]
         for name, value in part.inputs.items()
     }
-    torch.compiler.reset()  # it remembers scans, and would give this one the length of another
+    torch.compiler.reset()  # the compiler caches scans, and would give this one the length of another
     program = export(part.module, (), dict(part.inputs), dynamic_shapes=nested, strict=False)
     for graph in program.graph_module.modules():
         for node in graph.graph.nodes if isinstance(graph, GraphModule) else ():
-            node.meta.pop("stack_trace", None)  # it names files of this machine
+            node.meta.pop("stack_trace", None)  # the stack trace names files of this machine
     return program
 
 
-def _torch_program(program: ExportedProgram, part: Part) -> tuple[bytes, Run]:
+def _torch_program(program: ExportedProgram, part: ModelPart) -> tuple[bytes, RunProgram]:
     buffer = io.BytesIO()
     save(program, buffer)
     module = load(io.BytesIO(buffer.getvalue())).module()
     return buffer.getvalue(), lambda inputs: pytree.tree_leaves(module(**inputs))
 
 
-def _onnx_program(program: ExportedProgram, part: Part) -> tuple[bytes, Run]:
+def _onnx_program(program: ExportedProgram, part: ModelPart) -> tuple[bytes, RunProgram]:
     import onnxruntime
 
     made = torch.onnx.export(
@@ -114,17 +116,17 @@ def _onnx_program(program: ExportedProgram, part: Part) -> tuple[bytes, Run]:
     content: bytes = made.model_proto.SerializeToString()
     session = onnxruntime.InferenceSession(content)
 
-    def run(inputs: Inputs) -> list[Tensor]:
+    def run(inputs: ProgramInputs) -> list[Tensor]:
         values = zip(part.free, pytree.tree_leaves(inputs), strict=True)
         return [torch.from_numpy(each) for each in session.run(None, {k: v.numpy() for k, v in values})]
 
     return content, run
 
 
-def _difference(outputs: list[Tensor], own: Part) -> float:
-    """The largest between a program's outputs and those of the model's own part, on its inputs.
+def _difference(outputs: list[Tensor], own: ModelPart) -> float:
+    """The largest difference between the outputs of a program and those of the model, on the same inputs.
 
-    Relative to the largest number of each; infinite where a shape is another, or not the same are finite.
+    It is relative to the largest number of each output, and infinite if shapes or non-finite numbers differ.
     """
     largest = 0.0
     for found, wanted in zip(outputs, pytree.tree_leaves(own.module(**own.inputs)), strict=True):
@@ -139,7 +141,7 @@ def _difference(outputs: list[Tensor], own: Part) -> float:
 
 @contextmanager
 def _hushed() -> Iterator[None]:
-    """Without the exporters' remarks on their own insides."""
+    """Silence the warnings of the exporters about their own code."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

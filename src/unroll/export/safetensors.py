@@ -1,4 +1,4 @@
-"""A model to give away: its weights as safetensors, all else that makes it as JSON. No pickle, no code."""
+"""A model to share: its weights as safetensors, everything else as JSON. No pickle, no code."""
 
 import itertools
 import json
@@ -16,49 +16,53 @@ from unroll.redact import redacted
 from unroll.runs.files import write as write_whole
 from unroll.runs.folder import RunFolder
 
-CONFIG = "config.json"
-FORMAT = "unroll 1"
+CONFIG_FILE = "config.json"
+EXPORT_FORMAT = "unroll 1"
 
-MODEL = ("model", "spec", "optimizer", "scheduler")
-"""What a checkpoint has of a model, under `hyper_parameters`; an optimizer is built with it."""
+MODEL_KEYS = ("model", "spec", "optimizer", "scheduler")
+"""The keys of a model under `hyper_parameters` of a checkpoint."""
 
 
 def write(folder: Path, model: SequenceModel, checkpoint: dict[str, Any]) -> tuple[Path, ...]:
-    """model.safetensors and config.json of a model that was loaded from a checkpoint.
+    """Write model.safetensors and config.json for a model that was loaded from a checkpoint.
 
-    Programs that stand there already are removed: they may be another model's.
+    Programs in the folder are removed, since they may belong to another model.
     """
     for name, suffix in itertools.product(("model", "encoder", "decoder"), (".pt2", ".onnx")):
         (folder / f"{name}{suffix}").unlink(missing_ok=True)
     data = checkpoint.get("datamodule_hyper_parameters", {})
     config = {
-        "format": FORMAT,
-        **{part: checkpoint["hyper_parameters"][part] for part in MODEL},
+        "format": EXPORT_FORMAT,
+        **{part: checkpoint["hyper_parameters"][part] for part in MODEL_KEYS},
         "data": redacted(data.get("data")),
         "seed": data.get("seed"),
         "versions": {"unroll": __version__, **{name: version(name) for name in ("torch", "safetensors")}},
     }
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    write_whole(folder / RunFolder.WEIGHTS, save(weights, {"format": "pt"}))
-    write_whole(folder / CONFIG, json.dumps(config, indent=1, ensure_ascii=False) + "\n")
-    return folder / RunFolder.WEIGHTS, folder / CONFIG
+    write_whole(folder / RunFolder.WEIGHTS_FILE, save(weights, {"format": "pt"}))
+    write_whole(folder / CONFIG_FILE, json.dumps(config, indent=1, ensure_ascii=False) + "\n")
+    return folder / RunFolder.WEIGHTS_FILE, folder / CONFIG_FILE
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What a checkpoint would hold, from the model.safetensors of an export and the config.json beside it.
+    """The content of an export (model.safetensors and config.json beside it) in the form of a checkpoint.
 
     Raises:
-        InputError: one of them cannot be read, or is no export of Unroll.
+        InputError: a file cannot be read, or is not from an export of Unroll.
     """
-    config = read_json(path.with_name(CONFIG))
-    if config.get("format") != FORMAT:
-        raise InputError(f"{path.with_name(CONFIG)}: of no export of Unroll; give what unroll export wrote")
+    config = read_json(path.with_name(CONFIG_FILE))
+    if config.get("format") != EXPORT_FORMAT:
+        raise InputError(
+            f"{path.with_name(CONFIG_FILE)}: is not an export of Unroll; give what unroll export wrote"
+        )
     try:
         weights = load_file(path)
-    except Exception as error:  # the file may be torn, or made up
-        raise InputError(f"{path}: cannot be read ({error!r:.100}); give what unroll export wrote") from error
+    except Exception as error:  # the file may be torn or forged
+        raise InputError(
+            f"{path}: cannot be read ({error!r:.100}); give a file that unroll export wrote"
+        ) from error
     return {
         "state_dict": weights,
-        "hyper_parameters": {part: config.get(part) for part in MODEL},
+        "hyper_parameters": {part: config.get(part) for part in MODEL_KEYS},
         "datamodule_hyper_parameters": {"data": config.get("data"), "seed": config.get("seed")},
     }

@@ -1,4 +1,4 @@
-"""A model whose every step torch.export can follow, for any batch and length."""
+"""Makes a model traceable by torch.export, for any batch size and length."""
 
 import copy
 
@@ -17,10 +17,10 @@ from unroll.nn.recurrence import Recurrence
 
 
 def traceable(model: SequenceModel) -> SequenceModel:
-    """A copy with the same weights and, to rounding, the same results, whose graph is that of any length.
+    """A copy with the same weights and, to rounding, the same results, whose graph fits any length.
 
-    Recurrences run as a scan over their cells' steps: kernels and loops unroll into as many steps as they
-    were traced with.
+    Its recurrences run as a scan over the steps of their cells. Kernels and loops would be traced for one
+    fixed number of steps.
     """
     model = copy.deepcopy(model).eval()
     for module in list(model.modules()):
@@ -64,7 +64,9 @@ class _Scanned(Cell):
         def step(state: State, now: tuple[Tensor, Tensor]) -> tuple[State, Tensor]:
             x_t, alive = now
             output, new = self.cell.step(x_t, state)
-            return where_alive(alive, new, state), output.clone()  # which must not be a part of the state
+            return where_alive(
+                alive, new, state
+            ), output.clone()  # a scan's output must not share memory with the state
 
         alive = mask_from_lengths(lengths, x.shape[1]).mT
         final, outputs = scan(step, state, (x.transpose(0, 1), alive), dim=0)
@@ -72,7 +74,7 @@ class _Scanned(Cell):
 
 
 class _WithoutLengths(FrontEnd):
-    """A front end that needs them for statistics or for checks, neither of which a program has."""
+    """A front end without lengths, which it needs only for statistics or checks; a program has neither."""
 
     def __init__(self, front_end: FrontEnd) -> None:
         super().__init__()

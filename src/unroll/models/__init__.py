@@ -1,1 +1,1 @@
-"""LightningModules: one for each way in which time steps map to outputs."""
+"""LightningModules: one for each way to map time steps to outputs."""

@@ -26,9 +26,9 @@ log = logging.getLogger("unroll")
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One sequence as a person reads it: the input, what the model makes of it, and what would be right.
+    """One sequence as text: the input, the prediction, and the targets.
 
-    A `graded` prediction is right or wrong; a value is only near or far.
+    A `graded` prediction is right or wrong; a predicted value is only near or far.
     """
 
     inputs: str
@@ -44,7 +44,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """One feature: as it was known, as it went on from step `start`, and as was forecast."""
+    """One feature: its known values, and from step `start` on the true, predicted and naive values."""
 
     known: list[float]
     start: int
@@ -57,8 +57,8 @@ class SequenceModel(pl.LightningModule, ABC):
     """A LightningModule that is built from configs and a DataSpec, and can be rebuilt from a checkpoint.
 
     Attributes:
-        finite_steps: what looks at every step of training before it is taken.
-        saved_groups: the optimizer's groups of parameters in the checkpoint that training goes on from.
+        finite_steps: checks the loss and the gradients of every training step before it is taken.
+        saved_groups: the optimizer's parameter groups in the checkpoint that training resumes from.
         monitor: the metric of the best checkpoint and of early stopping, and whether "min" or "max" is best.
     """
 
@@ -77,7 +77,7 @@ class SequenceModel(pl.LightningModule, ABC):
     def learn_by(
         self, optimizer: OptimizerConfig, scheduler: SchedulerConfig, finite_steps: FiniteSteps
     ) -> None:
-        """Say how the weights are moved; `build_model` does, once the model is made."""
+        """Set how the weights are trained. `build_model` calls this once the model is built."""
         self.optimizer_config = optimizer
         self.scheduler_config = scheduler
         self.finite_steps = finite_steps
@@ -86,32 +86,32 @@ class SequenceModel(pl.LightningModule, ABC):
 
     @abstractmethod
     def loss(self, batch: SequenceBatch) -> Tensor:
-        """What training makes smaller, of one batch; it needs no trainer."""
+        """The loss of one batch, which training minimises; it needs no trainer."""
 
     @abstractmethod
     def validation_step(self, batch: SequenceBatch, batch_idx: int) -> None:
-        """Count a batch into the metrics."""
+        """Add a batch to the metrics."""
 
     @abstractmethod
     def predict_step(self, batch: SequenceBatch, batch_idx: int = 0) -> list[Any]:
         """A prediction for each sequence of a batch, from its inputs alone.
 
-        Text of tokens; probabilities (C,) of classes or labels, or values (O,), as an array; or an array
-        (T, C) or (T, O) with a row for each step.
+        A prediction is a text of tokens, or an array: probabilities (C,) of classes or labels, values (O,),
+        or one such row for each step, (T, C) or (T, O).
         """
 
     def require_truncatable(self, steps: int) -> None:
-        """Raise an `InputError` unless it can learn from segments of `steps` steps, one after another."""
+        """Raise an `InputError` unless the model can learn from consecutive segments of `steps` steps."""
         raise InputError(
-            f"trainer.truncate_steps={steps}: needs a target for each step, and those of model "
+            f"trainer.truncate_steps={steps}: needs a target for each step, but the targets of model "
             f"{self.hparams['model']['name']} are {self.spec.signature.alignment.value}; set it to null"
         )
 
     def training_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
         loss = self.loss(batch)
-        self.finite_steps.saw(batch, loss)
+        self.finite_steps.note(batch, loss)
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if (self.global_step + 1) % every == 0:  # in other steps it would cost and be lost
+        if (self.global_step + 1) % every == 0:  # at other steps logging would cost time and be dropped
             self.log("train/loss", loss, batch_size=len(batch))
         return loss
 
@@ -126,23 +126,23 @@ class SequenceModel(pl.LightningModule, ABC):
             log.warning("step left out: %s", left_out)
 
     def examples(self, batch: SequenceBatch) -> list[Example]:
-        """The sequences of a batch with their predictions, for a table; none by default."""
+        """The sequences of a batch with their predictions, for a table. Empty by default."""
         return []
 
     def attention_maps(self, batch: SequenceBatch) -> list[AttentionMap]:
-        """Attention while the model decodes the sequences of a batch; none by default."""
+        """The attention with which the model decodes the sequences of a batch. Empty by default."""
         return []
 
     def forecasts(self, batch: SequenceBatch) -> list[Forecast]:
-        """Forecasts of the sequences of a batch, beside the truth; none by default."""
+        """Forecasts for the sequences of a batch, beside the true values. Empty by default."""
         return []
 
-    def report(self) -> dict[str, Any]:
-        """What there is to show of the last test besides its metrics; nothing by default."""
+    def test_details(self) -> dict[str, Any]:
+        """What the last test found besides its metrics, as plain values. Empty by default."""
         return {}
 
     def require_finite(self, name: str, loss: Tensor) -> None:
-        """Raise a `NumericError` where a loss is NaN or infinite."""
+        """Raise a `NumericError` if a loss is NaN or infinite."""
         if not loss.isfinite():
             raise NumericError(
                 f"{name}={loss.item()} at step {self.global_step}: the run has diverged; "
@@ -153,7 +153,7 @@ class SequenceModel(pl.LightningModule, ABC):
         self.saved_groups = checkpoint["optimizer_states"][0]["param_groups"]
 
     def configure_optimizers(self) -> Any:
-        """The optimizer and schedule that the config names."""
+        """The optimizer and the schedule of the config."""
         groups = parameter_groups(self, self.optimizer_config)
         if self.saved_groups is not None:
             groups = as_saved(self, self.optimizer_config, self.saved_groups)
@@ -175,9 +175,9 @@ def build_model(
     scheduler: SchedulerConfig,
     finite_steps: FiniteSteps | None = None,
 ) -> SequenceModel:
-    """The LightningModule that a config names; its own holds the hidden size that `parameters` stands for.
+    """The LightningModule of a config. `parameters` in the config becomes the hidden size that fits it.
 
-    Without `finite_steps`, a step that is not finite ends the training.
+    Without `finite_steps`, a step whose loss or gradient is not finite ends the training.
     """
 
     def make(config: ModelConfig) -> SequenceModel:
@@ -191,9 +191,9 @@ def build_model(
 
 
 def load_model(checkpoint: dict[str, Any], source: str) -> SequenceModel:
-    """Rebuild a model from what a checkpoint or an export holds, with its weights, in eval mode.
+    """Rebuild a model, with its weights, from the content of a checkpoint or an export, in eval mode.
 
-    Somebody may have made it up: no more memory is taken than its tensors take already.
+    The content may be forged: the model takes no more memory than the tensors of the content do.
 
     Raises:
         InputError: the checkpoint is not one of Unroll's; the message names `source`.
@@ -211,7 +211,7 @@ def load_model(checkpoint: dict[str, Any], source: str) -> SequenceModel:
         model = build_model(*configs)
         with torch.no_grad():
             model.load_state_dict(weights)
-    except Exception as error:  # whatever it is that was made up
+    except Exception as error:  # a forged file can fail anywhere
         reason = next(iter(str(error).splitlines()), repr(error))
         raise InputError(
             f"{source}: not a checkpoint of Unroll ({reason}); give one that a run has written"
@@ -220,12 +220,12 @@ def load_model(checkpoint: dict[str, Any], source: str) -> SequenceModel:
 
 
 def _require_weights(model: SequenceModel, weights: dict[str, Tensor]) -> None:
-    """Raise a `ValueError` unless the tensors are as many and large as the model's, and finite."""
+    """Raise a `ValueError` unless the tensors have the names and shapes of the model's, and are finite."""
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     for name in {**wanted, **found}:
         if wanted.get(name) != found.get(name):
-            raise ValueError(f"{name}: is {found.get(name)}, where the model has {wanted.get(name)}")
+            raise ValueError(f"{name}: is {found.get(name)}, but the model has {wanted.get(name)}")
     stored = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage() for tensor in weights.values()}
     if sum(tensor.nbytes for tensor in weights.values()) > sum(part.nbytes() for part in stored.values()):
         raise ValueError("some tensors are views of the same numbers")

@@ -1,4 +1,4 @@
-"""No NaN and no infinity reaches the weights."""
+"""Keeps NaN and infinity out of the weights."""
 
 import math
 from collections.abc import Iterable
@@ -11,16 +11,16 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 from unroll.batch import SequenceBatch
 from unroll.errors import NumericError
 
-MOST_NAMED = 16
+MOST_NAMED_SAMPLES = 16
 
 
 class FiniteSteps:
-    """Looks at the losses and gradients of every optimizer step before it is taken.
+    """Checks the losses and gradients of every optimizer step before it is taken.
 
     Attributes:
-        skip: leave out a step that is not finite, instead of ending the run.
-        scaled: whether a GradScaler is at work, which finds infinite gradients itself and expects some.
-        skipped: how many steps were left out.
+        skip: leave out a step that is not finite instead of ending the run.
+        scaled: whether a GradScaler scales the loss; it handles infinite gradients itself.
+        skipped: the number of steps that were left out.
     """
 
     def __init__(self, *, skip: bool = False, scaled: bool = False) -> None:
@@ -30,16 +30,16 @@ class FiniteSteps:
         self._losses: list[Tensor] = []
         self._samples: list[Tensor] = []
 
-    def saw(self, batch: SequenceBatch, loss: Float[Tensor, ""]) -> None:
-        """Note a batch of the step."""
+    def note(self, batch: SequenceBatch, loss: Float[Tensor, ""]) -> None:
+        """Add a batch to the current step."""
         self._losses.append(loss.detach())
         self._samples.append(batch.index)
 
     def clip(self, parameters: Iterable[nn.Parameter], max_norm: float | None, step: int) -> str | None:
-        """Bound the gradient's norm (None: do not); what to say where the step is left out.
+        """Clip the norm of the gradient, unless `max_norm` is None. Return a message if the step is left out.
 
         Raises:
-            NumericError: a loss or a gradient is not finite, and steps are not to be left out.
+            NumericError: a loss or a gradient is not finite, and `skip` is off.
         """
         parameters = list(parameters)
         if max_norm is None:
@@ -52,23 +52,23 @@ class FiniteSteps:
             return None
         message = _message(losses, norm, samples, step)
         together = distributed.is_available() and distributed.is_initialized() and not math.isfinite(norm)
-        if together and not self.scaled:  # all processes are here, with the mean of their gradients
+        if together and not self.scaled:  # all processes get here, since they share the mean gradient
             message = _message_of_all(message, bool(torch.isfinite(losses).all()))
         if not self.skip:
             if together and distributed.get_rank() > 0:
-                raise SystemExit(0)  # the first says it
+                raise SystemExit(0)  # the first process prints the message
             raise NumericError(
-                f"{message}; nothing of it was applied. Try a smaller optimizer.lr or trainer.gradient_clip, "
-                "trainer.nonfinite=skip to leave such out, trainer.detect_anomaly=true to find the cause"
+                f"{message}; the step was not applied. Try a smaller optimizer.lr or trainer.gradient_clip, "
+                "trainer.nonfinite=skip to leave it out, trainer.detect_anomaly=true to find the cause"
             )
         for parameter in parameters:
-            parameter.grad = None  # optimizers pass over what has none
+            parameter.grad = None  # optimizers skip parameters without a gradient
         self.skipped += 1
         return message
 
 
 def _message_of_all(message: str, finite: bool) -> str:
-    """The message of the first process whose own losses are to blame; if none is, of the first of all."""
+    """The message of the first process whose own losses are not finite; if there is none, of the first."""
     messages: list[tuple[bool, str]] = [(finite, message)] * distributed.get_world_size()
     distributed.all_gather_object(messages, (finite, message))
     return min(messages, key=lambda each: each[0])[1]
@@ -83,5 +83,7 @@ def _message(losses: Tensor, norm: Tensor, samples: list[Tensor], step: int) -> 
     else:
         named, what = samples, f"gradient norm={norm.item()}"
     numbers = torch.cat(named).tolist()
-    listed = ", ".join(map(str, numbers[:MOST_NAMED])) + (", …" if len(numbers) > MOST_NAMED else "")
+    listed = ", ".join(map(str, numbers[:MOST_NAMED_SAMPLES])) + (
+        ", …" if len(numbers) > MOST_NAMED_SAMPLES else ""
+    )
     return f"{what} at step {step}, of the training samples {listed}"

@@ -49,16 +49,16 @@ class ManyToMany(PointwiseModel):
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(self.backbone.output_size, spec.target_size)
         self.carried_state: list[State] = []
-        """The recurrence's states after the last segment that was trained on."""
+        """The states of the recurrence after the last training segment."""
 
     def forward(
         self, batch: SequenceBatch, state: list[State] | None = None
     ) -> Float[Tensor, "batch time outputs"]:
-        """Logits or scaled values; `state` is the recurrence's initial one, instead of its own."""
+        """Logits or scaled values. `state` replaces the initial state of the recurrence."""
         return self._run(batch, state)[0]
 
     def training_outputs(self, batch: SequenceBatch) -> Float[Tensor, "batch time outputs"]:
-        """Of a segment, starting from the state after the one before, from which no gradient goes back.
+        """The outputs of a segment, from the detached state after the previous segment.
 
         Truncated backpropagation through time (Williams & Peng 1990).
         """
@@ -66,7 +66,7 @@ class ManyToMany(PointwiseModel):
             return self._run(batch, None)[0]
         state = [tuple(tensor[: len(batch)] for tensor in tensors) for tensors in self.carried_state]
         outputs, final = self._run(batch, state if batch.start > 0 else None)
-        # Without the copies, a state that is a view of all the segment's outputs would keep them.
+        # The copies free the outputs of the segment, of which a state may be a view.
         self.carried_state = [tuple(tensor.detach().clone() for tensor in tensors) for tensors in final]
         return outputs
 
@@ -76,7 +76,7 @@ class ManyToMany(PointwiseModel):
             reason = "model.bidirectional=true reads the whole sequence; set it to false"
         elif front_end.sees_ahead or front_end.sees_behind:
             name = self.config.front_end.name
-            reason = f"model.front_end.name={name} sees across the cuts; take none, mlp or time_distributed"
+            reason = f"model.front_end.name={name} sees across the cuts; use none, mlp or time_distributed"
         else:
             return
         raise InputError(f"trainer.truncate_steps={steps}: {reason}")
@@ -88,12 +88,12 @@ class ManyToMany(PointwiseModel):
         return self.output(self.dropout(outputs)), final
 
     def _require_blind(self) -> None:
-        """Where the target of a step is the next input, refuse what reads that input."""
+        """Refuse settings that read the next input, which is the target of a step."""
         if self.config.bidirectional:
             key, fix = "model.bidirectional=true", "set it to false"
         elif self.backbone.front_end.sees_ahead:
             name = self.config.front_end.name
-            key, fix = f"model.front_end.name={name}", "take a causal one (conv: model.front_end.causal=true)"
+            key, fix = f"model.front_end.name={name}", "use a causal one (conv: model.front_end.causal=true)"
         else:
             return
-        raise InputError(f"{key}: sees the next step, which is what these data ask to forecast; {fix}")
+        raise InputError(f"{key}: sees the next step, which is the target of these data; {fix}")

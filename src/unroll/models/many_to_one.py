@@ -52,7 +52,7 @@ class ManyToOne(PointwiseModel):
     def forward(
         self, batch: SequenceBatch, state: list[State] | None = None
     ) -> Float[Tensor, "batch outputs"]:
-        """Logits or scaled values; `state` is the recurrence's initial one, instead of its own."""
+        """Logits or scaled values. `state` replaces the initial state of the recurrence."""
         outputs, _ = self.backbone(batch, state)
         pooled = pool(outputs, batch.lengths, self.config.pooling, self.backbone.recurrence.directions)
         logits: Tensor = self.output(self.dropout(pooled))

@@ -1,4 +1,4 @@
-"""Metrics over whole sequences, right under uneven batches and several processes."""
+"""Error rates of whole token sequences, correct for uneven batches and several processes."""
 
 from collections.abc import Sequence
 
@@ -11,14 +11,14 @@ References = Sequence[Sequence[Sequence[int]]]
 
 
 class SequenceErrors(Metric):
-    """Error rates of predicted token sequences, any of several references being right.
+    """Error rates of predicted token sequences. A sequence may have several correct references.
 
     `compute` returns, over all sequences seen:
     - the token error rate: edits (insertions, deletions, substitutions) to the nearest reference / the
       tokens of those references. On phonemes it is called PER;
     - the sequence error rate: the share of sequences unlike each of their references. On words: WER.
 
-    Of references equally near, the first counts.
+    If several references are equally near, the first counts.
     """
 
     full_state_update = False
@@ -33,7 +33,7 @@ class SequenceErrors(Metric):
             self.add_state(state, torch.tensor(0, dtype=torch.long), dist_reduce_fx="sum")
 
     def update(self, predictions: Sequence[Sequence[int]], references: References) -> None:
-        """Count one batch; `references[i]` lists the acceptable targets of `predictions[i]`."""
+        """Add one batch; `references[i]` lists the acceptable targets of `predictions[i]`."""
         edits = tokens = wrong = 0
         for predicted, acceptable in zip(predictions, references, strict=True):
             distance, length = min(

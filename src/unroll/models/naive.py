@@ -1,4 +1,4 @@
-"""The forecast that a model has to beat: what was, will be."""
+"""The naive forecast, which a model has to beat: the values of one season ago."""
 
 import torch
 from jaxtyping import Float
@@ -11,9 +11,8 @@ from unroll.spec import Alignment, DataSpec
 def naive_forecast(batch: SequenceBatch, spec: DataSpec) -> Float[Tensor, "batch *time outputs"] | None:
     """The value of `spec.season` steps before each target, in the shape of the targets.
 
-    With a season of 1 that is the last value known; with a longer one, the values of the last season over
-    and over. Where a sequence is shorter than a season, its last value. None where the targets are no
-    forecast of an input.
+    A season of 1 repeats the last known value; a longer season repeats the values of the last season. A
+    sequence shorter than a season repeats its last value. None if the targets are not a forecast of an input.
     """
     if not spec.target_inputs or batch.targets is None:
         return None

@@ -41,10 +41,10 @@ class OneToManyConfig(TokenGeneratorConfig):
 
 @builds(OneToManyConfig)
 class OneToMany(TokenGenerator):
-    """The decoder starts from tanh(W context + b), with weights of their own for every layer, h and c.
+    """The decoder starts from tanh(W context + b), with separate weights for every layer, h and c.
 
-    In place of tanh is what the cell says (`Cell.state_from`). What is no real or complex number, as a count
-    of steps, starts as the cell's own.
+    A cell may use another function than tanh (`Cell.state_from`). State tensors that are not floating-point,
+    such as a count of steps, start as in the cell's own initial state.
     """
 
     def __init__(self, config: OneToManyConfig, spec: DataSpec) -> None:

@@ -1,4 +1,4 @@
-"""What the models share whose outputs are held against targets point by point."""
+"""The base of the models whose outputs are compared with targets one by one."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from unroll.config.components import ModelConfig
 from unroll.models.base import Example, Forecast, SequenceModel
 from unroll.models.naive import naive_forecast
 from unroll.models.target_metrics import TargetMetrics
-from unroll.models.targets import MOST_STEPS, MOST_VALUES, build_target, shortened
+from unroll.models.targets import MOST_SHOWN_STEPS, MOST_SHOWN_VALUES, build_target, shortened
 from unroll.spec import IGNORED, Alignment, DataSpec, Kind
 from unroll.text import Text
 
@@ -22,29 +22,29 @@ Outputs = Float[Tensor, "batch *time outputs"]
 
 
 class PointwiseModel(SequenceModel):
-    """A model with an output for each target: one a sequence, one a step, or one each step ahead.
+    """A model with one output for each target: for a sequence, for each step, or for each step ahead.
 
-    Padding is left out before loss and metrics: both are means over sequences, or over valid steps.
+    Loss and metrics leave out padding: they are means over sequences or over valid steps.
     """
 
     def __init__(self, config: ModelConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
         self.target = build_target(spec)
-        self._report: dict[str, Any] = {}
+        self._test_details: dict[str, Any] = {}
         self.metrics = nn.ModuleDict({stage: self.target.metrics() for stage in ("valid", "test")})
 
     @abstractmethod
     def forward(self, batch: SequenceBatch) -> Outputs:
-        """Logits, or scaled values, in the shape of the targets; they see no target."""
+        """Logits or scaled values, in the shape of the targets. `forward` reads no target."""
 
     def training_outputs(self, batch: SequenceBatch) -> Outputs:
-        """The outputs that are trained, where they differ from those of `forward`."""
+        """The outputs that the loss trains; those of `forward` by default."""
         outputs: Tensor = self(batch)
         return outputs
 
     def loss(self, batch: SequenceBatch) -> Tensor:
         rows = self._rows(batch, self.training_outputs(batch))
-        if len(rows.outputs) == 0:  # a segment whose steps all are IGNORED
+        if len(rows.outputs) == 0:  # all steps of a segment may be IGNORED
             return rows.outputs.sum()
         return self.target.loss(rows.outputs, rows.targets)
 
@@ -58,15 +58,15 @@ class PointwiseModel(SequenceModel):
         self._log_metrics("valid")
 
     def on_test_epoch_end(self) -> None:
-        self._report = self._metrics("test").report()
+        self._test_details = self._metrics("test").details()
         self._log_metrics("test")
 
-    def report(self) -> dict[str, Any]:
-        return self._report
+    def test_details(self) -> dict[str, Any]:
+        return self._test_details
 
     @torch.no_grad()
     def predict_step(self, batch: SequenceBatch, batch_idx: int = 0) -> list[np.ndarray]:
-        """Of each sequence: probabilities (C,) or values (O,), or one such row for each step."""
+        """For each sequence: probabilities (C,) or values (O,), or one such row for each step."""
         predictions = self.target.predict(self(batch)).cpu().numpy()
         if self.spec.signature.alignment is not Alignment.STEP:
             return list(predictions)
@@ -99,7 +99,7 @@ class PointwiseModel(SequenceModel):
         for row, prediction in enumerate(self.predict_step(batch)):
             length = int(batch.lengths[row])
             steps = length if signature.alignment is Alignment.STEP else self.spec.horizon
-            # The first of the features, step by step, whether steps have an axis of their own or none.
+            # The first feature, step by step; steps may lie on their own axis or share one with the features.
             true, predicted, plain = (
                 torch.as_tensor(values).reshape(-1, len(self.spec.target_inputs))[:steps, 0].tolist()
                 for values in (batch.targets[row], prediction, naive[row])
@@ -110,7 +110,7 @@ class PointwiseModel(SequenceModel):
         return forecasts
 
     def _steps_text(self, rows: list[list[float]] | list[int]) -> str:
-        most = MOST_VALUES if self.spec.signature.targets is Kind.CONTINUOUS else MOST_STEPS
+        most = MOST_SHOWN_VALUES if self.spec.signature.targets is Kind.CONTINUOUS else MOST_SHOWN_STEPS
         return shortened([self.target.text(row) for row in rows], most)
 
     def _input_text(self, batch: SequenceBatch, row: int) -> str:
@@ -134,7 +134,7 @@ class PointwiseModel(SequenceModel):
 
     def _log_metrics(self, stage: str) -> None:
         metrics = self._metrics(stage)
-        # The metrics have summed over all processes already; sync_dist only says so to Lightning.
+        # The metrics already cover all processes; sync_dist only tells Lightning so.
         values = {f"{stage}/{name}": value for name, value in metrics.compute().items()}
         self.log_dict(values, sync_dist=True)
         metrics.reset()
@@ -145,7 +145,7 @@ class PointwiseModel(SequenceModel):
         return metrics
 
     def _rows(self, batch: SequenceBatch, outputs: Outputs) -> "_Rows":
-        """The outputs and targets that count, without padding."""
+        """The outputs and targets that count: those of valid, not IGNORED steps."""
         assert batch.targets is not None
         targets = batch.targets
         if self.spec.signature.alignment is Alignment.SEQUENCE:
@@ -164,4 +164,4 @@ class _Rows:
     targets: Tensor
     lengths: Tensor
     counts: Tensor | None = None
-    """Which steps they are, where there are steps."""
+    """The mask (batch, time) of the steps that the rows come from; None if a row is a sequence."""

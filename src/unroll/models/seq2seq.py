@@ -42,7 +42,9 @@ class Seq2Seq(TokenGenerator):
 
     def __init__(self, config: Seq2SeqConfig, spec: DataSpec) -> None:
         recurrence = build_recurrence(config, config.embedding_size)
-        query_size = recurrence.output_size // recurrence.directions  # that of the decoder, of the same cell
+        query_size = (
+            recurrence.output_size // recurrence.directions
+        )  # the hidden size of the decoder, which has the same cell
         attention = build(config.attention, query_size, recurrence.output_size)
         super().__init__(config, spec, attention)
         self.encoder = Encoder(spec.input_size, config.embedding_size, recurrence, config.dropout)

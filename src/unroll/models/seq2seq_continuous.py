@@ -1,4 +1,4 @@
-"""Many-to-many, unaligned, to values: from a sequence to the values of another, as long as is wanted."""
+"""Many-to-many, unaligned, to values: a sequence of any length to the values of another."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from unroll.batch import SequenceBatch
 from unroll.config.registry import builds, register, require
 from unroll.models.pointwise import PointwiseModel
-from unroll.models.targets import Values
+from unroll.models.targets import ValueTarget
 from unroll.models.teacher_forcing import Schedule, TeacherForcingConfig, teacher_forcing_ratio
 from unroll.nn.backbone import Backbone, BackboneConfig, build_recurrence
 from unroll.nn.bridge import Bridge
 from unroll.nn.cells.base import State
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
-Steps = Float[Tensor, "batch time_out outputs"]
+OutputSteps = Float[Tensor, "batch time_out outputs"]
 
 
 @register("model", "seq2seq_continuous")
@@ -53,8 +53,8 @@ class Seq2SeqContinuousConfig(BackboneConfig):
 class Seq2SeqContinuous(PointwiseModel):
     """Encoder-decoder on values.
 
-    The decoder starts from the encoder's final state and a step of zeros, and reads its own previous output
-    or, in training and as often as teacher forcing says, the true one. It never sees a target in a test.
+    The decoder starts from the encoder's final state and a step of zeros. Then it reads its own previous
+    output; at some steps of training, teacher forcing gives it the true value. A test gives it no target.
     """
 
     def __init__(self, config: Seq2SeqContinuousConfig, spec: DataSpec) -> None:
@@ -62,7 +62,7 @@ class Seq2SeqContinuous(PointwiseModel):
         self.config = config
         self.encoder = Backbone(config, spec)
         encoder = self.encoder.recurrence
-        with torch.device("meta"):  # the decoder's weights are drawn after the bridge's
+        with torch.device("meta"):  # the random weights of the decoder are drawn after those of the bridge
             wanted = build_recurrence(config, spec.target_size, decoder=True).example_state()
         self.bridge = Bridge(encoder.directions, encoder.example_state(), wanted)
         self.decoder = build_recurrence(config, spec.target_size, decoder=True)
@@ -71,24 +71,24 @@ class Seq2SeqContinuous(PointwiseModel):
 
     def forward(
         self, batch: SequenceBatch, steps: int | None = None, state: list[State] | None = None
-    ) -> Steps:
-        """Scaled values of `steps` steps, each from the one before.
+    ) -> OutputSteps:
+        """Scaled values of `steps` steps, each computed from the previous one.
 
-        Without `steps` as many as the batch's targets have, or the data's. `state` is the encoder's initial
-        one, instead of its own.
+        `steps` defaults to the length of the batch's targets, or of the longest target of the data. `state`
+        replaces the initial state of the encoder.
         """
         if steps is None:
             steps = self.spec.max_target_length if batch.targets is None else batch.targets.shape[1]
         return self._decode(batch, steps, None, 0.0, state)
 
-    def training_outputs(self, batch: SequenceBatch) -> Steps:
+    def training_outputs(self, batch: SequenceBatch) -> OutputSteps:
         """The outputs under teacher forcing.
 
         The ratio is the probability, drawn for every sequence and step, that the decoder reads the true
-        previous value (Bengio et al. 2015). At 1 the decoder is one call over all steps.
+        previous value (Bengio et al. 2015). At a ratio of 1 the decoder is one call over all steps.
         """
         assert batch.targets is not None
-        assert isinstance(self.target, Values)
+        assert isinstance(self.target, ValueTarget)
         targets = self.target.scaling(batch.targets)
         ratio = teacher_forcing_ratio(self.config.teacher_forcing, self.global_step)
         if ratio < 1:
@@ -108,10 +108,10 @@ class Seq2SeqContinuous(PointwiseModel):
         self,
         batch: SequenceBatch,
         steps: int,
-        targets: Steps | None,
+        targets: OutputSteps | None,
         ratio: float,
         initial: list[State] | None = None,
-    ) -> Steps:
+    ) -> OutputSteps:
         state = self._encode(batch, initial)
         value = self.output.weight.new_zeros(batch.lengths.shape[0], self.spec.target_size)
         outputs: list[Tensor] = []

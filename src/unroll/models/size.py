@@ -51,8 +51,8 @@ def step_operations(model: nn.Module) -> int:
 def resolve_size(config: ModelConfig, make: Callable[[ModelConfig], nn.Module]) -> ModelConfig:
     """The config with the largest hidden size whose model keeps to its `parameters` or `state_size`.
 
-    The hidden size is a multiple of the heads of every cell. Where neither is given, the config as it is.
-    `make` builds a config's model.
+    The hidden size is a multiple of the heads of every cell. A config with neither is returned as it is.
+    `make` builds the model of a config.
 
     Raises:
         InputError: no hidden size is small enough.
@@ -71,7 +71,7 @@ def resolve_size(config: ModelConfig, make: Callable[[ModelConfig], nn.Module]) 
         with torch.device("meta"):  # takes neither memory nor random numbers
             return count(make(dataclasses.replace(unsized, hidden_size=unit * units)))
 
-    # More units are more of everything: as many sizes are small enough as the largest of these has units.
+    # More units have more of everything, so the number of sizes that fit the budget is the largest of them.
     units = bisect_right(range(1, HIDDEN_SIZE_LIMIT // unit + 1), budget, key=size)
     if units == 0:
         raise InputError(

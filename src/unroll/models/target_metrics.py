@@ -1,4 +1,4 @@
-"""Metrics of one stage, by the kind of target: right under uneven batches and several processes."""
+"""Metrics for each kind of target, correct for uneven batches and several processes."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -23,12 +23,12 @@ from torchmetrics.classification import (
 
 from unroll.nn.scaling import Scaling
 
-MOST_CLASSES = 200
-"""A confusion matrix of more classes is not kept: nobody could read it."""
+MOST_CONFUSION_CLASSES = 200
+"""With more classes there is no confusion matrix: nobody could read it."""
 
 
 class TargetMetrics(nn.Module, ABC):
-    """Counts rows, one a sequence or one a valid step, and the mean loss over them."""
+    """The metrics of one stage over rows, a row being a sequence or a valid step; and the mean loss."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,18 +42,18 @@ class TargetMetrics(nn.Module, ABC):
         lengths: Int[Tensor, " rows"],
         naive: Float[Tensor, "rows outputs"] | None,
     ) -> None:
-        """Count rows, each with the length of its sequence and its naive forecast, if there is one."""
+        """Add rows, each with the length of its sequence and its naive forecast, if there is one."""
 
     @abstractmethod
     def values(self) -> dict[str, Tensor]:
         """The metrics by name."""
 
-    def report(self) -> dict[str, Any]:
-        """What else there is to say of the rows, as plain values."""
+    def details(self) -> dict[str, Any]:
+        """What the metrics know about the rows besides `values`, as plain values."""
         return {}
 
     def compute(self) -> dict[str, Tensor]:
-        """The mean loss and the metrics, over all rows counted, in all processes."""
+        """The mean loss and the metrics over all rows of all processes."""
         return {"loss": self.loss.compute(), **self.values()}
 
     def reset(self) -> None:
@@ -66,7 +66,7 @@ class TargetMetrics(nn.Module, ABC):
 class LengthAccuracy(Metric):
     """The mean over lengths of the accuracy at each: the score of Delétang et al. 2023.
 
-    A sequence of many steps counts no more than a short one.
+    Every length counts the same, however many sequences or steps it has.
     """
 
     full_state_update = False
@@ -77,7 +77,7 @@ class LengthAccuracy(Metric):
         self.add_state("counts", [], dist_reduce_fx="cat")
 
     def update(self, right: Tensor, lengths: Int[Tensor, " rows"]) -> None:
-        """Count rows, each right or not."""
+        """Add rows, each right or wrong."""
         known, index = torch.unique(lengths, return_inverse=True)
         total = torch.bincount(index, minlength=len(known))
         correct = torch.bincount(index[right], minlength=len(known))
@@ -101,13 +101,13 @@ class LengthAccuracy(Metric):
 
 
 class ClassMetrics(TargetMetrics):
-    """Accuracy, macro F1 and the confusion matrix; and, where lengths differ, the accuracy by length."""
+    """Accuracy, macro F1 and the confusion matrix; if lengths differ, also the accuracy by length."""
 
     def __init__(self, classes: int, *, lengths_differ: bool) -> None:
         super().__init__()
         self.accuracy = MeanMetric()
         self.f1 = MulticlassF1Score(classes, average="macro")
-        self.confusion = MulticlassConfusionMatrix(classes) if classes <= MOST_CLASSES else None
+        self.confusion = MulticlassConfusionMatrix(classes) if classes <= MOST_CONFUSION_CLASSES else None
         self.by_length = LengthAccuracy() if lengths_differ else None
 
     def update(
@@ -131,18 +131,18 @@ class ClassMetrics(TargetMetrics):
             values["length_accuracy"] = self.by_length.compute()
         return values
 
-    def report(self) -> dict[str, Any]:
-        report: dict[str, Any] = {}
+    def details(self) -> dict[str, Any]:
+        details: dict[str, Any] = {}
         if self.confusion is not None:
-            report["confusion"] = self.confusion.compute().tolist()
+            details["confusion"] = self.confusion.compute().tolist()
         if self.by_length is not None:
             with self.by_length.sync_context():
-                report["accuracy_by_length"] = self.by_length.by_length()
-        return report
+                details["accuracy_by_length"] = self.by_length.by_length()
+        return details
 
 
 class LabelMetrics(TargetMetrics):
-    """Micro and macro F1 of labels, accuracy over single labels, and the share of rows wholly right."""
+    """Micro and macro F1 of labels, accuracy over single labels, and the share of completely right rows."""
 
     def __init__(self, labels: int) -> None:
         super().__init__()
@@ -175,7 +175,7 @@ class LabelMetrics(TargetMetrics):
 
 
 class ValueMetrics(TargetMetrics):
-    """MAE, RMSE and sMAPE in the data's units, R² (the mean over outputs); beside them the naive forecast.
+    """MAE, RMSE and sMAPE in the data's units, R² (the mean over outputs), errors of the naive forecast.
 
     MASE (Hyndman & Koehler 2006) is the MAE over that of the naive forecast, one step ahead, in the training
     data: `naive_error`, of each forecast feature.

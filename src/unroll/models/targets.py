@@ -1,4 +1,4 @@
-"""What outputs are held against, by the kind of target: loss, metrics, and what a person reads."""
+"""The kinds of target: each has its loss, its metrics, its predictions and its text."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -11,13 +11,13 @@ from unroll.models.target_metrics import ClassMetrics, LabelMetrics, TargetMetri
 from unroll.nn.scaling import Scaling
 from unroll.spec import DataSpec, Kind
 
-MOST_VALUES = 6
-MOST_STEPS = 30
-"""Of more than this, the rest is left out of a line."""
+MOST_SHOWN_VALUES = 6
+MOST_SHOWN_STEPS = 30
+"""Texts of values or steps are cut after this many."""
 
 
 class Target(nn.Module, ABC):
-    """Of one kind of target. Outputs and targets come as rows: one a sequence, or one a valid step."""
+    """One kind of target. Outputs and targets are rows, a row being a sequence or a valid step."""
 
     def __init__(self, spec: DataSpec) -> None:
         super().__init__()
@@ -37,10 +37,10 @@ class Target(nn.Module, ABC):
 
     @abstractmethod
     def text(self, row: Sequence[float] | int) -> str:
-        """A prediction (a row of `predict`) or a target, as a person reads it."""
+        """A prediction (a row of `predict`) or a target as text."""
 
 
-class Classes(Target):
+class ClassTarget(Target):
     """One of several classes; cross-entropy."""
 
     def loss(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, ""]:
@@ -58,8 +58,8 @@ class Classes(Target):
         return self.spec.target_vocabulary[max(range(len(row)), key=row.__getitem__)]
 
 
-class Labels(Target):
-    """Several labels, each of which may hold; binary cross-entropy, the mean over labels."""
+class LabelTarget(Target):
+    """Several labels that each apply or not; binary cross-entropy, the mean over labels."""
 
     def loss(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, ""]:
         return F.binary_cross_entropy_with_logits(outputs, targets)
@@ -76,8 +76,8 @@ class Labels(Target):
         return "+".join(name for name, value in zip(names, row, strict=True) if value > 0.5) or "-"
 
 
-class Values(Target):
-    """Values; mean squared error of the scaled ones, so that features of large units do not drown others."""
+class ValueTarget(Target):
+    """Values; mean squared error after scaling, so that features in large units do not dominate."""
 
     def __init__(self, spec: DataSpec) -> None:
         super().__init__(spec)
@@ -95,18 +95,18 @@ class Values(Target):
 
     def text(self, row: Sequence[float] | int) -> str:
         assert not isinstance(row, int)
-        return shortened([f"{value:.4g}" for value in row], MOST_VALUES)
+        return shortened([f"{value:.4g}" for value in row], MOST_SHOWN_VALUES)
 
 
 def shortened(parts: Sequence[str], most: int) -> str:
-    """Parts of a text with blanks between; of more than `most`, only the first ones."""
+    """The first `most` parts of a text, joined by spaces, with an ellipsis if there are more."""
     return " ".join(parts[:most]) + (" …" if len(parts) > most else "")
 
 
 _TARGETS: dict[Kind, Callable[[DataSpec], Target]] = {
-    Kind.CLASSES: Classes,
-    Kind.LABELS: Labels,
-    Kind.CONTINUOUS: Values,
+    Kind.CLASSES: ClassTarget,
+    Kind.LABELS: LabelTarget,
+    Kind.CONTINUOUS: ValueTarget,
 }
 
 

@@ -1,4 +1,4 @@
-"""How often a decoder in training is given the true previous token instead of its own."""
+"""Teacher forcing: how often a decoder in training reads the true previous token instead of its own."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the models share that write token sequences: teacher forcing, decoding, losses and error rates."""
+"""The base of the models that write tokens: teacher forcing, decoding, losses and error rates."""
 
 import dataclasses
 import math
@@ -56,8 +56,8 @@ class TokenGeneratorConfig(RecurrentConfig):
 class TokenGenerator(SequenceModel):
     """A model that writes a token sequence, one token after the other, from what `encode` has read.
 
-    Losses and perplexity are per target token, END included, with the true previous tokens given;
-    error rates are those of decoded outputs, for which no target is seen.
+    Loss and perplexity are means over target tokens, END included, with the true previous tokens as inputs.
+    Error rates are those of decoded outputs; decoding sees no target.
     """
 
     def __init__(self, config: TokenGeneratorConfig, spec: DataSpec, attention: Attention) -> None:
@@ -70,16 +70,16 @@ class TokenGenerator(SequenceModel):
 
     @abstractmethod
     def encode(self, batch: SequenceBatch) -> tuple[Memory, list[State]]:
-        """Read the inputs once: what the decoder attends to, and the state it starts from."""
+        """Read the inputs once; return what the decoder attends to, and the state it starts from."""
 
     def forward(
         self, batch: SequenceBatch, teacher_forcing: float = 1.0
     ) -> tuple[Float[Tensor, "batch time_out vocabulary"], Weights]:
-        """Scores of every target token, and attention's weights.
+        """Scores for every step of the targets, and the attention weights.
 
-        With probability `teacher_forcing`, drawn for every sequence and step, the decoder is given the
-        true previous token, else the one that it found most probable (Bengio et al. 2015,
-        "Scheduled sampling"). At 1 the decoder is one fused call, below it a loop over the steps.
+        For every sequence and step the decoder reads the true previous token with probability
+        `teacher_forcing`, otherwise the token that it found most probable (Bengio et al. 2015, "Scheduled
+        sampling"). At 1 the decoder is one fused call, below 1 a loop over the steps.
         """
         assert batch.targets is not None
         memory, state = self.encode(batch)
@@ -103,7 +103,7 @@ class TokenGenerator(SequenceModel):
 
     @torch.no_grad()
     def decode(self, batch: SequenceBatch, config: SearchConfig | None = None) -> Decoded:
-        """Outputs for a batch's inputs alone, by the model's own search or another."""
+        """Outputs for the inputs of a batch, by the search of `config`, by default the model's own."""
         config = config or self.config.search
         memory, state = self.encode(batch)
         max_length = config.max_length or math.ceil(1.5 * self.spec.max_target_length)
@@ -167,7 +167,7 @@ class TokenGenerator(SequenceModel):
         self._evaluate(batch, "test", self.config.search)
 
     def predict_step(self, batch: SequenceBatch, batch_idx: int = 0) -> list[str]:
-        """What is written for each sequence, as text."""
+        """The decoded text for each sequence."""
         text = Text(self.spec)
         return [text.output_text(ids) for ids in self.decode(batch).to_lists()]
 
@@ -202,7 +202,7 @@ class TokenGenerator(SequenceModel):
             token_name: token_errors,
             sequence_name: sequence_errors,
         }
-        # The metrics have summed over all processes already; sync_dist only says so to Lightning.
+        # The metrics already cover all processes; sync_dist only tells Lightning so.
         self.log_dict({f"{stage}/{name}": value for name, value in values.items()}, sync_dist=True)
         metrics.reset()
 
@@ -234,7 +234,7 @@ def _references(batch: SequenceBatch) -> list[list[list[int]]]:
 
 
 class _Metrics(nn.Module):
-    """Of one stage: means over tokens, and the error rates of decoded sequences."""
+    """The metrics of one stage: means over tokens, and the error rates of decoded sequences."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unroll.config.registry import require
 from unroll.nn.cells.base import State
-from unroll.spec import END, MOST_STEPS, PAD, START, UNKNOWN
+from unroll.spec import END, MOST_TARGET_STEPS, PAD, START, UNKNOWN
 
 Step = Callable[
     [Int[Tensor, "batch hypotheses"], list[State]],
@@ -58,7 +58,9 @@ class SearchConfig:
 
     def __post_init__(self) -> None:
         require(self, "max_length", self.max_length is None or self.max_length >= 1, "1 or more")
-        require(self, "max_length", (self.max_length or 1) <= MOST_STEPS, f"{MOST_STEPS:,} or less")
+        require(
+            self, "max_length", (self.max_length or 1) <= MOST_TARGET_STEPS, f"{MOST_TARGET_STEPS:,} or less"
+        )
         require(self, "temperature", 1e-3 <= self.temperature <= 1e3, "in [0.001, 1000]")
         require(self, "top_k", self.top_k >= 0, "0 (all tokens) or more")
         require(self, "beam_size", self.beam_size >= 1, "1 or more")

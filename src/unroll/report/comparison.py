@@ -1,10 +1,10 @@
-"""Several runs side by side: which one is best, and which ones differ only in their seed."""
+"""Compares runs: which one is best, and which ones differ only in their seed."""
 
 from collections import Counter
 from dataclasses import dataclass
 from statistics import fmean
 
-from unroll.report.files import Run
+from unroll.report.files import RunSummary
 from unroll.report.settings import SEED, Settings, setting
 
 
@@ -15,7 +15,7 @@ class Objective:
     name: str
     larger_is_better: bool
 
-    def loss(self, run: Run) -> float:
+    def loss(self, run: RunSummary) -> float:
         """The run's value with the sign that makes smaller better; infinite if the run has none."""
         value = run.objectives.get(self.name)
         return float("inf") if value is None else -value if self.larger_is_better else value
@@ -23,25 +23,25 @@ class Objective:
 
 @dataclass(kw_only=True, slots=True)
 class Group:
-    """Runs that differ only in their seed. `label` holds the settings that tell them from other groups."""
+    """Runs that differ only in their seed. `label` names the settings that distinguish the group."""
 
     label: str
     settings: dict[str, str]
-    runs: list[Run]
+    runs: list[RunSummary]
 
 
 class Comparison:
-    """Runs side by side.
+    """Runs to be compared.
 
     Attributes:
         settings: the settings that vary among the runs, and those that do not.
         objectives: the objectives of all runs, the most common one first.
         runs: the runs by their first objective, the best one first; runs without it come last.
         groups: the runs that differ only in their seed, by the mean of their first objective.
-        several_at_once: whether a run has several objectives, so that it trades them off.
+        several_at_once: whether a run has several objectives at once.
     """
 
-    def __init__(self, runs: list[Run]) -> None:
+    def __init__(self, runs: list[RunSummary]) -> None:
         self.settings = Settings(runs)
         maximised = {name for run in runs for name in run.larger_is_better}
         counted = Counter(name for run in runs for name in run.objectives).most_common()
@@ -60,16 +60,16 @@ class Comparison:
         known = [loss for loss in losses if loss < float("inf")]
         return fmean(known) if known else float("inf")
 
-    def runs_with(self, objective: Objective) -> list[Run]:
+    def runs_with(self, objective: Objective) -> list[RunSummary]:
         """The runs that have a value of an objective, the best one first."""
         return sorted((run for run in self.runs if objective.name in run.objectives), key=objective.loss)
 
-    def front(self, objectives: list[Objective]) -> list[Run]:
+    def front(self, objectives: list[Objective]) -> list[RunSummary]:
         """The Pareto front: the runs with all these objectives that no other such run dominates."""
         losses = {run.name: [each.loss(run) for each in objectives] for run in self.runs}
         able = [run for run in self.runs if float("inf") not in losses[run.name]]
 
-        def dominated(run: Run) -> bool:
+        def dominated(run: RunSummary) -> bool:
             mine = losses[run.name]
             return any(
                 losses[other.name] != mine and all(map(float.__le__, losses[other.name], mine))

@@ -11,9 +11,10 @@ from unroll.report.comparison import Comparison
 from unroll.report.figures import colours, finish
 
 MOST_CURVES = 100
+"""Only the curves of this many best runs are drawn."""
 
 OUTLIER_FACTOR = 10
-"""Values this many times beyond the usual largest value are cut off at first."""
+"""Values this many times larger than the usual largest value lie outside the first view."""
 
 
 def curves(comparison: Comparison, metrics: list[str]) -> go.Figure:
@@ -72,7 +73,7 @@ def _axis(comparison: Comparison, metric: str) -> dict[str, Any]:
 
 
 def window(comparison: Comparison, metric: str) -> tuple[float, float] | None:
-    """The range of most runs, where outliers would make them one flat line; None where there are none."""
+    """The range of most runs, if outliers would flatten their curves; None if there are no outliers."""
     curves = [run.curves[metric].values for run in comparison.runs if metric in run.curves]
     finite = [[value for value in values if isfinite(value)] for values in curves]
     reached = [max(map(abs, values)) for values in finite if values]

@@ -1,4 +1,4 @@
-"""The plots of a page. Texts from files are escaped, since Plotly reads them as a kind of HTML."""
+"""The plots of a page. Texts from files are escaped, since Plotly reads some HTML in them."""
 
 from collections.abc import Sequence
 from html import escape
@@ -9,7 +9,7 @@ from plotly.colors import qualitative, sample_colorscale
 from plotly.subplots import make_subplots
 
 from unroll.report.comparison import Comparison, Group, Objective
-from unroll.report.files import Run
+from unroll.report.files import RunSummary
 from unroll.report.values import is_wide
 
 MOST_COLOURS = 10
@@ -126,7 +126,7 @@ def trade_off(comparison: Comparison) -> go.Figure:
 
 
 def _points(
-    group: Group, runs: list[Run], colour: dict[str, str], opacity: float = 0.85
+    group: Group, runs: list[RunSummary], colour: dict[str, str], opacity: float = 0.85
 ) -> dict[str, object]:
     return {
         "mode": "markers",

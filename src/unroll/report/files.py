@@ -1,4 +1,4 @@
-"""The files of a run's folder, each into a `Run`. Reading executes nothing."""
+"""Reads the files of a run's folder into a `RunSummary`. Reading executes nothing."""
 
 import csv
 from collections.abc import Callable
@@ -13,17 +13,17 @@ from unroll.report.values import flat, measured, text_of
 from unroll.runs.folder import RunFolder
 from unroll.runs.metrics import Curve
 
-MOST_POINTS = 400
-"""Of a longer curve so many points are kept, evenly: a plot has no pixels for more."""
+MOST_CURVE_POINTS = 400
+"""Longer curves are thinned evenly to this many points: a plot has no pixels for more."""
 
 
 @dataclass(kw_only=True, slots=True)
-class Run:
-    """What is known of one run.
+class RunSummary:
+    """What the report knows about one run.
 
-    `state` is the word of its trial; else finished, unfinished or unreadable. `overrides` and `config` hold
-    values as text, a config by dotted keys. `objectives` are those of the trial, else the best validation;
-    a larger one is better of those in `larger_is_better`. `faults` are the files that could not be read.
+    `state` is that of its trial; otherwise finished, unfinished or unreadable. `overrides` and `config` hold
+    values as text, `config` by dotted keys. `objectives` are those of the trial, otherwise the best
+    validation; `larger_is_better` names those to maximise. `faults` are messages about unreadable files.
     """
 
     folder: Path
@@ -42,11 +42,11 @@ class Run:
     faults: list[str] = field(default_factory=list)
 
 
-def read_run(path: Path, name: str) -> Run:
-    """One run; what cannot be read is told in its `faults`."""
+def read_run(path: Path, name: str) -> RunSummary:
+    """The summary of one run. Unreadable files become its `faults`."""
     folder = RunFolder(path)
-    run = Run(folder=path, name=name, pictures=folder.pictures())
-    readers: dict[Path, Callable[[Run, RunFolder], None]] = {
+    run = RunSummary(folder=path, name=name, pictures=folder.pictures())
+    readers: dict[Path, Callable[[RunSummary, RunFolder], None]] = {
         folder.config: _read_config,
         folder.results: _read_results,
         folder.trial: _read_trial,
@@ -66,11 +66,11 @@ def read_run(path: Path, name: str) -> Run:
     return run
 
 
-def _read_config(run: Run, folder: RunFolder) -> None:
+def _read_config(run: RunSummary, folder: RunFolder) -> None:
     run.config = flat(redacted(folder.read_config()))
 
 
-def _read_results(run: Run, folder: RunFolder) -> None:
+def _read_results(run: RunSummary, folder: RunFolder) -> None:
     results = folder.read_results() or {}
     run.state = "finished"
     run.test = {key.removeprefix("test/"): value for key, value in measured(results.get("test")).items()}
@@ -79,7 +79,7 @@ def _read_results(run: Run, folder: RunFolder) -> None:
     run.costs = measured(results)
 
 
-def _read_trial(run: Run, folder: RunFolder) -> None:
+def _read_trial(run: RunSummary, folder: RunFolder) -> None:
     trial = read_json(folder.trial)
     run.state = str(trial.get("state", run.state))
     run.reason = redact(str(trial.get("reason") or ""))
@@ -97,17 +97,19 @@ def _maximised(directions: Any) -> set[str]:
     return {key for key, direction in known if direction == "maximize"}
 
 
-def _read_curves(run: Run, folder: RunFolder) -> None:
+def _read_curves(run: RunSummary, folder: RunFolder) -> None:
     for name, curve in folder.read_curves().items():
         if name == "train/loss" or name.startswith("valid/"):
-            kept = slice(None, None, -(-len(curve.steps) // MOST_POINTS))
+            kept = slice(None, None, -(-len(curve.steps) // MOST_CURVE_POINTS))
             run.curves[name] = Curve(
                 steps=curve.steps[kept], epochs=curve.epochs[kept], values=curve.values[kept]
             )
 
 
-def _read_examples(run: Run, folder: RunFolder) -> None:
+def _read_examples(run: RunSummary, folder: RunFolder) -> None:
     with folder.examples.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
-    told = {at for row in rows[1:] for at, text in enumerate(row) if text}  # not `right` of numbers
+    told = {
+        at for row in rows[1:] for at, text in enumerate(row) if text
+    }  # the column `right` is empty for numbers
     run.examples = [[text for at, text in enumerate(row) if at in told] for row in rows if told]

@@ -1,4 +1,4 @@
-"""The importance of each setting: its share in the differences between the results of runs."""
+"""The importance of each setting: its share in the variance of the results."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ from unroll.report.values import is_wide, number_of
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-FEWEST_RUNS = 10
+MINIMUM_RUNS = 10
 
 
 def importances(comparison: Comparison, objective: Objective) -> dict[str, float] | str:
@@ -17,7 +17,7 @@ def importances(comparison: Comparison, objective: Objective) -> dict[str, float
 
     The method is fANOVA (Hutter, Hoos & Leyton-Brown, ICML 2014) in Optuna's implementation: the share of
     each setting in the variance of a random forest's predictions. Optuna's default, PED-ANOVA, uses only the
-    best runs. A dozen runs have too few of them: it often gave a setting without effect the largest share.
+    best runs. Of a dozen runs these are too few: it often gave a setting without effect the largest share.
     """
     runs = comparison.runs_with(objective)
     keys = [key for key in comparison.settings.varied if key != SEED]
@@ -27,8 +27,8 @@ def importances(comparison: Comparison, objective: Objective) -> dict[str, float
         return f"Nothing but the seed varies among the runs with {objective.name}."
     if len(columns) == 1:
         return f"Only {next(iter(columns))} varies among the runs with {objective.name}, apart from the seed."
-    if len(runs) < FEWEST_RUNS:
-        return f"Too few runs have a result: there are {len(runs)}, and this takes {FEWEST_RUNS}."
+    if len(runs) < MINIMUM_RUNS:
+        return f"Too few runs have a result: there are {len(runs)}, and this takes {MINIMUM_RUNS}."
     if len({run.objectives[objective.name] for run in runs}) == 1:
         return f"All runs have the same {objective.name}."
     import optuna
@@ -51,7 +51,7 @@ def importances(comparison: Comparison, objective: Objective) -> dict[str, float
 
 
 def _values_and_space(texts: list[str]) -> "tuple[list[float] | list[str], BaseDistribution]":
-    """Settings as numbers in an interval, on a logarithmic scale where it is wide; or as words."""
+    """Settings as numbers in an interval, on a logarithmic scale if it is wide; otherwise as words."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     numbers = [number for text in texts if (number := number_of(text)) is not None]

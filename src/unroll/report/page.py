@@ -1,4 +1,4 @@
-"""One page that shows a sweep, or any runs side by side, and fetches nothing when it is opened."""
+"""One page that compares the runs of a sweep, or any runs. It loads nothing from the network."""
 
 from base64 import b64encode
 from collections import Counter

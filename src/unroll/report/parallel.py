@@ -12,7 +12,7 @@ from unroll.report.settings import setting
 from unroll.report.values import is_wide, number_of, place, show_setting
 
 MOST_TICKS = 8
-"""Up to this many different values have a tick each. More numbers get a scale."""
+"""Up to this many different values have one tick each. More numbers get a scale."""
 
 
 def parallel(comparison: Comparison, objective: Objective) -> go.Figure:

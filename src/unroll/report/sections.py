@@ -1,4 +1,4 @@
-"""The sections of a page, each with a sentence that says what it shows, or why it is empty."""
+"""The sections of a page. Each says in a sentence what it shows, or why it is empty."""
 
 from base64 import b64encode
 from collections import Counter
@@ -19,7 +19,7 @@ from unroll.report.values import show
 Pairs = list[tuple[str, str]]
 
 MOST_NAMED_RUNS = 10
-"""At most this many of the runs that ended alike are named."""
+"""At most this many runs are named that ended in the same way."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -198,9 +198,9 @@ def _drawn(figure: go.Figure, name: str) -> Markup:
     """A plot as HTML that is safe in a page, without Plotly's library."""
     config = {
         "displaylogo": False,
-        "showSendToCloud": False,  # a button that would upload the data
+        "showSendToCloud": False,  # this button would upload the data
         "responsive": True,
-        "plotGlPixelRatio": 1,  # lines of parallel coordinates are one pixel wide, which must be a whole one
+        "plotGlPixelRatio": 1,  # lines of parallel coordinates are one pixel wide; a fraction would blur them
         "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d"],
     }
     return Markup(figure.to_html(config, include_plotlyjs=False, full_html=False, div_id=name))

@@ -1,11 +1,11 @@
-"""The tables of a page, as plain text: the template escapes it."""
+"""The tables of a page, as plain text, which the template escapes."""
 
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from unroll.report.comparison import Comparison
 from unroll.report.settings import SEED, setting
-from unroll.report.values import ABSENT, show, show_setting, show_spread
+from unroll.report.values import NO_VALUE, show, show_setting, show_spread
 
 COST_COLUMNS = ("parameters", "epochs", "seconds")
 
@@ -22,7 +22,7 @@ class TableCell:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SortableTable:
-    """A table that a click on a heading sorts. It has at least one row."""
+    """A table that is sorted by a click on a heading. It has at least one row."""
 
     head: list[str]
     rows: list[list[TableCell]]
@@ -77,7 +77,7 @@ def _word(text: str) -> TableCell:
 
 
 def _setting(text: str) -> TableCell:
-    return TableCell(text=show_setting(text), order="" if text == ABSENT else text)
+    return TableCell(text=show_setting(text), order="" if text == NO_VALUE else text)
 
 
 def _number(number: float | None) -> TableCell:

@@ -1,16 +1,17 @@
-"""Values from files of any origin: as text, as numbers, and as people read them."""
+"""Values from files: as comparable text, as numbers, and as text for people."""
 
 import math
 from typing import Any
 
-ABSENT = "–"
+NO_VALUE = "–"
+"""Shown for a setting or a number that a run does not have."""
 
 LARGEST_LINEAR_RATIO = 10
-"""A scale is logarithmic where the largest value is more than this many times the smallest."""
+"""A scale is logarithmic if the largest value is more than this many times the smallest."""
 
 
 def text_of(value: Any) -> str:
-    """A setting as text, the same however it was written: 3e-3, 0.003 and "0.003" are one value."""
+    """A setting as text, independent of how it was written: 3e-3, 0.003 and "0.003" are one value."""
     if isinstance(value, bool):
         return str(value).lower()
     if value is None:
@@ -23,7 +24,7 @@ def text_of(value: Any) -> str:
 
 
 def number_of(text: str) -> float | None:
-    """The finite number that a text is, or None."""
+    """The finite number that a text holds, or None."""
     try:
         number = float(text)
     except ValueError:
@@ -62,14 +63,14 @@ def measured(values: Any) -> dict[str, float]:
 def show(number: float | None) -> str:
     """A number with four significant digits. Large numbers and whole numbers have no decimals."""
     if number is None:
-        return ABSENT
+        return NO_VALUE
     if abs(number) < 1e9 and (abs(number) >= 1000 or float(number).is_integer()):
         return f"{number:,.0f}"
     return f"{number:#.4g}".rstrip(".")
 
 
 def show_spread(mean: float, spread: float) -> str:
-    """A mean ± its spread, which has two significant digits. The mean has as many decimals."""
+    """A mean ± its spread. The spread has two significant digits, and the mean as many decimals."""
     places = 1 - math.floor(math.log10(spread)) if spread > 0 else 0
     if not spread or places > 6:
         return f"{show(mean)} ± {spread:.2g}"

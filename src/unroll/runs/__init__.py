@@ -1,1 +1,1 @@
-"""A run's folder: its files and how they are written, locked and read. No torch."""
+"""The folder of a run: its files, and how they are written, locked and read. No torch."""

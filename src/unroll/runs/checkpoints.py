@@ -1,4 +1,4 @@
-"""Checkpoint files as bytes: sealed with a checksum, found, and taken up again. No torch."""
+"""Checkpoint files as bytes: their checksum, their place, and the newest whole one. No torch."""
 
 import hashlib
 import logging
@@ -15,19 +15,19 @@ _SEAL_SIZE = len(_SEAL) + 64
 
 
 def seal(data: bytes) -> bytes:
-    """A zip archive of torch with its SHA-256 as the archive's comment; torch itself checks nothing."""
-    assert data.endswith(b"\0\0"), "an archive without a comment ends with the length of it, 0"
+    """Add the SHA-256 of a zip archive of torch as its comment; torch itself does not check for damage."""
+    assert data.endswith(b"\0\0"), "an archive without a comment ends with the comment's length, 0"
     comment = _SEAL + hashlib.sha256(data).hexdigest().encode()
     return data[:-2] + len(comment).to_bytes(2, "little") + comment
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a file is a checkpoint with the checksum that it says."""
+    """Whether a file is a checkpoint whose content matches its checksum."""
     return path.is_file() and checksum_holds(path) is True
 
 
 def checksum_holds(path: Path) -> bool | None:
-    """Whether a checkpoint is what its checksum says; None if it has none."""
+    """Whether the content of a checkpoint matches its checksum; None if it has no checksum."""
     content = path.read_bytes()
     if not content[-_SEAL_SIZE:].startswith(_SEAL):
         return None
@@ -35,10 +35,10 @@ def checksum_holds(path: Path) -> bool | None:
 
 
 def recover(folder: RunFolder) -> Path | None:
-    """The newest whole checkpoint of a run's folder, as its last.ckpt; None if it has none yet.
+    """The newest whole checkpoint of a run's folder, moved to last.ckpt; None if there is no checkpoint.
 
     Raises:
-        InputError: there are some, and all are torn.
+        InputError: all checkpoints are torn.
     """
     last = folder.last
     before = previous(last)
@@ -46,21 +46,21 @@ def recover(folder: RunFolder) -> Path | None:
         return last
     if is_whole(before):
         what = "its checksum does not match" if last.exists() else "is missing"
-        log.info("%s: %s; going on from the one before it", last, what)
+        log.info("%s: %s; resuming from the checkpoint before it", last, what)
         before.replace(last)
         return last
     if last.exists() or before.exists():
-        raise InputError(f"{last}: is torn, and so is the one before it; start a new run")
+        raise InputError(f"{last}: is torn, and so is the checkpoint before it; start a new run")
     return None
 
 
 def find(run: Path) -> Path:
-    """The checkpoint of a run: the file itself, or in a run's folder the best (without one, the last).
+    """The checkpoint of a run: the file itself, or in a run's folder the best one, else the last one.
 
-    Of an export it is the file of its weights.
+    For an export it is the file of its weights.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such run, or it has no checkpoint.
     """
     if run.is_file():
         return run
@@ -69,4 +69,4 @@ def find(run: Path) -> Path:
         if path.is_file():
             return path
     what = "holds no checkpoint" if run.is_dir() else "no such run"
-    raise InputError(f"{run}: {what}; give a run's folder (as outputs/seq2seq/…/…) or a .ckpt file")
+    raise InputError(f"{run}: {what}; give a run's folder (such as outputs/seq2seq/…/…) or a .ckpt file")

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, synced, read back, and moved into it."""
+"""Writes files atomically: a temporary file is written, synced, read back, and moved to its place."""
 
 import errno
 import os
@@ -9,12 +9,12 @@ PREVIOUS = ".prev"
 
 
 def write(path: Path, content: bytes | str, *, keep_previous: bool = False) -> None:
-    """Put all of `content` into a file; where that fails, what was there before stays as it is.
+    """Write `content` to a file. If that fails, the old file stays as it was.
 
-    With `keep_previous`, what was there before stays in any case, as `previous(path)`.
+    With `keep_previous` the old file is kept as `previous(path)`.
 
     Raises:
-        OSError: there is no room or no permission, or what was written reads otherwise.
+        OSError: the disk is full, permission is missing, or reading back gives other bytes.
     """
     data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(path.name + TEMPORARY)
@@ -24,7 +24,7 @@ def write(path: Path, content: bytes | str, *, keep_previous: bool = False) -> N
             file.flush()
             os.fsync(file.fileno())
         if temporary.read_bytes() != data:
-            raise OSError(errno.EIO, "it reads otherwise than it was written", str(path))
+            raise OSError(errno.EIO, "reading it back gives other bytes than were written", str(path))
         if keep_previous and path.exists():
             path.replace(previous(path))
         temporary.replace(path)
@@ -35,12 +35,12 @@ def write(path: Path, content: bytes | str, *, keep_previous: bool = False) -> N
 
 
 def previous(path: Path) -> Path:
-    """Where the file is that was at `path` before."""
+    """The path of the previous version of a file."""
     return path.with_name(path.name + PREVIOUS)
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or what a folder lists, is on the disk."""
+    """Wait until a file, or the list of a folder's files, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -49,6 +49,6 @@ def sync(path: Path) -> None:
 
 
 def clean(folder: Path) -> None:
-    """Remove what a killed process has left half written, and may not write again."""
+    """Remove the temporary files that a killed process has left."""
     for file in folder.glob(f"*{TEMPORARY}"):
         file.unlink()

@@ -1,4 +1,4 @@
-"""A run on disk: the names of its files, and how they are made, locked, written and read."""
+"""A run on disk: the names of its files, and how the folder is made, locked, written and read."""
 
 import csv
 import errno
@@ -22,7 +22,7 @@ from unroll.runs import lock
 from unroll.runs.files import clean, write
 from unroll.runs.metrics import Curve, read_curves
 
-ERRORS_OF_A_DISK = (
+DISK_ERRORS = (
     errno.ENOSPC,
     errno.EDQUOT,
     errno.EFBIG,
@@ -34,26 +34,26 @@ ERRORS_OF_A_DISK = (
 
 
 class RunFolder:
-    """The folder of a run. It knows every file's name and is free of torch.
+    """The folder of a run. It knows the name of every file, and does not need torch.
 
-    `writes` is False in the processes of a run that are not the first: what they write goes nowhere, so that
-    the code around them need not ask which process it is in.
+    `writes` is True in the first process of a run. In the other processes every write does nothing, so that
+    callers need not ask which process they are in.
 
     Attributes:
-        config, command, environment: the record of what was run, and on what.
-        log: what the run has said; the lock of the folder is held on it.
-        metrics, gradients: what was measured in training, a row each time.
-        results: what came of the run. It is written last: a run that has it has finished.
-        vocabulary, examples, confusion, accuracy_by_length: what the model reads and makes of the test data.
+        config, command, environment: what was run, and on which machine.
+        log: the lines that the run printed; the lock of the folder is a lock on this file.
+        metrics, gradients: the measurements of training, a row for each.
+        results: the results. It is written last: a run that has it has finished.
+        vocabulary, examples, confusion, accuracy_by_length: the tokens, and tables about the test data.
         last, best: the checkpoints.
-        start: which start of which SLURM job has come to the folder last.
-        trial, output: how far a trial of a sweep has come, and all that it printed.
-        weights: the model of an export, which is a run of its own.
+        start: the SLURM job, and its start, that ran in the folder last.
+        trial, output: the state of a sweep's trial, and everything that it printed.
+        weights: the weights of an export, which is a run of its own.
     """
 
-    MARKS = ("trial.json", "results.json", "config.yaml")
-    LAST = "last.ckpt"
-    WEIGHTS = "model.safetensors"
+    MARK_FILES = ("trial.json", "results.json", "config.yaml")
+    LAST_CHECKPOINT = "last.ckpt"
+    WEIGHTS_FILE = "model.safetensors"
 
     def __init__(self, path: Path, *, writes: bool = True) -> None:
         self.path = path
@@ -70,27 +70,27 @@ class RunFolder:
         self.confusion = path / "confusion.csv"
         self.accuracy_by_length = path / "accuracy_by_length.csv"
         self.checkpoints = path / "checkpoints"
-        self.last = self.checkpoints / self.LAST
+        self.last = self.checkpoints / self.LAST_CHECKPOINT
         self.best = self.checkpoints / "best.ckpt"
         self.start = path / "slurm.txt"
         self.trial = path / "trial.json"
         self.output = path / "output.txt"
-        self.weights = path / self.WEIGHTS
+        self.weights = path / self.WEIGHTS_FILE
 
     def __str__(self) -> str:
         return str(self.path)
 
     @classmethod
     def of(cls, path: Path) -> "RunFolder":
-        """The folder that a person means by `path`: it, or that of the checkpoint file which it is."""
+        """The folder of the run that `path` names: the folder itself, or one of its checkpoint files."""
         return cls(path.absolute().parents[1] if path.is_file() else path)
 
     @classmethod
     def make(cls, wanted: Path) -> "RunFolder":
-        """A new folder of that name; where there is one already, another with -2, -3 … behind it.
+        """Make a new folder of that name. If the name is taken, -2, -3 … is added.
 
         Raises:
-            InputError: it cannot be made.
+            InputError: the folder cannot be made.
         """
         for path in numbered(wanted):
             try:
@@ -99,71 +99,71 @@ class RunFolder:
                 continue
             except (OSError, ValueError) as error:
                 raise InputError(
-                    f"run_dir={wanted}: cannot be made ({reason(error)}); name another"
+                    f"run_dir={wanted}: cannot be made ({reason(error)}); name another folder"
                 ) from error
             return cls(path)
-        raise AssertionError  # numbers do not end
+        raise AssertionError  # there is always another number
 
     @property
-    def was_begun(self) -> bool:
-        """Whether a run has left the record of what it runs."""
+    def has_started(self) -> bool:
+        """Whether a run has started here: its config.yaml is there."""
         return self.config.is_file()
 
-    def is_a_run(self) -> bool:
-        """Whether a run, or a trial that has not come to run, has left anything here."""
-        return any((self.path / mark).is_file() for mark in self.MARKS)
+    def holds_a_run(self) -> bool:
+        """Whether the folder belongs to a run, or to a trial that has not started yet."""
+        return any((self.path / mark).is_file() for mark in self.MARK_FILES)
 
     def picture(self, name: str) -> Path:
-        """The file of a picture."""
+        """The path of a picture."""
         return self.path / f"{name}.png"
 
     def pictures(self) -> list[Path]:
-        """The pictures that are there, by name."""
+        """The existing pictures, sorted by name."""
         return sorted(self.path.glob("*.png"))
 
     def require_free(self) -> None:
-        """Raise an `InputError` if a run is going on in the folder, before anything that takes time."""
+        """Raise an `InputError` if a run is using the folder. Call it before anything that takes time."""
         if self.writes and self.log.exists() and os.access(self.log, os.W_OK):
             with self.log.open("a") as file:
                 lock.take(file.fileno(), self.path)
 
     def lock(self, log: int) -> None:
-        """Hold the folder for as long as this process has its log open, whose descriptor is given.
+        """Lock the folder for as long as this process keeps its log open. `log` is the log's descriptor.
 
         Raises:
-            InputError: another process holds it.
+            InputError: another process holds the lock.
         """
         if self.writes:
             lock.take(log, self.path)
 
     @contextmanager
     def disk_errors(self) -> Iterator[None]:
-        """Say in one line that the folder cannot be written to.
+        """Turn disk errors into one line.
 
         Raises:
-            MissingEnvironmentError: in place of an OSError of a disk.
+            MissingEnvironmentError: the disk is full, read-only or broken.
         """
         try:
             yield
         except OSError as error:
-            if error.errno not in ERRORS_OF_A_DISK:
+            if error.errno not in DISK_ERRORS:
                 raise
             raise self.cannot_write(error) from error
 
     def cannot_write(self, error: OSError) -> MissingEnvironmentError:
-        """What to say of an error of the disk."""
+        """The error to raise for an error of the disk."""
         return MissingEnvironmentError(
-            f"{error.filename or self}: cannot be written ({reason(error)}); what was saved before is whole: "
-            f"mend that, then go on with `unroll resume {self}`"
+            f"{error.filename or self}: cannot be written ({reason(error)}); earlier checkpoints are intact: "
+            f"fix the disk, then continue with `unroll resume {self}`"
         )
 
     def clean(self) -> None:
-        """Remove the checkpoints that a killed process has left half written."""
+        """Remove the half-written checkpoints of a killed process."""
         if self.writes:
             clean(self.checkpoints)
 
     def empty(self, *, besides: Path) -> None:
-        """Remove all that is in the folder but one file, if there is a folder."""
+        """Remove everything in the folder, if it exists, except one file."""
         for path in self.path.iterdir() if self.path.is_dir() else ():
             if path.is_dir():
                 shutil.rmtree(path)
@@ -171,71 +171,71 @@ class RunFolder:
                 path.unlink()
 
     def write(self, file: Path, content: str) -> None:
-        """Put all of a text into one of the files, or leave the file as it is."""
+        """Write a text to one of the files, completely or not at all."""
         if self.writes:
             write(file, content)
 
     def write_json(self, file: Path, values: Mapping[str, Any]) -> None:
-        """Write plain values."""
+        """Write plain values as JSON."""
         self.write(file, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
     def write_csv(self, file: Path, header: Iterable[object], rows: Iterable[Iterable[object]]) -> None:
-        """Write a table."""
+        """Write a table as CSV."""
         if self.writes:
             with file.open("w", newline="", encoding="utf-8") as opened:
                 csv.writer(opened).writerows([header, *rows])
 
     def write_record(self, values: dict[str, Any], environment: dict[str, Any]) -> None:
-        """Write what is run, with these redacted values, and on what; the config comes last."""
+        """Write the command, the environment and the config (`values`, redacted). The config comes last."""
         self.write(self.command, redact(shlex.join(["python", *sys.argv])) + "\n")
         self.write_json(self.environment, environment)
         self.write(self.config, as_yaml(values))
 
     def read_config(self) -> dict[str, Any]:
-        """The values of config.yaml; nothing in it is looked up or executed.
+        """The values of config.yaml. Nothing in it is looked up or executed.
 
         Raises:
-            InputError: no run was begun here, or the file cannot be read.
+            InputError: no run has started here, or the file cannot be read.
         """
-        if not self.was_begun:
+        if not self.has_started:
             raise InputError(
-                f"{self.config}: no such file, a run was never begun in this folder; give another"
+                f"{self.config}: no such file: no run has started in this folder; give another folder"
             )
         return read_yaml(self.config)
 
     def read_environment(self) -> dict[str, Any]:
-        """What the bits of the run depend on besides its config, as it was when the run began."""
+        """The environment at the start of the run."""
         return read_json(self.environment)
 
     def read_results(self) -> dict[str, Any] | None:
-        """What came of the run; None if it has not finished.
+        """The results of the run; None if it has not finished.
 
         Raises:
-            InputError: the file was changed: it holds no results.
+            InputError: the file does not hold results.
         """
         if not self.results.is_file():
             return None
         try:
             return read_json(self.results)
         except InputError as error:
-            raise InputError(f"{error}; remove it to go on with the run") from error
+            raise InputError(f"{error}; remove it to resume the run") from error
 
     def read_curves(self) -> dict[str, Curve]:
-        """Every metric over the steps of training; nothing where nothing was logged.
+        """The curve of every metric over the steps of training; empty if nothing was logged.
 
         Raises:
-            InputError: a line of metrics.csv is none.
+            InputError: a line of metrics.csv is malformed.
         """
         return read_curves(self.metrics) if self.metrics.is_file() else {}
 
 
 def numbered(wanted: Path) -> Iterator[Path]:
-    """The folder of that name, then with -2, -3 … behind it."""
+    """The path, then the path with -2, -3 … added."""
     yield wanted
     for number in itertools.count(2):
         yield wanted.with_name(f"{wanted.name}-{number}")
 
 
 def as_yaml(values: Mapping[str, Any]) -> str:
-    """What config.yaml holds of a run with these redacted values."""
+    """The text of config.yaml for a run with these redacted values."""
     return OmegaConf.to_yaml(OmegaConf.create(dict(values)))

@@ -1,4 +1,4 @@
-"""One run per folder: it holds a lock on its log, which the system takes back when the process ends."""
+"""One run per folder: a run locks its log, and the system releases the lock when the process ends."""
 
 import fcntl
 from pathlib import Path
@@ -7,17 +7,18 @@ from unroll.errors import InputError
 
 
 def take(log: int, folder: Path) -> None:
-    """Lock a run's folder, by the descriptor of its open log, for as long as this process has the log open.
+    """Lock a run's folder, by the descriptor of its open log, until this process closes the log.
 
-    It is a POSIX record lock: unlike one of flock, no loader's worker inherits it, to hold it after a kill.
-    For the same reason the process must not open the log a second time: closing that would give it up.
+    The lock is a POSIX record lock. Loader workers do not inherit it, unlike a lock of flock, which they
+    could hold after a kill. The process must not open the log a second time: closing it would release the
+    lock.
 
     Raises:
-        InputError: another process holds it.
+        InputError: another process holds the lock.
     """
     try:
         fcntl.lockf(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError) as error:
         raise InputError(
-            f"{folder}: a run is going on in this folder; wait for it, or stop it first"
+            f"{folder}: another run is using this folder; wait for it, or stop it first"
         ) from error

@@ -1,4 +1,4 @@
-"""metrics.csv: what a run has logged, a row each time. It can be taken back to an earlier row."""
+"""metrics.csv: the logged metrics of a run, a row for each time. It can be cut back to an earlier row."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from unroll.runs import files
 
 @dataclass(kw_only=True, slots=True)
 class Curve:
-    """A metric over the steps of training; an epoch is None where it was not logged."""
+    """A metric over the steps of training; an epoch is None if it was not logged."""
 
     steps: list[int] = field(default_factory=list)
     epochs: list[int | None] = field(default_factory=list)
@@ -22,10 +22,10 @@ class Curve:
 
 
 class MetricsTable:
-    """A table that is whole whenever the process is killed, but perhaps for its last row.
+    """A table of which a kill can damage at most the last row.
 
-    Columns stand in alphabetical order. (Lightning's CSVLogger deletes the file of a run that goes on, and
-    writes all of it anew in place for a new column.)
+    Columns are in alphabetical order. (Lightning's CSVLogger deletes the file of a resumed run, and rewrites
+    the whole file in place for a new column.)
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,19 +52,19 @@ class MetricsTable:
             return list(islice(csv.DictReader(file), self.rows))
 
     def place(self) -> dict[str, Any]:
-        """Where the table ends now, for `take_back`; by then all of it is on the disk."""
+        """The present end of the table, for `take_back`. The table is on the disk when this returns."""
         if self.rows:
             files.sync(self.path)
         return {"rows": self.rows, "columns": list(self.columns)}
 
     def take_back(self, place: Mapping[str, Any]) -> None:
-        """Forget the rows after a place.
+        """Remove the rows after a place.
 
         Raises:
-            InputError: the rows before it are not there.
+            InputError: the file is missing.
         """
         if place["rows"] and not self.path.is_file():
-            raise InputError(f"{self.path}: no such file, and the run had written it; put it back to go on")
+            raise InputError(f"{self.path}: no such file, but the run has written it; put it back to resume")
         self.rows, self.columns = place["rows"], list(place["columns"])
         if self.rows:
             self._write(self.read())
@@ -83,7 +83,7 @@ def read_curves(path: Path) -> dict[str, Curve]:
     """The curve of every metric in a metrics.csv.
 
     Raises:
-        InputError: the file cannot be read, or a line of it is none of metrics.
+        InputError: the file cannot be read, or one of its lines does not hold metrics.
     """
     curves: dict[str, Curve] = {}
     try:
@@ -93,7 +93,7 @@ def read_curves(path: Path) -> dict[str, Curve]:
                 try:
                     _add(curves, row)
                 except (KeyError, ValueError, TypeError) as error:
-                    raise InputError(f"{path}:{rows.line_num}: is no line of metrics ({error})") from error
+                    raise InputError(f"{path}:{rows.line_num}: is not a line of metrics ({error})") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
     return curves

@@ -1,4 +1,4 @@
-"""Locks on files, which the system takes back when their holder dies, however it dies."""
+"""Locks on files. The system releases them when their holder dies, even by a kill."""
 
 import fcntl
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """One process at a time; the others wait."""
+    """Let one process in at a time; the others wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -16,14 +16,14 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 class Ownership:
-    """What the owners of a trial hold: the process that started it, and the one that trains."""
+    """The lock of a trial. Two processes hold it: the one that started the trial, and the one that trains."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a")
 
     def claim(self) -> bool:
-        """Become an owner, unless there is one. To be asked by one process at a time."""
+        """Become an owner, unless there is one already. One process at a time may call this."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -32,9 +32,9 @@ class Ownership:
         return True
 
     def join(self) -> None:
-        """Become an owner beside others."""
+        """Become an owner in addition to others."""
         fcntl.flock(self._file, fcntl.LOCK_SH)
 
     def release(self) -> None:
-        """Be none any longer."""
+        """Stop being an owner."""
         self._file.close()

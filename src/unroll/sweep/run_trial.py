@@ -1,4 +1,4 @@
-"""A trial in its own process: the run, and how it ended."""
+"""Runs a trial in its own process, and records how it ended."""
 
 import os
 import sys
@@ -12,17 +12,17 @@ from unroll.runs.folder import RunFolder
 from unroll.sweep.locks import Ownership
 from unroll.sweep.search.objectives import Objectives
 from unroll.sweep.trials import TrialState, read_record
-from unroll.terminal import DEBUG, one_line
+from unroll.terminal import DEBUG_VARIABLE, one_line
 from unroll.training.logging import loggers
 from unroll.training.processes.rank import is_first
-from unroll.training.pruning import PrunedError, Report, Reports
+from unroll.training.pruning import Pruned, Pruning, PruningRule
 from unroll.training.run import run
 
 
 def run_trial(values: dict[str, Any], sweep: SweepConfig) -> int:
-    """Run a checked config in the folder that a sweep has made for it; returns the exit code.
+    """Run a checked config in the folder that a sweep has made for it; return the exit code.
 
-    What goes wrong is told on stderr and in trial.json. Where a trial has several processes, each comes here.
+    Errors go to stderr and to trial.json. If a trial has several processes, each one calls this.
     """
     folder = RunFolder(Path(values["run_dir"]))
     ownership = Ownership(folder.path.parent / ".locks" / folder.path.name)
@@ -30,16 +30,16 @@ def run_trial(values: dict[str, Any], sweep: SweepConfig) -> int:
     code = 0
     _begin(folder)
     try:
-        callbacks = [] if sweep.pruner is Pruner.none else [_reports(sweep, folder)]
+        callbacks = [] if sweep.pruner is Pruner.none else [_pruning(sweep, folder)]
         run(values, run_dir=folder.path, callbacks=callbacks, resume=True)
-    except PrunedError:
+    except Pruned:
         _tell(folder, TrialState.pruned, "others had come further after as many epochs", code)
-    except Stopped as error:  # and saved: it is not over
+    except Stopped as error:  # the run is saved and can resume
         code = error.exit_code
         print(error, file=sys.stderr)
     except UnrollError as error:
         code = error.exit_code
-        if os.environ.get(DEBUG):
+        if os.environ.get(DEBUG_VARIABLE):
             traceback.print_exc()
         line = one_line(error)
         print(f"error: {line}", file=sys.stderr)
@@ -59,7 +59,7 @@ def run_trial(values: dict[str, Any], sweep: SweepConfig) -> int:
 
 
 def _begin(folder: RunFolder) -> None:
-    """Say that the trial runs."""
+    """Record that the trial is running."""
     record = read_record(folder)
     if record is not None and record.state is TrialState.waiting:
         record.state = TrialState.running
@@ -67,20 +67,20 @@ def _begin(folder: RunFolder) -> None:
 
 
 def _tell(folder: RunFolder, state: TrialState, reason: str, code: int) -> None:
-    """Say how the trial has ended; of several processes the first one does."""
+    """Record how the trial ended; the first of several processes to call this does."""
     record = read_record(folder)
     if record is not None and record.state is TrialState.running:
         record.end(state, reason, code)
         record.write(folder)
 
 
-def _reports(sweep: SweepConfig, folder: RunFolder) -> Reports:
+def _pruning(sweep: SweepConfig, folder: RunFolder) -> Pruning:
     metric = next(iter(sweep.directions), None)
-    return Reports(metric, _reporter(sweep, folder) if is_first() else None)
+    return Pruning(metric, _pruning_rule(sweep, folder) if is_first() else None)
 
 
-def _reporter(sweep: SweepConfig, folder: RunFolder) -> Report:
-    """What enters a trial's measures into the study, and asks it whether to stop."""
+def _pruning_rule(sweep: SweepConfig, folder: RunFolder) -> PruningRule:
+    """A rule that enters a trial's values into the study, and asks the study whether to stop."""
     import optuna
 
     from unroll.sweep.search.journal import open_study
@@ -89,8 +89,8 @@ def _reporter(sweep: SweepConfig, folder: RunFolder) -> Report:
     frozen = study.get_trials(deepcopy=False)[int(folder.path.name)]
     trial = optuna.trial.Trial(study, frozen._trial_id)
 
-    def report(value: float, epoch: int) -> bool:
+    def should_stop(value: float, epoch: int) -> bool:
         trial.report(value, epoch)
         return trial.should_prune()
 
-    return report
+    return should_stop

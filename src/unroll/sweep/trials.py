@@ -1,4 +1,4 @@
-"""A trial: one run of a sweep, in a folder of its own, which says how far it got."""
+"""A trial: one run of a sweep, in its own folder, with a record of its state in trial.json."""
 
 import dataclasses
 import hashlib
@@ -14,12 +14,17 @@ from unroll.redact import redact
 from unroll.runs.folder import RunFolder
 from unroll.sweep.locks import Ownership
 
-OWN_WAY = {"run_dir": True, "logger": True, "sweep": True, "trainer": {"threads": True, "progress_bar": True}}
-"""Keys that change nothing of what a run learns."""
+KEYS_WITHOUT_EFFECT = {
+    "run_dir": True,
+    "logger": True,
+    "sweep": True,
+    "trainer": {"threads": True, "progress_bar": True},
+}
+"""Config keys that do not change what a run learns."""
 
 
 class TrialState(Enum):
-    """How far a trial got. `killed` is one that ended without a word, as for want of memory."""
+    """The state of a trial. `killed`: it ended without a message, for example when memory ran out."""
 
     waiting = "waiting"
     running = "running"
@@ -31,16 +36,16 @@ class TrialState(Enum):
 
     @property
     def is_failure(self) -> bool:
-        """Whether it ended otherwise than it should."""
+        """Whether the trial failed, took too long, or was killed."""
         return self in (TrialState.failed, TrialState.timed_out, TrialState.killed)
 
 
 @dataclass(kw_only=True, slots=True)
 class Record:
-    """What trial.json holds.
+    """The content of trial.json.
 
-    `identity` stands for the config, `varied` for what varies over the sweep, `overrides` for the whole
-    command line. `values` are those of the objectives, and `directions` whether to minimise or maximise them.
+    `identity` identifies the config; `varied` holds the settings that vary in the sweep; `overrides` is the
+    whole command line. `values` are the values of the objectives, `directions` their directions.
     """
 
     number: int
@@ -55,11 +60,11 @@ class Record:
     directions: dict[str, str] = field(default_factory=dict)
 
     def end(self, state: TrialState, reason: str, exit_code: int | None) -> None:
-        """Say how it failed, in one line."""
+        """Record how the trial ended, in one line."""
         self.state, self.reason, self.exit_code = state, redact(" ".join(reason.split())), exit_code
 
     def can_go_on(self, other: "Record") -> bool:
-        """Whether a trial with the other record may go on where this one was stopped or killed."""
+        """Whether a trial with the other record may resume where this one was stopped or killed."""
         return self.identity == other.identity and self.state in (
             TrialState.running,
             TrialState.killed,
@@ -67,7 +72,7 @@ class Record:
         )
 
     def write(self, folder: RunFolder) -> None:
-        """Write trial.json, at once or not at all."""
+        """Write trial.json, completely or not at all."""
         values = dataclasses.asdict(self) | {
             "state": self.state.value,
             "overrides": [redact(override) for override in self.overrides],
@@ -77,7 +82,7 @@ class Record:
 
 
 def read_record(folder: RunFolder) -> Record | None:
-    """The record of a trial's folder; None where there is none that can be read."""
+    """The record in a trial's folder; None if there is no readable record."""
     try:
         values = read_json(folder.trial)
         return Record(**{**values, "state": TrialState(values["state"])})
@@ -86,8 +91,8 @@ def read_record(folder: RunFolder) -> Record | None:
 
 
 def identity(values: dict[str, Any]) -> str:
-    """A short name of a config: the same for all that learn the same."""
-    text = json.dumps(_without(values, OWN_WAY), sort_keys=True)
+    """A short code for a config. Configs that learn the same have the same code."""
+    text = json.dumps(_without(values, KEYS_WITHOUT_EFFECT), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -101,7 +106,7 @@ def _without(values: dict[str, Any], left_out: dict[str, Any]) -> dict[str, Any]
 
 @dataclass(kw_only=True, slots=True)
 class Trial:
-    """A trial that is this process's to run: its record, its folder, its command line, its config."""
+    """A trial that this process runs: its record, its folder, its command line, its config."""
 
     record: Record
     folder: RunFolder
@@ -115,9 +120,9 @@ class Trial:
         return self.folder.read_results() is not None
 
     def begin(self, *, anew: bool) -> None:
-        """Say that it runs; `anew` in an empty folder, without what an earlier attempt left.
+        """Record that the trial is running. `anew` first removes the files of an earlier attempt.
 
-        The record stays until the new one takes its place: a trial without one would be a stranger.
+        The old record stays until the new one replaces it: other processes need it to know the trial.
         """
         if anew:
             self.folder.empty(besides=self.folder.trial)
@@ -125,7 +130,7 @@ class Trial:
         self.record.write(self.folder)
 
     def conclude(self, exit_code: int | None, seconds: float | None, *, timed_out: bool = False) -> None:
-        """Find out how it ended, where its own process has not said so."""
+        """Record how the trial ended, if its own process has not done so."""
         record = read_record(self.folder) or self.record
         results = self.folder.read_results()
         if seconds is None and results is not None:

@@ -1,1 +1,1 @@
-"""A trained model: opened, tested again, asked for predictions."""
+"""Opens a trained model, tests it again, and predicts with it."""

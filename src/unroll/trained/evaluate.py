@@ -1,4 +1,4 @@
-"""Tests a trained model again, on the data of its run."""
+"""Tests a trained model again on the data of its run."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def evaluate(model: SequenceModel, run: Path, split: str = "test") -> tuple[str,
     data = data_of(run)
     if data.spec != model.spec:
         raise InputError(
-            f"{run}: learned from data of other tokens or sizes than {data.hparams['data']} has now"
+            f"{run}: learned from data with other tokens or sizes than {data.hparams['data']} has now"
         )
     with quiet():
         metrics = bare_trainer().test(model, data.loader(split), verbose=False)[0]

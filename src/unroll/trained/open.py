@@ -1,4 +1,4 @@
-"""Opens a model and its data, of a run or fresh. Imports nothing heavy before that."""
+"""Opens the model and the data of a run, or builds fresh ones. Imports nothing heavy before it is called."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 def open_model(*what: str) -> "tuple[SequenceModel, SequenceDataModule]":
     """The model of a run, or a fresh one, in eval mode on the CPU; and its data.
 
-    `what` is the folder or a checkpoint of a run, or overrides of train.py, as "model=many_to_one", "seed=3".
+    `what` is a run's folder or checkpoint, or overrides of train.py such as "model=many_to_one", "seed=3".
 
     Raises:
-        InputError: no such run, or an override that is wrong.
+        InputError: there is no such run, or an override is wrong.
     """
     if len(what) == 1 and "=" not in what[0]:
         from unroll.training import checkpoints
@@ -39,7 +39,7 @@ def data_of(run: Path) -> "SequenceDataModule":
     """The data that a run was trained on, not loaded yet.
 
     Raises:
-        InputError: no such run, or its checkpoint does not name its data.
+        InputError: there is no such run, or its checkpoint does not name its data.
     """
     from unroll.config.registry import from_dict
     from unroll.data.module import build_data
@@ -52,7 +52,7 @@ def data_of(run: Path) -> "SequenceDataModule":
     seed = plain.get("seed") if isinstance(plain, dict) else None
     if not isinstance(plain, dict) or not isinstance(seed, int) or "data" not in plain:
         raise InputError(
-            f"{path}: does not say what data it learned from; give a checkpoint that a run has written"
+            f"{path}: does not name the data it learned from; give a checkpoint that a run has written"
         )
     try:
         return build_data(from_dict("data", plain["data"]), seed % 2**32)

@@ -1,4 +1,4 @@
-"""Asks a trained model for predictions on new inputs."""
+"""Predicts on new inputs with a trained model."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +13,7 @@ from unroll.nn.embeddings.base import Embedding
 from unroll.spec import Kind
 from unroll.trained.open import data_of
 
-BATCH_SIZE = 256
+PREDICTION_BATCH_SIZE = 256
 
 
 def predict(
@@ -23,10 +23,10 @@ def predict(
     file: Path | None = None,
     lines: Iterable[tuple[str, str]] = (),
 ) -> str:
-    """The predictions for a file in the format of the run's data, or for lines, each with its place.
+    """The predictions for a file in the format of the run's data, or for lines, each given with its place.
 
-    Lines are answered with lines: the input, a tab and the prediction. A table is answered with CSV. All
-    inputs are checked before the first prediction.
+    The result for lines is a line for each: the input, a tab and the prediction. The result for a table is
+    CSV. All inputs are checked before the first prediction.
 
     Raises:
         InputError: an input that the model cannot read, by file and line.
@@ -34,8 +34,10 @@ def predict(
     inputs = read_inputs(model, data_of(run), str(run), file=file, lines=lines)
     spec = model.spec
     predictions = []
-    for start in range(0, len(inputs.samples), BATCH_SIZE):
-        predictions += model.predict_step(collate(inputs.samples[start : start + BATCH_SIZE], spec.signature))
+    for start in range(0, len(inputs.samples), PREDICTION_BATCH_SIZE):
+        predictions += model.predict_step(
+            collate(inputs.samples[start : start + PREDICTION_BATCH_SIZE], spec.signature)
+        )
     return predictions_text(predictions_table(inputs, predictions, spec), spec)
 
 
@@ -60,5 +62,7 @@ def read_inputs(
     if file is not None:
         return data.read_inputs(file, spec, unknown=unknown)
     if spec.signature.inputs is Kind.CONTINUOUS:
-        raise InputError(f"{name}: reads values, not text; give --input FILE, a table as its data were")
+        raise InputError(
+            f"{name}: reads values, not text; give --input FILE, a table like the data of the run"
+        )
     return text_inputs(list(lines), spec, unknown=unknown)

@@ -1,1 +1,1 @@
-"""One run: trainer, loggers, callbacks, checkpoints, results."""
+"""One run: its trainer, callbacks, checkpoints, loggers and results."""

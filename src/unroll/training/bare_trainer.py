@@ -1,4 +1,4 @@
-"""Hushes what Lightning says of itself, so that what is left is worth reading."""
+"""A trainer that writes nothing, and Lightning without its routine messages."""
 
 import logging
 import warnings
@@ -8,31 +8,31 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-MESSAGES = (
-    ".*does not have many workers.*",  # data.workers says how many
-    ".*exists and is not empty.*",  # the run's folder, which the run has just made
+IGNORED_WARNINGS = (
+    ".*does not have many workers.*",  # data.workers sets their number
+    ".*exists and is not empty.*",  # the run has just made its folder
     ".*smaller than the logging interval.*",  # short runs are short
     ".*could not find the monitored key.*",  # a run that ends before its first validation has no best
-    ".*`srun` command is available.*",  # a run need not be a SLURM job where there is SLURM
-    ".*GPU available but not used.*",  # trainer.accelerator=cpu says so
-    ".*your dataloader is not resumable.*",  # its batches begin where the run goes on
+    ".*`srun` command is available.*",  # not every run on a SLURM machine is a SLURM job
+    ".*GPU available but not used.*",  # trainer.accelerator=cpu asks for it
+    ".*your dataloader is not resumable.*",  # the batches themselves start at the right place
     ".*LeafSpec.*is deprecated.*",  # Lightning 2.6 on torch 2.13
 )
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Lightning logs warnings only, and of those none that says nothing new."""
+    """Within it, Lightning logs only warnings, and not those that every run would cause."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
-        for message in MESSAGES:
+        for message in IGNORED_WARNINGS:
             warnings.filterwarnings("ignore", message)
         yield
 
 
 def bare_trainer(**options: Any) -> pl.Trainer:
-    """A trainer in one process that shows nothing and leaves nothing, with Lightning's `options`."""
+    """A trainer in one process that prints and writes nothing, with further `options` of Lightning."""
     return pl.Trainer(
         devices=1,
         logger=False,

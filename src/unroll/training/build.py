@@ -1,4 +1,4 @@
-"""What a run is made of, from its config alone: the data and the model."""
+"""Builds the data and the model of a run from its config."""
 
 import os
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from unroll.training.trainer import require_device
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """The parts of a run.
+class RunParts:
+    """The config of a run, with the data and the model built from it.
 
     Attributes:
-        values: the config as plain values for its folder and the dashboard: redacted, and with the hidden
-            size that `model.parameters` stands for.
+        values: the config as plain values, for the folder and the dashboard: redacted, and with the hidden
+            size that `model.parameters` resolves to.
     """
 
     config: TrainConfig
@@ -30,13 +30,13 @@ class Parts:
     model: SequenceModel
 
 
-def build(config: TrainConfig, values: dict[str, Any]) -> Parts:
-    """Load the data and make the model of a checked config, whose plain values are given too.
+def build(config: TrainConfig, values: dict[str, Any]) -> RunParts:
+    """Load the data and build the model of a checked config. `values` are its plain values.
 
     It seeds all random numbers and sets the number of threads.
 
     Raises:
-        InputError: the data are not what the config says, or the model cannot learn from them so.
+        InputError: the data do not match the config, or the model cannot learn from them with these settings.
         MissingEnvironmentError: the machine lacks a device or package that the config asks for.
     """
     trainer = config.trainer
@@ -47,7 +47,7 @@ def build(config: TrainConfig, values: dict[str, Any]) -> Parts:
     model = build_model(config.model, data.spec, config.optimizer, config.scheduler, _finite_steps(trainer))
     if trainer.truncate_steps is not None:
         model.require_truncatable(trainer.truncate_steps)
-    return Parts(config, redacted({**values, "model": model.hparams["model"]}), data, model)
+    return RunParts(config, redacted({**values, "model": model.hparams["model"]}), data, model)
 
 
 def _finite_steps(trainer: TrainerConfig) -> FiniteSteps:

@@ -1,4 +1,4 @@
-"""What happens around the steps of a run: repeatable randomness, a line an epoch, throughput."""
+"""Callbacks around the steps of a run: repeatable randomness, a line for each epoch, throughput."""
 
 import logging
 import time
@@ -14,16 +14,18 @@ from unroll.models.base import SequenceModel
 
 log = logging.getLogger("unroll")
 
-MEASURES = ("valid/exact_match", "valid/accuracy", "valid/mae")
-"""What a line says of an epoch, where the model measures it."""
+EPOCH_LINE_METRICS = ("valid/exact_match", "valid/accuracy", "valid/mae")
+"""The line of an epoch shows these metrics if the model measures them."""
 
-METRICS = "metrics"
-"""Where a checkpoint keeps the metrics of its validation."""
+CHECKPOINT_METRICS = "metrics"
+"""The key under which a checkpoint holds the metrics of its validation."""
 
 
 class StepSeeds(pl.Callback):
-    """Seed torch before every training step, validation and test with f(seed, step, rank): dropout and draws
-    do not depend on what was drawn before, by loaders or by validation, nor on where a run was resumed."""
+    """Seeds torch with f(seed, step, rank) before every training step, validation and test.
+
+    So dropout and sampling do not depend on earlier random numbers, nor on where a run was resumed.
+    """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -45,14 +47,14 @@ class StepSeeds(pl.Callback):
 
     def _seed(self, trainer: pl.Trainer, step: int) -> None:
         seed = int(np.random.SeedSequence([self.seed, step, trainer.global_rank]).generate_state(1)[0])
-        # torch.manual_seed does the same, and takes 0.4 ms to look for devices that are not there.
+        # torch.manual_seed does the same, but takes 0.4 ms to look for absent devices.
         torch.default_generator.manual_seed(seed)
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             torch.cuda.manual_seed_all(seed)
 
 
 class EpochLines(pl.Callback):
-    """One line for each validation: the losses, the model's own measure, the time since the start."""
+    """Prints a line for each validation: the losses, the monitored metric, the time since the start."""
 
     def __init__(self) -> None:
         self.start = time.perf_counter()
@@ -66,14 +68,14 @@ class EpochLines(pl.Callback):
             return
         assert isinstance(pl_module, SequenceModel)
         metrics = trainer.callback_metrics
-        names = ["train/loss", "valid/loss", pl_module.monitor[0], *MEASURES]
+        names = ["train/loss", "valid/loss", pl_module.monitor[0], *EPOCH_LINE_METRICS]
         shown = "  ".join(f"{name} {metrics[name]:.4f}" for name in dict.fromkeys(names) if name in metrics)
         seconds = time.perf_counter() - self.start
         log.info("epoch %d/%s  %s  %.0f s", trainer.current_epoch + 1, trainer.max_epochs, shown, seconds)
 
 
 class KeepMetrics(pl.Callback):
-    """Puts the metrics of the last validation into checkpoints: the best one knows what it was best with."""
+    """Puts the metrics of the last validation into checkpoints."""
 
     @property
     def state_key(self) -> str:
@@ -83,13 +85,15 @@ class KeepMetrics(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         known = trainer.callback_metrics.items()
-        checkpoint[METRICS] = {name: float(value) for name, value in known if name.startswith("valid/")}
+        checkpoint[CHECKPOINT_METRICS] = {
+            name: float(value) for name, value in known if name.startswith("valid/")
+        }
 
 
 class Throughput(pl.Callback):
-    """Counts sequences and tokens (input and target steps, without padding) and the seconds of training.
+    """Counts sequences, tokens (input and target steps, without padding) and the seconds of training.
 
-    Neither validation nor the writing of checkpoints is in the seconds. Each process counts its own.
+    The seconds leave out validation and the writing of checkpoints. Each process counts its own.
     """
 
     def __init__(self) -> None:
@@ -120,7 +124,9 @@ class Throughput(pl.Callback):
         batch: SequenceBatch,
         batch_idx: int,
     ) -> None:
-        self.sequences += 0 if batch.start else len(batch)  # each once, however it is cut
+        self.sequences += (
+            0 if batch.start else len(batch)
+        )  # a sequence counts once, even if it is cut into segments
         self.tokens = self.tokens + _tokens(batch).detach()
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -136,11 +142,13 @@ class Throughput(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seconds = state_dict["seconds"]
-        if self._trainer is None or self._trainer.is_global_zero:  # which has counted for all
+        if (
+            self._trainer is None or self._trainer.is_global_zero
+        ):  # the saved counts are those of all processes
             self.sequences, self.tokens = state_dict["sequences"], torch.tensor(state_dict["tokens"])
 
     def results(self) -> dict[str, float]:
-        """Seconds, and sequences and tokens a second; all processes have to ask at once."""
+        """Seconds, and sequences and tokens per second. All processes must call it together."""
         seconds = max(self.seconds, 1e-9)
         sequences, tokens = self._of_all()
         return {
@@ -150,7 +158,7 @@ class Throughput(pl.Callback):
         }
 
     def _of_all(self) -> list[int]:
-        """The sequences and the tokens of all processes."""
+        """The numbers of sequences and tokens, summed over all processes."""
         mine = [self.sequences, int(self.tokens)]
         if self._trainer is None or self._trainer.world_size == 1:
             return mine

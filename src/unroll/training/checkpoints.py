@@ -1,4 +1,4 @@
-"""Checkpoints: what Lightning writes and reads them with, and what has to be right before one is used."""
+"""Writes checkpoints for Lightning, reads them, and checks them before they are used."""
 
 import io
 import pickle
@@ -26,10 +26,10 @@ from unroll.runs.folder import RunFolder
 
 
 class CheckpointFiles(CheckpointIO):
-    """What Lightning writes and reads checkpoints with; of last.ckpt the one before is kept, too.
+    """Writes and reads checkpoints for Lightning. The previous last.ckpt is kept as last.ckpt.prev.
 
     Attributes:
-        failure: the error of the last writing, for the processes to end together; None if it went well.
+        failure: the error of the last write, so that all processes can end together; None after a success.
     """
 
     failure: OSError | None = None
@@ -43,7 +43,7 @@ class CheckpointFiles(CheckpointIO):
         self.failure = None
         try:
             path.parent.mkdir(exist_ok=True)
-            write(path, seal(buffer.getvalue()), keep_previous=path.name == RunFolder.LAST)
+            write(path, seal(buffer.getvalue()), keep_previous=path.name == RunFolder.LAST_CHECKPOINT)
         except OSError as error:
             self.failure = error
 
@@ -60,14 +60,14 @@ def read(path: Path) -> dict[str, Any]:
     """The content of a checkpoint file: tensors and plain values, never code.
 
     Raises:
-        InputError: the file is unreadable, or holds more than that.
+        InputError: the file is unreadable, or holds something else.
     """
-    if path.name == RunFolder.WEIGHTS:
+    if path.name == RunFolder.WEIGHTS_FILE:
         return safetensors.read(path)
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path}: not a checkpoint, or a torn one; give a .ckpt file that a run has written")
     if checksum_holds(path) is False:
-        raise InputError(f"{path}: its checksum does not match, it is torn or was changed; give another")
+        raise InputError(f"{path}: its checksum does not match: it is torn or was changed; give another")
     archive.require_harmless(path)
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
@@ -85,11 +85,11 @@ def read(path: Path) -> dict[str, Any]:
 def require_fit(
     path: Path, model: SequenceModel, key: str = "", max_epochs: int | None = None
 ) -> dict[str, Any]:
-    """The content of a checkpoint from which a run of `model` can go on. Messages begin with `key`.
+    """The content of a checkpoint from which a run of `model` can resume. Messages begin with `key`.
 
     Raises:
-        InputError: the file is no checkpoint, or that of another model, data set, optimizer or schedule,
-            or it has had `max_epochs`.
+        InputError: the file is not a checkpoint, belongs to another model, data set, optimizer or schedule,
+            or has `max_epochs` epochs already.
     """
     checkpoint = read(path)
     try:
@@ -103,47 +103,49 @@ def require_fit(
         same["data"] = old["spec"] == new["spec"]
         epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
         if not (type(epochs) is type(checkpoint["global_step"]) is int):
-            raise TypeError("counts that are none")
+            raise TypeError("the numbers of epochs and steps are not whole numbers")
     except (LookupError, TypeError, AttributeError, RuntimeError) as error:
         raise InputError(
-            f"{key}{path}: is not of a run with this model; give the model and data options of its run"
+            f"{key}{path}: belongs to a run with another model; give the model and data options of that run"
         ) from error
     for part, is_same in same.items():
         if not is_same:
-            raise InputError(f"{key}{path}: is of a run with another {part}; give the {part} of its run")
+            raise InputError(
+                f"{key}{path}: belongs to a run whose {part} differs; give the {part} of that run"
+            )
     if max_epochs is not None and epochs >= max_epochs:
         raise InputError(
-            f"trainer.max_epochs={max_epochs}: {path} has had {epochs} epochs; give more to go on"
+            f"trainer.max_epochs={max_epochs}: {path} has {epochs} epochs already; give more to continue"
         )
     return checkpoint
 
 
 def _require_shapes(states: dict[int, dict[str, Any]], parameters: list[Parameter]) -> None:
-    """Raise a TypeError where what an optimizer keeps of a parameter has the shape of another."""
+    """Raise a TypeError unless the tensors of the optimizer have the shapes of their parameters."""
     for index, state in states.items():
         if not 0 <= index < len(parameters):
-            raise TypeError("of a parameter that is none")
+            raise TypeError("the optimizer has a state for a parameter that does not exist")
         for value in state.values():
             if isinstance(value, Tensor) and value.ndim > 0 and value.shape != parameters[index].shape:
-                raise TypeError("not of this parameter's shape")
+                raise TypeError("the optimizer has a state of another shape than its parameter")
 
 
 def _require_place(logged: dict[str, Any] | None) -> None:
-    """Raise a TypeError if this is not where the loggers of a run were; W&B's id becomes part of a path."""
+    """Raise a TypeError if this is not a place of a run's loggers. W&B's id becomes part of a path."""
     if logged is None:
         return
     named = logged["wandb"] is None or re.fullmatch(r"[\w-]{1,64}", logged["wandb"])
     columns = all(type(column) is str for column in logged["columns"])
     if not (type(logged["rows"]) is int and logged["rows"] >= 0 and columns and named):
-        raise TypeError("not where the loggers of a run were")
+        raise TypeError("this is not a place of a run's loggers")
 
 
 @contextmanager
-def going_on_from(path: str | Path | None, has_begun: Callable[[], bool]) -> Iterator[None]:
-    """Around training that goes on from a checkpoint: Lightning restores what it finds, whatever that is.
+def resuming_from(path: str | Path | None, has_begun: Callable[[], bool]) -> Iterator[None]:
+    """Wraps training that resumes from a checkpoint, since Lightning restores whatever the file holds.
 
     Raises:
-        InputError: that has failed, before the training `has_begun`.
+        InputError: restoring has failed, before the training `has_begun`.
     """
     try:
         yield
@@ -152,7 +154,7 @@ def going_on_from(path: str | Path | None, has_begun: Callable[[], bool]) -> Ite
             raise
         what = f"{type(error).__name__}: {str(error)[:200]}"
         raise InputError(
-            f"{path}: nothing can go on from what it says of its run ({what}); give another checkpoint"
+            f"{path}: the run cannot be resumed from this checkpoint ({what}); give another"
         ) from error
 
 

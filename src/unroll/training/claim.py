@@ -1,4 +1,4 @@
-"""The folder of a run and where the run begins: anew, where it was stopped, or at its end already."""
+"""Claims the folder of a run, and finds where the run starts: anew, where it stopped, or finished."""
 
 import os
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from unroll.errors import MissingEnvironmentError
 from unroll.runs.checkpoints import recover
 from unroll.runs.folder import RunFolder
 from unroll.training import checkpoints
-from unroll.training.build import Parts
+from unroll.training.build import RunParts
 from unroll.training.environment import changes, environment
 from unroll.training.processes import slurm
-from unroll.training.processes.rank import RUN_DIR, is_first
+from unroll.training.processes.rank import RUN_DIR_VARIABLE, is_first
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a run begins in its folder.
+    """Where a run starts in its folder.
 
     Attributes:
-        results: what came of it, if it has finished; there is nothing left to do then.
-        checkpoint: the file to go on from; None if the run begins anew.
-        saved: what that file holds.
-        goes_on: whether the folder was there before, with or without a checkpoint.
-        changes: what is not as it was when the run began, and its bits may depend on.
+        results: the results of a run that has finished; then nothing is left to do.
+        checkpoint: the file to resume from; None if the run starts anew.
+        saved: the content of that file.
+        goes_on: whether the folder existed before, with or without a checkpoint.
+        changes: differences in the environment since the first start, which may change the bits.
     """
 
     results: dict[str, Any] | None = None
@@ -35,7 +35,7 @@ class Start:
 
     @property
     def logged(self) -> dict[str, Any] | None:
-        """The place that the loggers had come to; their beginning if the run was never saved."""
+        """The place up to which the loggers had written; their beginning if the run was never saved."""
         if self.saved is not None:
             place: dict[str, Any] | None = self.saved["callbacks"]["Saving"]["logged"]
             return place
@@ -43,10 +43,10 @@ class Start:
 
 
 def reserve(run_dir: Path) -> None:
-    """See that nothing runs in the folder of a run that is to go on, before anything that takes time.
+    """Check, before anything that takes time, that no other run uses the folder of a run to resume.
 
     Raises:
-        InputError: something does.
+        InputError: another run uses it.
     """
     folder = RunFolder(run_dir, writes=is_first())
     folder.require_free()
@@ -54,15 +54,15 @@ def reserve(run_dir: Path) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
 
 
-def claim(parts: Parts, run_dir: Path | None, *, resume: bool) -> tuple[RunFolder, bool]:
-    """The folder that a run is to have, and whether the run goes on in it.
+def claim(parts: RunParts, run_dir: Path | None, *, resume: bool) -> tuple[RunFolder, bool]:
+    """The folder of a run, and whether the run resumes in it.
 
-    Without a `run_dir` the folder is made; of several processes the first makes it. A job that SLURM has
-    requeued goes on in the folder of its first start.
+    Without a `run_dir` the first process makes the folder. A job that SLURM has requeued resumes in the
+    folder of its first start.
 
     Raises:
-        InputError: the folder cannot be made, or nothing can go on from the config's checkpoint.
-        MissingEnvironmentError: this process is not the first, and the first is not to be found.
+        InputError: the folder cannot be made, or the run cannot start from the config's checkpoint.
+        MissingEnvironmentError: this is not the first process, and the folder of the first is unknown.
     """
     config = parts.config
     wanted = Path(config.run_dir)
@@ -74,22 +74,22 @@ def claim(parts: Parts, run_dir: Path | None, *, resume: bool) -> tuple[RunFolde
     if not is_first():
         return RunFolder(_run_dir_of_the_first(run_dir or wanted), writes=False), resume
     folder = RunFolder(run_dir) if run_dir else RunFolder.make(wanted)
-    os.environ[RUN_DIR] = str(folder)
+    os.environ[RUN_DIR_VARIABLE] = str(folder)
     return folder, resume
 
 
-def begin(folder: RunFolder, parts: Parts, *, resume: bool) -> Start:
-    """Write the record of a new run, or find out from where another goes on. The folder's lock is held.
+def begin(folder: RunFolder, parts: RunParts, *, resume: bool) -> Start:
+    """Write the record of a new run, or find where to resume an old one. The caller holds the folder's lock.
 
     Raises:
-        InputError: the checkpoints are torn, or those of another config.
+        InputError: the checkpoints are torn, or belong to a run with another config.
     """
     slurm.mark(folder)
     if resume and (results := folder.read_results()):
         return Start(results=results)
     folder.clean()
     now = environment(parts.config.trainer)
-    if not (resume and folder.was_begun):
+    if not (resume and folder.has_started):
         spec = parts.model.spec
         vocabulary = {"input": list(spec.input_vocabulary), "target": list(spec.target_vocabulary)}
         folder.write_json(folder.vocabulary, vocabulary)
@@ -101,10 +101,10 @@ def begin(folder: RunFolder, parts: Parts, *, resume: bool) -> Start:
 
 
 def _run_dir_of_the_first(wanted: Path) -> Path:
-    if RUN_DIR in os.environ:
-        return Path(os.environ[RUN_DIR])
+    if RUN_DIR_VARIABLE in os.environ:
+        return Path(os.environ[RUN_DIR_VARIABLE])
     if slurm.tasks() > 1:
         return slurm.run_dir_of_the_first(wanted)
     raise MissingEnvironmentError(
-        "LOCAL_RANK: this process was started beside others; start one: trainer.devices starts the rest"
+        "LOCAL_RANK: this process was started as one of several; start one: trainer.devices starts the rest"
     )

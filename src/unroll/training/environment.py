@@ -1,4 +1,4 @@
-"""What the bits of a run depend on besides its config and its data."""
+"""The versions and the hardware that the bits of a run depend on, besides its config and its data."""
 
 import os
 import platform
@@ -14,27 +14,27 @@ from unroll import __version__
 from unroll.config.root import Accelerator, TrainerConfig
 from unroll.errors import MissingEnvironmentError
 
-PACKAGES = ("torch", "lightning", "hydra-core", "omegaconf", "wandb", "torchmetrics", "numpy")
+RECORDED_PACKAGES = ("torch", "lightning", "hydra-core", "omegaconf", "wandb", "torchmetrics", "numpy")
 
-VARIABLES = (
+RECORDED_VARIABLES = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "MKL_DEBUG_CPU_TYPE"),
     *("DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "NVIDIA_TF32_OVERRIDE"),
     *("CUBLAS_WORKSPACE_CONFIG", "CUDA_LAUNCH_BLOCKING", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"),
 )
-"""Of the environment: they choose among kernels that round differently."""
+"""Environment variables that choose among kernels which round differently."""
 
-WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
-ONE_BUFFER = ":16:8"
-"""The one setting that both torch's algorithms and cuDNN's LSTM and GRU ask for, to add in one order."""
+WORKSPACE_VARIABLE = "CUBLAS_WORKSPACE_CONFIG"
+ONE_BUFFER_WORKSPACE = ":16:8"
+"""The one setting with which torch's algorithms and cuDNN's LSTM and GRU add numbers in a fixed order."""
 
 
 def environment(config: TrainerConfig) -> dict[str, Any]:
-    """Versions, hardware, and how many threads and processes compute: plain values."""
+    """Versions, hardware, and the numbers of threads and processes, as plain values."""
     gpu = torch.cuda.is_available()
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {"unroll": __version__, **{package: version(package) for package in PACKAGES}},
+        "packages": {"unroll": __version__, **{package: version(package) for package in RECORDED_PACKAGES}},
         "cpu": _cpu(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "mkl": torch.backends.mkl.is_available(),  # type: ignore[no-untyped-call]
@@ -48,12 +48,12 @@ def environment(config: TrainerConfig) -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name() if gpu else None,
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version() if gpu else None,  # type: ignore[no-untyped-call]
-        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
+        "variables": {name: os.environ[name] for name in RECORDED_VARIABLES if name in os.environ},
     }
 
 
 def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What `environment` says differently now, in words."""
+    """The differences between two environments, in words."""
     return [
         f"{key} was {before.get(key)}, is {value}" for key, value in now.items() if before.get(key) != value
     ]
@@ -61,22 +61,23 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 @contextmanager
 def deterministic(wanted: bool) -> Iterator[None]:
-    """Let torch use only what gives the same bits every time, if that is wanted, and as before at the end.
+    """Restrict torch to deterministic algorithms, if `wanted`; afterwards the old settings hold again.
 
-    It has to be entered before anything is computed on a GPU. Lightning would do the same too late, and with
-    a setting under which cuDNN's recurrent kernels may still differ.
+    Enter it before anything runs on a GPU. Lightning's own option comes too late, and lets cuDNN's recurrent
+    kernels differ.
 
     Raises:
-        MissingEnvironmentError: CUDA has begun without it, or there is no such way to compute something.
+        MissingEnvironmentError: CUDA was in use before, or an operation has no deterministic algorithm.
     """
     if not wanted:
         yield
         return
-    if torch.cuda.is_initialized() and os.environ.get(WORKSPACE) != ONE_BUFFER:  # type: ignore[no-untyped-call]
+    if torch.cuda.is_initialized() and os.environ.get(WORKSPACE_VARIABLE) != ONE_BUFFER_WORKSPACE:  # type: ignore[no-untyped-call]
         raise MissingEnvironmentError(
-            f"trainer.deterministic=true: this process has used a GPU before; set {WORKSPACE}={ONE_BUFFER}"
+            "trainer.deterministic=true: this process has used a GPU before; set "
+            f"{WORKSPACE_VARIABLE}={ONE_BUFFER_WORKSPACE}"
         )
-    os.environ[WORKSPACE] = ONE_BUFFER
+    os.environ[WORKSPACE_VARIABLE] = ONE_BUFFER_WORKSPACE
     before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.deterministic
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
@@ -87,7 +88,7 @@ def deterministic(wanted: bool) -> Iterator[None]:
             raise
         operation = str(error).split(" does not have")[0]
         raise MissingEnvironmentError(
-            f"trainer.deterministic=true: torch cannot compute {operation} so on this device; try "
+            f"trainer.deterministic=true: torch has no deterministic {operation} on this device; try "
             "trainer.accelerator=cpu, or set it to false"
         ) from error
     finally:
@@ -96,14 +97,14 @@ def deterministic(wanted: bool) -> Iterator[None]:
 
 
 def processes(config: TrainerConfig) -> int:
-    """How many processes compute."""
+    """The number of processes of a run."""
     if config.devices != "auto":
         return int(config.devices)
     return 1 if config.accelerator is Accelerator.cpu else max(1, torch.cuda.device_count())
 
 
 def _cpu() -> str:
-    """The processor's name; numerical libraries choose their kernels by it."""
+    """The name of the processor, by which numerical libraries choose their kernels."""
     known = Path("/proc/cpuinfo")
     lines = known.read_text(encoding="utf-8").splitlines() if known.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

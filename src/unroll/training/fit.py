@@ -1,4 +1,4 @@
-"""Training in a notebook or a script."""
+"""Trains a model in a notebook or a script."""
 
 import torch
 
@@ -8,7 +8,7 @@ from unroll.training.bare_trainer import bare_trainer, quiet
 
 
 def fit(model: SequenceModel, data: SequenceDataModule, epochs: int) -> None:
-    """Train a model in place on the CPU, in silence, and leave no folder; train.py does all that is more.
+    """Train a model in place on the CPU. It prints nothing and makes no folder; train.py does both.
 
     The model is in eval mode afterwards.
     """

@@ -1,4 +1,4 @@
-"""How far the gradient reaches back in time, watched while a model learns."""
+"""Records during training how far the gradient reaches back in time."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ from unroll.training.logging.loggers import log_image
 
 
 class GradientNorms(pl.Callback):
-    """Before every so many-th optimizer step, the norms of ∂loss/∂state at each step of the batch.
+    """Before every `every`-th optimizer step, records the norms of ∂loss/∂state at each time step.
 
-    They go to gradients.csv in the run's folder, the last ones drawn to gradients.png there, each picture to
-    the dashboard. They are of the first process's batch. It is a computation of its own, step by step and in
-    full precision, that leaves training as it is, to the bit.
+    The norms go to gradients.csv in the run's folder, the newest picture to gradients.png, and each picture
+    to the dashboard. They are those of the first process's batch. They are computed separately, step by step
+    and in full precision, so training stays the same to the bit.
     """
 
     def __init__(self, every: int, folder: RunFolder) -> None:
@@ -42,7 +42,7 @@ class GradientNorms(pl.Callback):
         file = self.folder.gradients
         if not trainer.is_global_zero or not file.exists():
             return
-        # The run goes on from a checkpoint: what was written after that, perhaps in part, will come again.
+        # The run resumes from a checkpoint: rows written after it, perhaps partly, will be written again.
         header, *rows = file.read_text().splitlines(keepends=True)
         whole = [row for row in rows if row.endswith("\n")]
         kept = [row for row in whole if int(row.partition(",")[0]) < trainer.global_step]
@@ -52,7 +52,7 @@ class GradientNorms(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         step = trainer.global_step
-        # While batches are accumulated, the optimizer's step stays the same.
+        # The optimizer's step stays the same while batches are accumulated.
         if not trainer.is_global_zero or step % self.every or step == self._last:
             return
         self._last = step

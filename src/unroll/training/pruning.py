@@ -1,4 +1,4 @@
-"""What a run says of itself while it goes on, and to whom it listens."""
+"""Stops a trial of a sweep that falls behind the other trials."""
 
 from collections.abc import Callable
 
@@ -7,29 +7,30 @@ import lightning.pytorch as pl
 from unroll.errors import InputError, nearest
 from unroll.models.base import SequenceModel
 
-Report = Callable[[float, int], bool]
-"""Takes a measure and the epoch after which it was taken; answers whether the run is to be stopped."""
+PruningRule = Callable[[float, int], bool]
+"""Takes the value of a metric and the epoch of its validation; returns whether to stop the run."""
 
 
-class PrunedError(Exception):
-    """A run was stopped, since others had come further by then. That is no failure."""
+class Pruned(Exception):  # noqa: N818  # it is not an error
+    """A run was stopped because other runs were better after as many epochs. That is not a failure."""
 
     exit_code = 0
 
 
-class Reports(pl.Callback):
-    """Reports a measure of every validation, and stops the run where the answer says so.
+class Pruning(pl.Callback):
+    """Gives a metric of every validation to a pruning rule, and stops the run if the rule says so.
 
-    `metric` None is the model's own. Of several processes the first one reports, and all stop.
+    `metric` defaults to the one that the model monitors. Of several processes only the first has a rule; all
+    processes stop.
 
     Raises:
         InputError: there is no such metric.
-        PrunedError: the run is to stop.
+        Pruned: the run stops.
     """
 
-    def __init__(self, metric: str | None, report: Report | None) -> None:
+    def __init__(self, metric: str | None, rule: PruningRule | None) -> None:
         self.metric = metric
-        self.report = report
+        self.rule = rule
 
     @property
     def state_key(self) -> str:
@@ -39,10 +40,10 @@ class Reports(pl.Callback):
         assert isinstance(pl_module, SequenceModel)
         metric = self.metric or pl_module.monitor[0]
         stop = False
-        if self.report is not None:
+        if self.rule is not None:
             known = trainer.callback_metrics
             if metric not in known:
                 raise InputError(f"sweep.objectives: {metric} is not measured, {nearest(metric, known)}")
-            stop = self.report(float(known[metric]), trainer.current_epoch)
+            stop = self.rule(float(known[metric]), trainer.current_epoch)
         if trainer.strategy.broadcast(stop):
-            raise PrunedError
+            raise Pruned

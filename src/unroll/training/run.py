@@ -17,8 +17,8 @@ from unroll.models.size import state_count, step_operations
 from unroll.runs.folder import RunFolder
 from unroll.training import checkpoints
 from unroll.training.bare_trainer import quiet
-from unroll.training.build import Parts, build
-from unroll.training.callbacks import METRICS, Throughput
+from unroll.training.build import RunParts, build
+from unroll.training.callbacks import CHECKPOINT_METRICS, Throughput
 from unroll.training.claim import Start, begin, claim, reserve
 from unroll.training.environment import deterministic
 from unroll.training.logging import leaving, loggers, run_log
@@ -40,17 +40,17 @@ def run(
 ) -> dict[str, Any]:
     """Train, test and record one run of a checked config; returns what results.json holds.
 
-    `run_dir` is a folder that has been made for this run; without it, one is made. `callbacks` join its own.
-    Where there are several processes, the first makes the folder and speaks; the others only compute.
+    `run_dir` is a folder that exists for this run already; without it, the run makes one. `callbacks` are
+    added to the run's own. Of several processes, the first makes the folder and prints; the others compute.
 
-    With `resume`, the run in that very folder goes on from its last checkpoint, to the same bits as if it
-    had never ended; without a checkpoint it begins anew; of one that has finished the results are returned.
-    So it is in a job that SLURM has requeued, for the run with the same config.
+    With `resume`, the run continues in its folder from its last checkpoint, to the same bits as without the
+    interruption. Without a checkpoint it starts anew. If it has finished, its results are returned. A job
+    that SLURM has requeued resumes its run with the same config in the same way.
 
     Raises:
-        InputError: data or checkpoint are not what the config says, or another process runs in the folder.
-        MissingEnvironmentError: the machine lacks a device or package that the config asks for, or room.
-        Stopped: a signal has ended the run, which is saved.
+        InputError: data or checkpoint do not match the config, or another process runs in the folder.
+        MissingEnvironmentError: the machine lacks a device or package that the config needs, or disk space.
+        Stopped: a signal has stopped the run, which is saved.
     """
     clock = time.perf_counter()
     config = root.load(values)
@@ -85,7 +85,7 @@ def run(
 
 @contextmanager
 def _attended(folder: RunFolder, config: TrainConfig) -> Iterator[Signals]:
-    """Around a run from the moment that it has a folder: its log and lock, signals, errors of the disk."""
+    """Wraps a run once it has a folder: its log and lock, signals, and errors of the disk."""
     with (
         deterministic(config.trainer.deterministic),
         folder.disk_errors(),
@@ -102,14 +102,14 @@ def _attended(folder: RunFolder, config: TrainConfig) -> Iterator[Signals]:
 
 
 def _fit_and_test(
-    parts: Parts,
+    parts: RunParts,
     folder: RunFolder,
     start: Start,
     signals: Signals,
     destinations: list[Logger],
     callbacks: Sequence[Callback],
 ) -> dict[str, Any]:
-    """Train, and test the best checkpoint; what results.json holds, but for the seconds."""
+    """Train, then test the best checkpoint. Return the content of results.json, except the seconds."""
     config, model, data = parts.config, parts.model, parts.data
     throughput = Throughput()
     saving = Saving(folder, model, config.trainer, signals, destinations, resumed_from=start.checkpoint)
@@ -119,18 +119,18 @@ def _fit_and_test(
         stack.callback(data.stop_workers)
         stack.enter_context(watching(trainer.strategy.launcher, folder))
         origin = start.checkpoint or config.ckpt_path
-        with checkpoints.going_on_from(origin, lambda: saving.has_begun):
+        with checkpoints.resuming_from(origin, lambda: saving.has_begun):
             trainer.fit(model, data, ckpt_path=origin, weights_only=True)
         saving.finish(trainer)
         chosen = checkpoints.read(saving.best_file)
         model.load_state_dict(chosen["state_dict"])
         test = trainer.test(model, data, verbose=False)[0]
-        speed = throughput.results()  # of all processes: after this there is but the first
-    model.float().eval()  # whatever the precision, as it will be when it is loaded again
+        speed = throughput.results()  # sums over all processes, which end after this
+    model.float().eval()  # in the state in which the model will be loaded, whatever the precision
     metric, mode = model.monitor
     return {
         "test": dict(test),
-        "valid": chosen.get(METRICS, {}),
+        "valid": chosen.get(CHECKPOINT_METRICS, {}),
         "monitor": {metric: f"{mode}imize"},
         "best": {metric: saving.best} if saving.best is not None else {},
         "epochs": trainer.current_epoch,

@@ -1,4 +1,4 @@
-"""When a run is saved, and what makes it end as if it had never been stopped."""
+"""Saves a run, so that it can be resumed to the same bits."""
 
 import time
 from pathlib import Path
@@ -19,20 +19,20 @@ from unroll.training.signals import Signals, agree, stopped
 
 
 class Saving(pl.Callback):
-    """Saves a run after every epoch, between steps, and when a signal stops it; and the best of it.
+    """Saves a run after every epoch, at intervals, and when a signal stops it; and its best checkpoint.
 
-    It saves between two batches, before anything is done with the second. There all is done with that comes
-    after a batch, a validation or an epoch: metrics logged, schedules moved on, gradients applied (never in
-    the middle of accumulation, nor of a batch that is cut along time). Only a run that is stopped in
-    validation is saved there, to begin validation anew.
+    It saves between two batches, before the second one starts. At that point the work after a batch, a
+    validation or an epoch is complete: metrics are logged, schedules have stepped, gradients are applied. It
+    never saves during gradient accumulation, or between the segments of a batch cut along time. The exception
+    is a run that is stopped during validation: it is saved there, and repeats the validation.
 
-    Of a run that goes on in its own folder, `resumed_from` is the checkpoint; one that goes on from the
-    checkpoint of another has a best of its own.
+    `resumed_from` is the checkpoint of a run that resumes in its own folder. A new run that starts from the
+    checkpoint of another run keeps its own best.
 
     Attributes:
-        best: the best of the model's own measure, None before the first validation.
-        files: what Lightning has to write checkpoints with.
-        has_begun: whether the training has; until then what is loaded is restored.
+        best: the best value of the monitored metric; None before the first validation.
+        files: writes the checkpoints for Lightning.
+        has_begun: whether the training has started, so that a checkpoint is completely restored.
     """
 
     def __init__(
@@ -66,14 +66,15 @@ class Saving(pl.Callback):
 
     @property
     def best_file(self) -> Path:
-        """The best; without one (the run has ended before its first validation) the last."""
+        """The best checkpoint, or the last one if the run ended before its first validation."""
         return self._folder.last if self.best is None else self._folder.best
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.has_begun = True
         self._signals.install()
-        # To Lightning a run that goes on is "restarting" until its first epoch has ended, and of that it does
-        # not tell ReduceLROnPlateau; with max_steps also at an epoch's start, and counts that epoch twice.
+        # Lightning treats a resumed run as "restarting" until its first epoch has ended: it does not step
+        # ReduceLROnPlateau after that epoch. With max_steps it does so even at an epoch's start, and counts
+        # that epoch twice.
         loop = trainer.fit_loop
         epochs: Any = loop.epoch_progress.current
         loop.epoch_loop.restarting = epochs.started > epochs.processed
@@ -128,11 +129,11 @@ class Saving(pl.Callback):
         """Write last.ckpt, and best.ckpt if the last validation was the best.
 
         Raises:
-            MissingEnvironmentError: they cannot be written; those that were there before still are.
+            MissingEnvironmentError: a file cannot be written. The earlier checkpoints are intact.
         """
-        # A mean over the epoch would have to be kept in the middle of it.
+        # Lightning would have to save a metric that is averaged over the epoch.
         assert not any(result.meta.on_epoch for result in trainer.fit_loop.epoch_loop._results.values())
-        # The best first: a checkpoint that knows of a best is one whose best is there.
+        # The best first: if last.ckpt names a best value, best.ckpt must exist.
         for file in (self._folder.best, self._folder.last) if self._is_best else (self._folder.last,):
             trainer.save_checkpoint(file)
             failure = trainer.strategy.broadcast(self.files.failure)
@@ -142,7 +143,7 @@ class Saving(pl.Callback):
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
 
     def finish(self, trainer: pl.Trainer) -> None:
-        """Save that there is nothing left to train."""
+        """Save that the training is complete."""
         if not self.finished:
             self.finished = True
             self.save(trainer)
@@ -160,11 +161,11 @@ class Saving(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         loops = checkpoint["loops"]["fit_loop"]
-        if trainer.training:  # of the next batch, and at an epoch's start of that, nothing is done yet
+        if trainer.training:  # the next batch has not started, nor has its epoch if it is the first batch
             _back_to_completed(loops["epoch_loop.batch_progress"])
             if loops["epoch_loop.batch_progress"]["current"]["completed"] == 0:
                 _back_to_completed(loops["epoch_progress"])
-        elif trainer.validating:  # by this Lightning knows that a validation was begun and not ended
+        elif trainer.validating:  # tells Lightning that a validation has started but not ended
             validation = loops["epoch_loop.val_loop.batch_progress"]
             for part in ("total", "current"):
                 validation[part] = {"ready": 0, "started": 0, "processed": 0, "completed": 0}
@@ -182,7 +183,7 @@ class Saving(pl.Callback):
         place = checkpoint.get(type(trainer.datamodule).__qualname__)  # type: ignore[attr-defined]
         epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]
         if place and place["batches"] and epochs["current"]["processed"] == epochs["current"]["started"]:
-            # It had no more steps or time. Given more, its last epoch goes on.
+            # Its steps or its time were used up. With more of them, its last epoch continues.
             for part in ("total", "current"):
                 for count in ("processed", "completed"):
                     epochs[part][count] -= 1
@@ -198,7 +199,7 @@ class Saving(pl.Callback):
         self._end(trainer, stopped(signal_number, self._folder, trainer.global_step))
 
     def _end(self, trainer: pl.Trainer, error: UnrollError) -> None:
-        """End all processes together; the first says why. (If another fails, Lightning kills the first.)"""
+        """End all processes together; the first prints why. (If another fails, Lightning kills the first.)"""
         raise error if trainer.is_global_zero else SystemExit(0)
 
 

@@ -1,4 +1,4 @@
-"""Signals that ask a run to end: noted when they come, acted on between two batches."""
+"""Signals that ask a run to stop: they are noted at once, and obeyed between two batches."""
 
 import signal
 from types import FrameType, TracebackType
@@ -10,16 +10,16 @@ import torch
 from unroll.errors import Stopped
 from unroll.runs.folder import RunFolder
 
-STOPPING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGINT)
+STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGINT)
 
 
 class Signals:
-    """While it is entered, a stopping signal sets `received` and does no more; a second Ctrl-C ends at once.
+    """Within it, a stopping signal only sets `received`. A second Ctrl-C ends the program at once.
 
-    Signals that were ignored (as under nohup) stay so.
+    Signals that were ignored before (such as under nohup) stay ignored.
 
     Attributes:
-        received: the number of the first signal that came, or 0.
+        received: the number of the first signal received, or 0.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Signals:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Signals":
-        for number in STOPPING:
+        for number in STOPPING_SIGNALS:
             handler = signal.getsignal(number)
             if handler is not signal.SIG_IGN:
                 self._before[number] = handler
@@ -42,7 +42,7 @@ class Signals:
             signal.signal(number, handler)
 
     def install(self) -> None:
-        """Take the signals (again: Lightning puts handlers of its own in their place)."""
+        """Install the handlers. Call it again after Lightning has installed its own."""
         for number in self._before:
             signal.signal(number, self._note)
 
@@ -56,7 +56,7 @@ class Signals:
 
 
 def agree(trainer: pl.Trainer, *numbers: int) -> list[int]:
-    """The largest that any process has of each number, so that all of them do the same."""
+    """The maximum of each number over all processes, so that all processes act alike."""
     if trainer.world_size == 1:
         return list(numbers)
     mine = torch.tensor(numbers, device=trainer.strategy.root_device)
@@ -65,7 +65,7 @@ def agree(trainer: pl.Trainer, *numbers: int) -> list[int]:
 
 
 def stopped(number: int, folder: RunFolder, step: int) -> Stopped:
-    """What ends a run that a signal has stopped, once it is saved."""
+    """The error that ends a run which a signal has stopped, after it is saved."""
     return Stopped(
         f"stopped by {signal.Signals(number).name} after step {step}; "
         f"`unroll resume {folder}` goes on from there",

@@ -23,12 +23,12 @@ from unroll.training.gradient_norms import GradientNorms
 from unroll.training.logging.learning_rates import LearningRates
 from unroll.training.processes import slurm
 
-MOST_PROCESSES_A_CORE = 4
-"""Of a run on the CPU. More would take the machine's memory, not only longer."""
+MOST_PROCESSES_PER_CORE = 4
+"""For a run on the CPU. More processes would use up the memory of the machine."""
 
 
 def require_device(config: TrainerConfig) -> None:
-    """Raise a `MissingEnvironmentError` if the machine lacks the devices or tasks that a config asks for."""
+    """Raise a `MissingEnvironmentError` if the machine lacks the devices or tasks that a config needs."""
     slurm.require_tasks(processes(config))
     gpus = torch.cuda.device_count()
     if config.accelerator is Accelerator.gpu and gpus == 0:
@@ -38,14 +38,18 @@ def require_device(config: TrainerConfig) -> None:
         )
     wanted = 1 if config.devices == "auto" else int(config.devices)
     if config.accelerator is not Accelerator.cpu and 0 < gpus < wanted:
-        raise MissingEnvironmentError(f"trainer.devices={wanted}: this machine has only {gpus} GPUs")
+        raise MissingEnvironmentError(
+            f"trainer.devices={wanted}: this machine has only {gpus} GPUs; give {gpus} or fewer"
+        )
     if config.accelerator is Accelerator.cpu or gpus == 0:
         cores = os.cpu_count() or 1
-        if wanted > MOST_PROCESSES_A_CORE * cores:
-            raise MissingEnvironmentError(f"trainer.devices={wanted}: this machine has only {cores} cores")
+        if wanted > MOST_PROCESSES_PER_CORE * cores:
+            raise MissingEnvironmentError(
+                f"trainer.devices={wanted}: this machine has only {cores} cores; give fewer"
+            )
         if config.precision == "16-mixed":
             raise MissingEnvironmentError(
-                "trainer.precision=16-mixed: a CPU cannot compute so; take bf16-mixed, or a GPU"
+                "trainer.precision=16-mixed: a CPU does not support it; use bf16-mixed, or a GPU"
             )
 
 
@@ -56,7 +60,7 @@ def build_trainer(
     callbacks: list[Callback],
     files: checkpoints.CheckpointFiles,
 ) -> pl.Trainer:
-    """A trainer that does what the config says and writes below the folder alone."""
+    """The trainer of a config. It writes only below the folder."""
     return pl.Trainer(
         accelerator=config.accelerator.value,
         devices=config.devices if config.devices == "auto" else int(config.devices),
@@ -69,7 +73,7 @@ def build_trainer(
         accumulate_grad_batches=config.accumulate,
         check_val_every_n_epoch=config.validate_every,
         log_every_n_steps=config.log_every,
-        # The number of segments of an epoch is known to the loader of that epoch.
+        # Only the loader of an epoch knows the number of its segments.
         reload_dataloaders_every_n_epochs=int(config.truncate_steps is not None),
         limit_train_batches=config.limit_train_batches,
         limit_val_batches=config.limit_valid_batches,
@@ -91,7 +95,7 @@ def build_trainer(
 def own_callbacks(
     config: TrainConfig, folder: RunFolder, model: SequenceModel, destinations: list[Logger]
 ) -> list[Callback]:
-    """What happens around the steps of any run with such a config."""
+    """The callbacks of every run, as its config needs them."""
     metric, mode = model.monitor
     callbacks: list[Callback] = [StepSeeds(config.seed), EpochLines(), KeepMetrics()]
     if config.trainer.progress_bar and sys.stderr.isatty():

@@ -1,1 +1,1 @@
-"""Where what a run says and draws goes: the terminal, its folder, Weights & Biases."""
+"""Where a run prints, logs and draws: the terminal, its folder, Weights & Biases."""

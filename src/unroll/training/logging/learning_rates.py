@@ -1,4 +1,4 @@
-"""The learning rates of a run, beside its metrics."""
+"""Logs the learning rates of a run with its metrics."""
 
 from typing import Any
 
@@ -6,10 +6,9 @@ from lightning.pytorch.callbacks import LearningRateMonitor
 
 
 class LearningRates(LearningRateMonitor):
-    """A column for each rate that there is: lr-AdamW, and lr-AdamW/0.1 of parameters that learn at a tenth.
+    """A column for each learning rate: lr-AdamW, and lr-AdamW/0.1 for parameters with a tenth of the rate.
 
-    Lightning's own monitor has one for each group of parameters, though most groups differ in their weight
-    decay alone.
+    Lightning's own monitor has a column for each parameter group. Most groups differ in weight decay alone.
     """
 
     def _add_suffix(

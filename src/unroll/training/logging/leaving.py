@@ -1,4 +1,4 @@
-"""What a run leaves beside its metrics: test sequences with predictions, tables and pictures."""
+"""Writes what a run leaves besides its metrics: test sequences with predictions, tables and pictures."""
 
 import logging
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ log = logging.getLogger("unroll")
 
 
 def leave(folder: RunFolder, model: SequenceModel, data: SequenceDataModule, number: int) -> SequenceBatch:
-    """Write and draw what a tested model has to show; returns the `number` test sequences it is shown on."""
+    """Write the tables and pictures of a tested model, for `number` test sequences; return these."""
     batch = _examples(model, data, number)
     if folder.writes:
         _write_tables(folder, model)
@@ -26,25 +26,25 @@ def leave(folder: RunFolder, model: SequenceModel, data: SequenceDataModule, num
 
 
 def _examples(model: SequenceModel, data: SequenceDataModule, number: int) -> SequenceBatch:
-    """Test sequences from all over the split: neighbours may be windows of the same series."""
+    """Test sequences spread over the whole split: neighbours may be windows of the same series."""
     test = data.splits["test"]
     chosen = range(0, len(test), max(1, len(test) // number))[:number]
     return data.collate([test[index] for index in chosen]).to(model.device)
 
 
 def _write_tables(folder: RunFolder, model: SequenceModel) -> None:
-    """confusion.csv (rows are the true classes) and accuracy_by_length.csv, where the model has them."""
-    report, names = model.report(), model.spec.target_vocabulary
-    if "confusion" in report:
-        rows = [[name, *counts] for name, counts in zip(names, report["confusion"], strict=True)]
+    """Write confusion.csv (a row for each true class) and accuracy_by_length.csv, if the model has them."""
+    details, names = model.test_details(), model.spec.target_vocabulary
+    if "confusion" in details:
+        rows = [[name, *counts] for name, counts in zip(names, details["confusion"], strict=True)]
         folder.write_csv(folder.confusion, ["true \\ predicted", *names], rows)
-    if "accuracy_by_length" in report:
-        rows = [list(pair) for pair in report["accuracy_by_length"].items()]
+    if "accuracy_by_length" in details:
+        rows = [list(pair) for pair in details["accuracy_by_length"].items()]
         folder.write_csv(folder.accuracy_by_length, ["length", "accuracy"], rows)
 
 
 def _show_examples(folder: RunFolder, model: SequenceModel, batch: SequenceBatch) -> None:
-    """Print a batch's sequences with their predictions; write examples.csv; put them on the dashboard."""
+    """Print the sequences of a batch with their predictions, also to examples.csv and the dashboard."""
     examples = model.examples(batch)
     if not examples:
         return
@@ -63,9 +63,9 @@ def _show_examples(folder: RunFolder, model: SequenceModel, batch: SequenceBatch
 
 
 def draw_pictures(folder: RunFolder, model: SequenceModel, batch: SequenceBatch, one: SequenceBatch) -> None:
-    """curves.png, and what else the model has to show of its test; on the dashboard too.
+    """Draw curves.png and the pictures of the test, also on the dashboard.
 
-    `one` is a batch of one sequence, of which the hidden states are shown.
+    `one` is a batch of one sequence, whose hidden states are drawn.
     """
     if folder.metrics.is_file():
         pictures.draw_curves(folder.read_curves(), str(folder), folder.picture("curves"))
@@ -78,19 +78,19 @@ def draw_pictures(folder: RunFolder, model: SequenceModel, batch: SequenceBatch,
     calls = _recorded(model, one)
     if calls:
         pictures.draw_hidden_states(calls, folder.picture("hidden_states"))
-    report = model.report()
-    if "confusion" in report:
+    details = model.test_details()
+    if "confusion" in details:
         names = model.spec.target_vocabulary
-        pictures.draw_confusion(report["confusion"], names, folder.picture("confusion"))
-    if "accuracy_by_length" in report:
-        by_length = report["accuracy_by_length"]
+        pictures.draw_confusion(details["confusion"], names, folder.picture("confusion"))
+    if "accuracy_by_length" in details:
+        by_length = details["accuracy_by_length"]
         pictures.draw_accuracy_by_length(by_length, folder.picture("accuracy_by_length"))
     for picture in folder.pictures():
         loggers.log_image(f"pictures/{picture.stem}", picture)
 
 
 def _recorded(model: SequenceModel, one: SequenceBatch) -> list[Call]:
-    """What the recurrences do with a sequence, its targets given to a decoder."""
+    """Record the recurrences on one sequence; a decoder is given its targets."""
     if not any(isinstance(part, Recurrence) and part.num_layers > 0 for part in model.modules()):
         return []
     return record(lambda: model.loss(one), model, 0)

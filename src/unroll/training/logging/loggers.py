@@ -1,4 +1,4 @@
-"""Where metrics go: metrics.csv in the run's folder, and Weights & Biases in one folder for all runs."""
+"""The loggers: metrics.csv in the run's folder, and Weights & Biases in one folder for all runs."""
 
 import os
 import secrets
@@ -20,20 +20,20 @@ from unroll.runs.metrics import MetricsTable
 from unroll.training.logging.metrics_file import MetricsFile
 from unroll.training.logging.wandb_server import why_not_online
 
-WANDB_FOLDER = Path("outputs")
-"""W&B makes its folder `wandb` in it: one for all runs, so that its terminal dashboard shows them all."""
+WANDB_PARENT = Path("outputs")
+"""W&B makes its folder `wandb` here: one for all runs, so that its terminal dashboard shows them all."""
 
-INIT_SECONDS = 4.0
-"""How long a server that answers may take to begin a run, before the run goes on offline."""
+ONLINE_INIT_SECONDS = 4.0
+"""How long the server may take to start a run. After that the run continues offline."""
 
 
 def build_loggers(
     config: LoggerConfig, folder: RunFolder, values: dict[str, Any], place: dict[str, Any] | None = None
 ) -> tuple[list[Logger], str | None]:
-    """The loggers that the config names, and a line for the user where W&B had to fall back to offline.
+    """The loggers of the config, and a line for the user if W&B had to fall back to offline.
 
-    `config` and `values` are redacted. `place` is where the loggers of a run were that goes on: what was
-    logged later is forgotten.
+    `config` and `values` are redacted. `place` is where the loggers of a resumed run were; what was logged
+    after it is removed.
     """
     if config.kind is LoggerKind.none or not folder.writes:
         return [], None
@@ -45,7 +45,7 @@ def build_loggers(
         return loggers, None
     run_id = (place or {}).get("wandb") or secrets.token_hex(4)
     _keep_to_one_folder()
-    WANDB_FOLDER.mkdir(exist_ok=True)
+    WANDB_PARENT.mkdir(exist_ok=True)
     run, reason = None, None
     if config.mode is LoggerMode.online:
         reason = why_not_online()
@@ -53,7 +53,7 @@ def build_loggers(
             run, reason = _start_online(config, folder, values, run_id)
     run = run or _start(config, folder, values, "offline", run_id)
     loggers.append(WandbLogger(experiment=run))
-    for row in metrics.read():  # a run that goes on has all of its curves under its old id
+    for row in metrics.read():  # a resumed run has all of its curves under its old id
         logged = {name: float(value) for name, value in row.items() if value and name != "step"}
         loggers[-1].log_metrics(logged, int(row["step"]))
     _remove_earlier(run_id, Path(run.dir).parent)
@@ -68,19 +68,19 @@ def build_loggers(
 def _start_online(
     config: LoggerConfig, folder: RunFolder, values: dict[str, Any], run_id: str
 ) -> tuple[wandb.Run | None, str | None]:
-    """The run, or why there is none: a key that is refused, a server that does not answer as W&B's does."""
+    """The W&B run, or the reason why there is none: the key is refused, or the server is not one of W&B."""
     before = set(_wandb_folders(run_id))
     try:
         return _start(config, folder, values, "online", run_id), None
     except wandb.errors.Error as error:
-        tear_down()  # W&B's process would hold the run's id
+        tear_down()  # W&B's process would keep the run's id
         for made in set(_wandb_folders(run_id)) - before:  # the dashboard would show it as a run
             shutil.rmtree(made, ignore_errors=True)
-        return None, f"its server did not take the run ({str(error).splitlines()[0]})"
+        return None, f"its server did not accept the run ({str(error).splitlines()[0]})"
 
 
 def _wandb_folders(run_id: str) -> Iterable[Path]:
-    return (WANDB_FOLDER / "wandb").glob(f"run-*-{run_id}")
+    return (WANDB_PARENT / "wandb").glob(f"run-*-{run_id}")
 
 
 def _start(
@@ -94,8 +94,8 @@ def _start(
     sys.argv = redact("\0".join(arguments)).split("\0")  # W&B records them
     try:
         return wandb.init(
-            id=run_id,  # replaces what is under it: offline nothing could be added
-            dir=WANDB_FOLDER,
+            id=run_id,  # replaces the run of this id; an offline run cannot be extended
+            dir=WANDB_PARENT,
             project=config.project,
             group=config.group,
             tags=config.tags,
@@ -108,26 +108,30 @@ def _start(
                 disable_git=True,
                 disable_code=True,
                 save_code=False,
-                init_timeout=INIT_SECONDS if mode == "online" else 90.0,
+                init_timeout=ONLINE_INIT_SECONDS if mode == "online" else 90.0,
             ),
         )
-    except ValueError as error:  # W&B reads its variables itself
+    except ValueError as error:  # W&B checks its environment variables itself
         fault = " ".join(" ".join(str(error).splitlines()[1:3]).split())
-        raise MissingEnvironmentError(f"a WANDB_… variable is not as W&B wants it: {fault}") from error
+        raise MissingEnvironmentError(
+            f"W&B does not accept a WANDB_… variable: {fault}; correct it"
+        ) from error
     finally:
         sys.argv = arguments
 
 
 def _remove_earlier(run_id: str, folder: Path) -> None:
-    """All that a run has logged is in the folder in which it goes on: its earlier ones would be further runs
-    on the dashboard, and `wandb sync` could put one of them in the place of the whole."""
-    for earlier in (WANDB_FOLDER / "wandb").glob(f"offline-run-*-{run_id}"):
+    """Remove the earlier W&B folders of a resumed run; the present one holds all that the run has logged.
+
+    The dashboard would show them as further runs, and `wandb sync` could overwrite the whole with a part.
+    """
+    for earlier in (WANDB_PARENT / "wandb").glob(f"offline-run-*-{run_id}"):
         if not earlier.samefile(folder):
             shutil.rmtree(earlier, ignore_errors=True)
 
 
 def place(loggers: list[Logger]) -> dict[str, Any] | None:
-    """Where the loggers are, for `build_loggers`; by then all that was logged is on the disk."""
+    """Where the loggers are, for `build_loggers`. Everything logged is on the disk when this returns."""
     if not loggers:
         return None
     metrics, *others = loggers
@@ -137,7 +141,7 @@ def place(loggers: list[Logger]) -> dict[str, Any] | None:
 
 @contextmanager
 def closing() -> Iterator[None]:
-    """Close the W&B run at the end, with the exit code of what has ended it."""
+    """Close the W&B run at the end, with the exit code of the error that ended it."""
     try:
         yield
     except BaseException as error:
@@ -147,24 +151,24 @@ def closing() -> Iterator[None]:
 
 
 def finish(exit_code: int = 0) -> None:
-    """Close the W&B run, if there is one, so that the next in this process is a run of its own."""
+    """Close the W&B run, if there is one, so that the next run in this process is a separate one."""
     if wandb.run is not None:
         wandb.finish(exit_code)
 
 
 def tear_down() -> None:
-    """End W&B's own process, in a process whose end W&B does not notice, as in multiprocessing."""
+    """End W&B's own process. W&B does not notice the end of a process of multiprocessing."""
     wandb.teardown()
 
 
 def _keep_to_one_folder() -> None:
     """Keep W&B's caches beside its runs, not in the user's home."""
     for variable in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR"):
-        os.environ.setdefault(variable, str((WANDB_FOLDER / "wandb").absolute()))
+        os.environ.setdefault(variable, str((WANDB_PARENT / "wandb").absolute()))
 
 
 def log_summary(outcome: dict[str, Any]) -> None:
-    """Put the numbers of a run's results beside its metrics on the dashboard, if there is one."""
+    """Put the numbers of a run's results on the dashboard, if there is one."""
     if wandb.run is not None:
         numbers = {name: value for name, value in outcome.items() if isinstance(value, int | float)}
         wandb.run.summary.update(numbers)

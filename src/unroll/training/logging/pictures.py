@@ -1,4 +1,4 @@
-"""The pictures in a run's folder."""
+"""Draws the pictures of a run's folder."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,17 +14,18 @@ from unroll.models.base import Forecast
 from unroll.nn.attention.base import AttentionMap
 from unroll.runs.metrics import Curve
 
-NO_SHARES = ("valid/loss", "valid/perplexity")
+METRICS_BEYOND_ONE = ("valid/loss", "valid/perplexity")
+"""These are not shares, and are left out of the panel of shares."""
 
-MOST_NAMES = 40
-"""Of more classes than this, the names would not be readable."""
+MOST_CLASS_NAMES = 40
+"""With more classes, the names would not be readable."""
 
 
 def draw_curves(curves: dict[str, Curve], title: str, path: Path) -> None:
-    """Losses beside error rates over the steps of training."""
+    """Losses, and beside them errors or shares, over the steps of training."""
     losses = ["train/loss", "valid/loss"]
     errors = ["valid/mae", "valid/naive_mae"]
-    shares = [name for name in curves if name.startswith("valid/") and name not in NO_SHARES]
+    shares = [name for name in curves if name.startswith("valid/") and name not in METRICS_BEYOND_ONE]
     panels = {"loss": losses, **({"error": errors} if "valid/mae" in curves else {"share": shares})}
     figure = Figure(figsize=(10, 4), layout="constrained")
     for axes, (label, panel) in zip(figure.subplots(1, 2), panels.items(), strict=True):
@@ -41,12 +42,12 @@ def draw_curves(curves: dict[str, Curve], title: str, path: Path) -> None:
 
 
 def draw_attention(maps: list[AttentionMap], path: Path) -> None:
-    """Attention of each output (rows) over the inputs (columns), one panel a sequence."""
+    """The attention of each output (row) to each input (column), one panel for each sequence."""
     attention_figure(maps).savefig(path, dpi=120)
 
 
 def draw_forecasts(forecasts: list[Forecast], path: Path) -> None:
-    """What was known, what came, what the model and the naive forecast said: one panel a sequence."""
+    """Known, true, predicted and naive values, one panel for each sequence."""
     figure = Figure(figsize=(10, 2.2 * len(forecasts)), layout="constrained")
     panels = figure.subplots(len(forecasts), 1, squeeze=False)[:, 0]
     for axes, forecast in zip(panels, forecasts, strict=True):
@@ -62,7 +63,7 @@ def draw_forecasts(forecasts: list[Forecast], path: Path) -> None:
 
 
 def draw_hidden_states(calls: Sequence[Call], path: Path) -> None:
-    """The outputs of each recurrence over the steps of one sequence, one panel a recurrence."""
+    """The outputs of each recurrence over the steps of one sequence, one panel for each recurrence."""
     figure = Figure(figsize=(8, 2.6 * len(calls)), layout="constrained")
     for axes, call in zip(figure.subplots(len(calls), 1, squeeze=False)[:, 0], calls, strict=True):
         draw_states(axes, torch.stack(call.outputs), f"{call.name}, outputs")
@@ -72,13 +73,13 @@ def draw_hidden_states(calls: Sequence[Call], path: Path) -> None:
 
 
 def draw_confusion(matrix: list[list[int]], names: Sequence[str], path: Path) -> None:
-    """The share of each true class (rows) that was taken for each class (columns)."""
+    """The share of each true class (row) that was predicted as each class (column)."""
     shares = [[count / max(sum(row), 1) for count in row] for row in matrix]
     size = max(3.0, min(12.0, 0.4 * len(names) + 2))
     figure = Figure(figsize=(size + 1, size), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(shares, cmap=mpl.colormaps["magma"], vmin=0, vmax=1)
-    if len(names) <= MOST_NAMES:
+    if len(names) <= MOST_CLASS_NAMES:
         axes.set_xticks(range(len(names)), names, rotation=90)
         axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="predicted", ylabel="true")

@@ -1,4 +1,4 @@
-"""What a run says, on the terminal and in its run.log."""
+"""The lines that a run prints on the terminal and writes to its run.log."""
 
 import logging
 import shlex
@@ -16,7 +16,7 @@ from unroll.redact import redact
 from unroll.runs.folder import RunFolder
 from unroll.spec import Kind
 from unroll.terminal import for_terminal
-from unroll.training.build import Parts
+from unroll.training.build import RunParts
 from unroll.training.claim import Start
 
 log = logging.getLogger("unroll")
@@ -24,7 +24,9 @@ log = logging.getLogger("unroll")
 
 @contextmanager
 def logging_to(folder: RunFolder) -> Iterator[None]:
-    """Send the lines of a run to the terminal and, with times, to its log; only warnings if it writes none.
+    """Send the lines of a run to the terminal and, with times, to its log. Lock the folder by the log.
+
+    A process that does not write its folder logs only warnings.
 
     Raises:
         InputError: another process runs in the folder.
@@ -45,8 +47,8 @@ def logging_to(folder: RunFolder) -> Iterator[None]:
         file.close()
 
 
-def say_what_runs(folder: RunFolder, parts: Parts, start: Start) -> None:
-    """Model, data and folder, before anything is trained; and the step from which a saved run goes on."""
+def say_what_runs(folder: RunFolder, parts: RunParts, start: Start) -> None:
+    """Print model, data and folder before the training, and the step from which a run resumes."""
     config, model, data = parts.config, parts.model, parts.data
     sizes = ", ".join(f"{len(samples):,} {split}" for split, samples in data.splits.items())
     parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -64,14 +66,14 @@ def say_what_runs(folder: RunFolder, parts: Parts, start: Start) -> None:
 
 
 def say_what_came_of_it(outcome: dict[str, Any]) -> None:
-    """The metrics of the test."""
+    """Print the metrics of the test."""
     log.info("\ntest")
     for name, value in outcome["test"].items():
         log.info("  %-28s %.4f", name.removeprefix("test/"), value)
 
 
-def say_what_is_next(folder: RunFolder, parts: Parts, batch: SequenceBatch, seconds: float) -> None:
-    """The folder, and the commands that one would type next."""
+def say_what_is_next(folder: RunFolder, parts: RunParts, batch: SequenceBatch, seconds: float) -> None:
+    """Print the folder, and the commands to type next."""
     model, data = parts.model, parts.data
     log.info("\nrun    %s   (%.0f s)", folder, seconds)
     commands = []
@@ -92,4 +94,4 @@ class _Redacting(logging.Formatter):
 
 class _LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name is logging's
-        raise  # a full disk ends the run; by default each line would print a traceback
+        raise  # a full disk ends the run; logging would print a traceback for each line

@@ -1,4 +1,4 @@
-"""The dashboard on the W&B server: a definition that can be built again."""
+"""Unroll's workspace on the W&B server, defined in code."""
 
 import wandb
 import wandb_workspaces.reports.v2 as wr
@@ -6,9 +6,9 @@ import wandb_workspaces.workspaces as ws
 
 from unroll.errors import MissingEnvironmentError
 
-NAME = "Unroll"
-CURVES = ("train/loss", "valid/loss")
-SHARES = (
+WORKSPACE_NAME = "Unroll"
+LOSS_METRICS = ("train/loss", "valid/loss")
+QUALITY_METRICS = (
     "valid/accuracy",
     "valid/exact_match",
     "valid/f1",
@@ -17,7 +17,7 @@ SHARES = (
     "valid/mase",
     "valid/mae",
 )
-PARAMETERS = (
+SETTING_KEYS = (
     "model.name",
     "model.cell.name",
     "model.hidden_size",
@@ -25,7 +25,7 @@ PARAMETERS = (
     "optimizer.lr",
     "seed",
 )
-PICTURES = (
+PICTURE_NAMES = (
     "forecasts",
     "attention",
     "confusion",
@@ -34,24 +34,24 @@ PICTURES = (
     "accuracy_by_length",
     "curves",
 )
-COST = ("seconds", "parameters", "sequences_per_second")
+COST_METRICS = ("seconds", "parameters", "sequences_per_second")
 
 
 def build(entity: str, project: str) -> ws.Workspace:
-    """The workspace of a project: curves, what they come from, samples and pictures. Nothing is sent."""
+    """The workspace of a project: curves, settings, samples and pictures. Nothing is sent."""
     loss = wr.SummaryMetric("valid/loss")
-    columns = [wr.ParallelCoordinatesPlotColumn(wr.Config(key)) for key in PARAMETERS]
+    columns = [wr.ParallelCoordinatesPlotColumn(wr.Config(key)) for key in SETTING_KEYS]
     return ws.Workspace(
         entity=entity,
         project=project,
-        name=NAME,
+        name=WORKSPACE_NAME,
         sections=[
             ws.Section(
                 name="Curves",
                 is_open=True,
                 panels=[
-                    *[wr.LinePlot(title=name, y=[name], log_y=True) for name in CURVES],
-                    *[wr.LinePlot(title=name, y=[name]) for name in SHARES],
+                    *[wr.LinePlot(title=name, y=[name], log_y=True) for name in LOSS_METRICS],
+                    *[wr.LinePlot(title=name, y=[name]) for name in QUALITY_METRICS],
                 ],
             ),
             ws.Section(
@@ -60,7 +60,7 @@ def build(entity: str, project: str) -> ws.Workspace:
                 panels=[
                     wr.ParallelCoordinatesPlot(columns=[*columns, wr.ParallelCoordinatesPlotColumn(loss)]),
                     wr.ParameterImportancePlot(with_respect_to="valid/loss"),
-                    *[wr.ScatterPlot(title=name, x=wr.SummaryMetric(name), y=loss) for name in COST],
+                    *[wr.ScatterPlot(title=name, x=wr.SummaryMetric(name), y=loss) for name in COST_METRICS],
                 ],
             ),
             ws.Section(
@@ -68,7 +68,7 @@ def build(entity: str, project: str) -> ws.Workspace:
                 is_open=True,
                 panels=[
                     wr.WeavePanelSummaryTable(table_name="test/examples"),
-                    *[wr.MediaBrowser(title=name, media_keys=[f"pictures/{name}"]) for name in PICTURES],
+                    *[wr.MediaBrowser(title=name, media_keys=[f"pictures/{name}"]) for name in PICTURE_NAMES],
                 ],
             ),
         ],
@@ -76,7 +76,7 @@ def build(entity: str, project: str) -> ws.Workspace:
 
 
 def publish(project: str, entity: str | None = None) -> str:
-    """Make the workspace on the server; its address. `entity` is the key's own unless it is given.
+    """Create the workspace on the server and return its address. `entity` defaults to that of the API key.
 
     Raises:
         MissingEnvironmentError: the server refuses, or there is no such project.
@@ -84,10 +84,12 @@ def publish(project: str, entity: str | None = None) -> str:
     try:
         entity = entity or wandb.Api().default_entity
         if entity is None:
-            raise MissingEnvironmentError("--publish: the key has no team or user of its own; give --entity")
+            raise MissingEnvironmentError("--publish: the API key belongs to no team or user; give --entity")
         workspace = build(entity, project)
         workspace.save()
     except (wandb.errors.Error, ValueError, OSError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise MissingEnvironmentError(f"--publish: the W&B server did not take it ({reason})") from error
+        raise MissingEnvironmentError(
+            f"--publish: the W&B server did not accept the workspace ({reason})"
+        ) from error
     return str(workspace.url)

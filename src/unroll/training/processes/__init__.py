@@ -1,1 +1,1 @@
-"""The processes of a run: which is the first, what becomes of the others, SLURM."""
+"""The processes of a run: which one is the first, watching the others, SLURM."""

@@ -1,38 +1,40 @@
-"""Which of a run's processes this is, whoever has started it. Imports nothing heavy."""
+"""The rank of this process in its run, whichever program started it. Imports nothing heavy."""
 
 import os
 
 from unroll.errors import MissingEnvironmentError
 
-RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
-"""The variables that say so, the surest first: torchrun sets the first two, Lightning the second in processes
-that it starts itself, SLURM the last in every process of a job."""
+RANK_VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
+"""The environment variables that hold the rank, the most reliable first. torchrun sets the first two,
+Lightning the second in the processes that it starts, SLURM the third in every process of a job."""
 
-RUN_DIR = "UNROLL_RUN_DIR"
-"""The environment variable that tells a run's other processes where its folder is."""
+RUN_DIR_VARIABLE = "UNROLL_RUN_DIR"
+"""The environment variable that tells the other processes of a run where its folder is."""
 
 
 def rank() -> int:
     """The number of this process among those of the run, from 0.
 
     Raises:
-        MissingEnvironmentError: what says so is no number.
+        MissingEnvironmentError: a variable does not hold a number.
     """
-    return next((number(variable) for variable in RANKS if os.environ.get(variable)), 0)
+    return next((number(variable) for variable in RANK_VARIABLES if os.environ.get(variable)), 0)
 
 
 def is_first() -> bool:
-    """Whether this process makes the run's folder, writes to it and speaks; the others only compute."""
+    """Whether this process makes the run's folder, writes to it and prints. The others only compute."""
     return rank() == 0
 
 
 def number(variable: str) -> int:
-    """A number that a launcher of processes has put into the environment; 0 without it.
+    """The number in an environment variable of a launcher; 0 if the variable is not set.
 
     Raises:
-        MissingEnvironmentError: it is none.
+        MissingEnvironmentError: the variable does not hold a number.
     """
     text = os.environ.get(variable) or "0"
     if not text.isdecimal():
-        raise MissingEnvironmentError(f"{variable}={text}: is no number; it is a launcher's to set: unset it")
+        raise MissingEnvironmentError(
+            f"{variable}={text}: is not a number; launchers of processes set this variable: unset it"
+        )
     return int(text)

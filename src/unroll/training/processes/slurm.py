@@ -1,4 +1,4 @@
-"""A run in a SLURM job: its tasks, the folder that they share, and the same folder after a requeue."""
+"""A run in a SLURM job: its tasks, their common folder, and the same folder after a requeue."""
 
 import itertools
 import os
@@ -17,20 +17,20 @@ from unroll.errors import MissingEnvironmentError
 from unroll.runs.folder import RunFolder, as_yaml, numbered
 from unroll.training.processes.rank import number
 
-REQUEUE = (signal.SIGUSR1, signal.SIGUSR2)
-"""What SLURM and submitit send ahead of a job's time limit. A TERM may be `scancel`: that is to end it."""
+REQUEUE_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
+"""SLURM and submitit send these before a job's time limit. TERM may come from `scancel`, which ends it."""
 
 
 def tasks() -> int:
-    """The processes that srun has started together, this one among them; 1 without srun."""
+    """The number of processes that srun has started together, with this one; 1 without srun."""
     return number("SLURM_STEP_NUM_TASKS") or 1
 
 
 def require_tasks(processes: int) -> None:
-    """Raise a `MissingEnvironmentError` if srun has started other processes than a run is to have."""
+    """Raise a `MissingEnvironmentError` unless srun has started as many processes as the run needs."""
     nodes = number("SLURM_STEP_NUM_NODES")
     if nodes > 1:
-        raise MissingEnvironmentError(f"srun: runs on {nodes} nodes, and a run has one; add --nodes=1")
+        raise MissingEnvironmentError(f"srun: runs on {nodes} nodes, but a run uses one; add --nodes=1")
     if tasks() not in (1, processes):
         raise MissingEnvironmentError(
             f"trainer.devices={processes}: srun has started {tasks()} tasks; "
@@ -39,40 +39,40 @@ def require_tasks(processes: int) -> None:
 
 
 def cluster() -> list[ClusterEnvironment]:
-    """Lightning's plugin for a process of a SLURM job: it starts the others unless srun has."""
+    """Lightning's plugin for a SLURM job. It starts the other processes unless srun has started them."""
     if "SLURM_JOB_ID" not in os.environ:
         return []
     if tasks() == 1:
         return [LightningEnvironment()]
-    os.environ["SLURM_NTASKS_PER_NODE"] = str(tasks())  # Lightning asks for it, and --ntasks does not set it
-    return [SLURMEnvironment(auto_requeue=False)]  # it would save in the signal's handler
+    os.environ["SLURM_NTASKS_PER_NODE"] = str(tasks())  # Lightning needs it, and --ntasks does not set it
+    return [SLURMEnvironment(auto_requeue=False)]  # auto_requeue would save in the signal handler
 
 
 def mark(folder: RunFolder) -> None:
-    """Write down that this start of the job is the one that runs in a folder."""
+    """Write to the folder which start of the job runs in it."""
     if "SLURM_JOB_ID" in os.environ:
         folder.write(folder.start, f"{_this_start()}\n")
 
 
 def restarted() -> bool:
-    """Whether this job has been requeued: it goes on in the folder of its first start."""
+    """Whether this job was requeued. Then it resumes in the folder of its first start."""
     return number("SLURM_RESTART_COUNT") > 0
 
 
 def find_run_dir(wanted: Path, values: dict[str, Any]) -> Path | None:
-    """The folder, or with -2, -3 … behind it, that this job made for a run with these redacted values."""
+    """The folder that this job made for a run with these values: `wanted`, or with -2, -3 … added."""
     job, mine = os.environ.get("SLURM_JOB_ID"), as_yaml(values)
     for folder in _made(wanted):
-        if _mark_of(folder)[:1] == [job] and folder.was_begun and folder.config.read_text("utf-8") == mine:
+        if _mark_of(folder)[:1] == [job] and folder.has_started and folder.config.read_text("utf-8") == mine:
             return folder.path
     return None
 
 
 def run_dir_of_the_first(wanted: Path, wait_s: float = 300) -> Path:
-    """The folder of that name, or with -2, -3 … behind it, that the first of srun's tasks runs in.
+    """The folder in which srun's first task runs: `wanted`, or with -2, -3 … added.
 
     Raises:
-        MissingEnvironmentError: there is none within the time.
+        MissingEnvironmentError: the folder did not appear within `wait_s` seconds.
     """
     end = time.monotonic() + wait_s
     while time.monotonic() < end:
@@ -81,15 +81,15 @@ def run_dir_of_the_first(wanted: Path, wait_s: float = 300) -> Path:
                 return folder.path
         time.sleep(0.1)
     raise MissingEnvironmentError(
-        f"run_dir={wanted}: the first of srun's tasks has made no folder within {wait_s:.0f} s; see what it "
-        "says, and have srun --kill-on-bad-exit=1 end the others with it"
+        f"run_dir={wanted}: srun's first task has made no folder within {wait_s:.0f} s; read its output, and "
+        "use srun --kill-on-bad-exit=1, which ends the other tasks with it"
     )
 
 
 def requeue(number: int) -> str | None:
-    """Have SLURM start this job again, if it sent the signal; a line that says what came of it, or None."""
+    """Requeue this job if SLURM sent the signal. Return a line with the outcome; None if it did not."""
     job = os.environ.get("SLURM_JOB_ID")
-    if job is None or number not in REQUEUE:
+    if job is None or number not in REQUEUE_SIGNALS:
         return None
     try:
         subprocess.run(["scontrol", "requeue", job], check=True, capture_output=True, text=True, timeout=60)

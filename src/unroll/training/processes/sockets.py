@@ -1,4 +1,4 @@
-"""The sockets by which processes of one program talk: their paths may have about a hundred bytes."""
+"""Short paths for the sockets between processes: a path may have about a hundred bytes."""
 
 import os
 import tempfile
@@ -6,28 +6,28 @@ from multiprocessing import util
 
 from unroll.errors import MissingEnvironmentError
 
-LONGEST = 70
-"""Bytes of a folder in which a socket that multiprocessing makes and names still fits."""
+LONGEST_FOLDER_BYTES = 70
+"""The longest folder in which the path of a multiprocessing socket fits."""
 
-SHORT = "/tmp"
+SHORT_FOLDER = "/tmp"
 
 
 def keep_paths_short() -> None:
-    """Have multiprocessing make its sockets elsewhere, if TMPDIR is too long for them.
+    """Make multiprocessing put its sockets into a short folder if TMPDIR is too long for them.
 
     Raises:
-        MissingEnvironmentError: there is no such place.
+        MissingEnvironmentError: the short folder cannot be written to.
     """
     before = tempfile.gettempdir()
-    if len(os.fsencode(before)) <= LONGEST:
+    if len(os.fsencode(before)) <= LONGEST_FOLDER_BYTES:
         return
     try:
-        tempfile.tempdir = SHORT
-        util.get_temp_dir()  # made now, kept for this process and those that it starts, removed at its end
+        tempfile.tempdir = SHORT_FOLDER
+        util.get_temp_dir()  # made now; this process and its children use it; removed when this process ends
     except OSError as error:
         raise MissingEnvironmentError(
-            f"TMPDIR={before}: is longer than {LONGEST} bytes, too long for sockets of several processes, "
-            f"and {SHORT} cannot be written to; set a shorter one"
+            f"TMPDIR={before}: is longer than {LONGEST_FOLDER_BYTES} bytes, too long for sockets of several "
+            f"processes, and {SHORT_FOLDER} cannot be written to; set a shorter TMPDIR"
         ) from error
     finally:
         tempfile.tempdir = before

@@ -1,4 +1,4 @@
-"""The processes of a run: what becomes of the others when one of them ends before its time."""
+"""Watches the processes of a run: if one ends too early, the others end too."""
 
 import os
 import re
@@ -17,18 +17,18 @@ from unroll.errors import UnrollError
 from unroll.runs.folder import RunFolder
 from unroll.training.processes.rank import number, rank
 
-FIRST = "UNROLL_FIRST_PROCESS"
-"""The environment variable that tells the processes that the first has started who that is."""
+FIRST_PROCESS_VARIABLE = "UNROLL_FIRST_PROCESS"
+"""The environment variable that tells the other processes the process id of the first."""
 
-GRACE_S = 5.0
-"""What a process that another has left alone has for ending by itself. On a GPU it may wait for ever."""
+GRACE_SECONDS = 5.0
+"""How long a process may take to end by itself after another has failed. On a GPU it may hang."""
 
 _LOST = re.compile("closed by peer|reset by peer|Broken pipe|pair closure|remote process exited")
-"""How torch says, in a RuntimeError, that another process is no longer there."""
+"""How torch words it, in a RuntimeError, that another process is gone."""
 
 
 class LostProcessError(UnrollError):
-    """A process of the run has ended before its time. The exit code is that process's, where it tells why."""
+    """A process of the run has ended too early. Its exit code is used if it has a meaning (2, 3 or 4)."""
 
     def __init__(self, what: str, folder: RunFolder, code: int = 1) -> None:
         super().__init__(f"{what}; `unroll resume {folder}` goes on from the last checkpoint")
@@ -37,13 +37,13 @@ class LostProcessError(UnrollError):
 
 @contextmanager
 def watching(launcher: Any, folder: RunFolder) -> Iterator[None]:
-    """Within it the others are watched, and afterwards there are none.
+    """Watch the other processes of a run; none of them is left afterwards.
 
     Raises:
-        LostProcessError: one has failed, of which it has told what there is to tell.
+        LostProcessError: a process has failed. It has printed its own error already.
     """
-    if FIRST in os.environ and rank() > 0:
-        threading.Thread(target=_end_after, args=(number(FIRST),), daemon=True).start()
+    if FIRST_PROCESS_VARIABLE in os.environ and rank() > 0:
+        threading.Thread(target=_end_after, args=(number(FIRST_PROCESS_VARIABLE),), daemon=True).start()
     watched = _Others(launcher, folder)
     try:
         yield
@@ -55,7 +55,9 @@ def watching(launcher: Any, folder: RunFolder) -> Iterator[None]:
             raise failure from error
         if _LOST.search(str(error)) is None:
             raise
-        if FIRST in os.environ and not watched.processes:  # the first says it
+        if (
+            FIRST_PROCESS_VARIABLE in os.environ and not watched.processes
+        ):  # the first process prints the message
             raise SystemExit(0) from error
         raise LostProcessError("another process of the run has ended", folder) from error
     finally:
@@ -63,7 +65,7 @@ def watching(launcher: Any, folder: RunFolder) -> Iterator[None]:
 
 
 class _Others:
-    """The processes that this one has started to compute with it: none, but in the first."""
+    """The processes that the first process has started; none in the other processes."""
 
     def __init__(self, launcher: Any, folder: RunFolder) -> None:
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -76,16 +78,16 @@ class _Others:
         start = launcher._call_children_scripts
 
         def start_and_watch() -> None:
-            os.environ[FIRST] = str(os.getpid())
+            os.environ[FIRST_PROCESS_VARIABLE] = str(os.getpid())
             start()
-            # Lightning would kill this process after one of them, without a word.
+            # Lightning would kill this process after one of them, without a message.
             self.processes, launcher.procs = launcher.procs, []
             threading.Thread(target=self._watch, daemon=True).start()
 
         return start_and_watch
 
     def failure(self, wait_s: float = 0) -> LostProcessError | None:
-        """What is to be said of the first that has failed; it may take a moment until it is known."""
+        """The error of a failed process, or None. It waits up to `wait_s` for a process that is failing."""
         end = time.monotonic() + wait_s * bool(self.processes)
         while True:
             for place, process in enumerate(self.processes, start=2):
@@ -102,10 +104,10 @@ class _Others:
             time.sleep(0.05)
 
     def wait(self) -> None:
-        """Wait for their end, after that of the work that they share.
+        """Wait until the processes have ended. Call it when their work is done.
 
         Raises:
-            LostProcessError: one has failed, or does not come to an end.
+            LostProcessError: a process has failed, or does not end.
         """
         for process in self.processes:
             try:
@@ -116,7 +118,7 @@ class _Others:
             raise failure
 
     def kill(self) -> None:
-        """End those that have not ended."""
+        """Kill the processes that are still running."""
         self._over.set()
         for process in self.processes:
             process.kill()
@@ -125,15 +127,15 @@ class _Others:
     def _watch(self) -> None:
         while not self._over.wait(0.5):
             failure = self.failure()
-            if failure is not None and not self._over.wait(GRACE_S):
+            if failure is not None and not self._over.wait(GRACE_SECONDS):
                 print(f"error: {failure}", file=sys.stderr, flush=True)
                 self.kill()
                 os._exit(failure.exit_code)
 
 
 def _end_after(first: int) -> None:
-    """End this process, too, once the first has ended, as by a kill."""
+    """End this process after the first process is gone, for example killed."""
     while os.getppid() == first:
         time.sleep(0.5)
-    time.sleep(GRACE_S)
+    time.sleep(GRACE_SECONDS)
     os._exit(1)
