@@ -75,6 +75,9 @@ def trace(
         values = {each.name: each.values(heads.get(each.name)) for each in traces}
         with writing("--csv", csv_file):
             pd.concat(values, names=["recurrence", None]).to_csv(csv_file)
+        for traced in traces:
+            for state, size in traced.left_out.items():
+                print(f"left out of {csv_file}: the {state} of {traced.name}, {size:,} numbers a step")
         if attention is not None:
             beside = csv_file.with_stem(f"{csv_file.stem}-attention")
             with writing("--csv", beside):

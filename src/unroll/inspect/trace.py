@@ -25,6 +25,9 @@ from unroll.nn.recurrence import Recurrence
 
 MOST_PANELS_PER_ROW = 4
 
+MOST_NUMBERS = 2**14
+"""Of a state, to be written with all values: pandas takes minutes for tens of thousands of columns."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trace:
@@ -69,6 +72,12 @@ class Trace:
         """W h + b at the last valid step, computed by hand for a linear output layer."""
         return _by_hand(output, self.last())
 
+    @property
+    def left_out(self) -> dict[str, int]:
+        """The states of so many numbers that `values` is without them, as a long cache."""
+        sizes = {name: steps.shape[1] for cell in self.cells for name, steps in cell.made.items()}
+        return {name: size for name, size in sizes.items() if size > MOST_NUMBERS}
+
     def frame(self) -> pd.DataFrame:
         """A row for each cell and step; see `CellTrace.frame`."""
         return pd.concat([cell.frame() for cell in self.cells], ignore_index=True)
@@ -76,17 +85,21 @@ class Trace:
     def values(self, output: nn.Linear | None = None) -> pd.DataFrame:
         """All inputs, step outputs, states and final states: a row for each, a column for each number.
 
-        A linear output layer adds y_t = W h_t + b.
+        Those `left_out` are too large. A linear output layer adds y_t = W h_t + b.
         """
         rows: list[dict[Any, Any]] = []
         for cell in self.cells:
             place: dict[Any, Any] = {"layer": cell.layer, "direction": cell.direction}
             for quantity, steps in (("x", cell.x), *cell.made.items()):
+                if quantity in self.left_out:
+                    continue
                 rows += [
                     {**place, "quantity": quantity, "step": step, **dict(enumerate(row))}
                     for step, row in enumerate(steps.tolist(), start=1)
                 ]
             for state, tensor in cell.final.items():
+                if state in self.left_out:
+                    continue
                 vector = as_vectors(tensor[None])[0].tolist()
                 rows.append({**place, "quantity": f"final {state}", **dict(enumerate(vector))})
         if output is not None:

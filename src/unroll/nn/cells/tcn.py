@@ -64,8 +64,8 @@ class TCN(Cell):
         self.dilation = 2**layer
         if self._steps > MOST_STEPS:
             raise InputError(
-                f"model.num_layers={layers}: layer {layer + 1} of a tcn would keep {self._steps:,} steps; "
-                f"{MOST_STEPS:,} are the most, take fewer layers"
+                f"model.num_layers={layers}: layer {layer + 1} of the tcn would keep {self._steps:,} steps; "
+                f"take fewer layers, which keep {MOST_STEPS:,} or less"
             )
 
     @property
