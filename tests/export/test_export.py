@@ -14,7 +14,7 @@ from recurrences import STRANGE
 
 from unroll.errors import InputError
 from unroll.export import safetensors
-from unroll.export.parts import parts, random_inputs
+from unroll.export.parts import model_parts, random_inputs
 from unroll.export.programs import require_packages, write_programs
 from unroll.export.traceable import traceable
 from unroll.runs.checkpoints import find
@@ -94,7 +94,7 @@ def test_the_model_that_is_followed_does_the_same(case, sizes):
     """The same weights through a scan of single steps: what programs are made of, before any exporter."""
     model = model_of(case)
     inputs = random_inputs(model, *sizes)
-    for own, followed in zip(parts(model, inputs), parts(traceable(model), inputs), strict=True):
+    for own, followed in zip(model_parts(model, inputs), model_parts(traceable(model), inputs), strict=True):
         with torch.no_grad():
             torch.testing.assert_close(
                 followed.module(**own.inputs), own.module(**own.inputs), rtol=1e-5, atol=1e-5
@@ -104,7 +104,7 @@ def test_the_model_that_is_followed_does_the_same(case, sizes):
 def test_a_part_of_a_pointwise_model_predicts_what_the_model_predicts():
     model = small_model("many_to_one", SCALED)
     batch = any_batch(SCALED, [4, 1, 6])
-    (part,) = parts(model, {"inputs": batch.inputs, "lengths": batch.lengths})
+    (part,) = model_parts(model, {"inputs": batch.inputs, "lengths": batch.lengths})
     with torch.no_grad():
         found = part.module(batch.inputs, batch.lengths).numpy()
     np.testing.assert_array_equal(found, np.stack(model.predict_step(batch)))

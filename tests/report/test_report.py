@@ -38,10 +38,10 @@ EVIL = "<script>window.broken = true</script><img src=x onerror='window.broken =
 def trained(folder, *overrides):
     """A real run of a few steps."""
     with pytest.MonkeyPatch.context() as patch:
-        from unroll.training.processes.rank import RUN_DIR
+        from unroll.training.processes.rank import RUN_DIR_VARIABLE
         from unroll.training.run import run
 
-        patch.setenv(RUN_DIR, "")
+        patch.setenv(RUN_DIR_VARIABLE, "")
         root.register()
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             fast = ["debug=fast", "trainer.max_epochs=3", "model.hidden_size=8", "logger=csv"]
@@ -334,7 +334,7 @@ def test_why_there_is_no_importance(tmp_path, overrides, values, told):
         ("results.json", "[1]", "results.json: holds no keys and values"),
         ("results.json", "[" * 100_000, "results.json: cannot be read"),
         ("config.yaml", "a: [1", "config.yaml: cannot be read"),
-        ("config.yaml", "a: &x [*x]", "config.yaml:1: is an alias"),
+        ("config.yaml", "a: &x [*x]", "config.yaml:1: holds the alias"),
         ("config.yaml", "a: !!python/object/apply:os.getcwd []", "names code to run"),
         ("trial.json", b"\xff", "trial.json: cannot be read"),
     ],

@@ -333,7 +333,14 @@ changed(
     "name",
 )
 changed("a name of a million letters", "no such entry", "a" * 10**6, "hyper_parameters", "model", "name")
-changed("a tensor for a number", "no plain value", torch.ones(3), "hyper_parameters", "model", "dropout")
+changed(
+    "a tensor for a number",
+    "which is not a plain value",
+    torch.ones(3),
+    "hyper_parameters",
+    "model",
+    "dropout",
+)
 
 # --- paths ---
 
@@ -593,7 +600,7 @@ def test_config_files_of_other_people_are_not_composed(arguments, says, tmp_path
     ("text", "says"),
     [
         (EXPERIMENT, r"evil\.yaml:5: _target_ names code to run; remove it"),
-        (BOMB, r"evil\.yaml:2: is an alias"),
+        (BOMB, r"evil\.yaml:2: holds the alias"),
         ("a: !!python/name:os.system", r"evil\.yaml:1: .*os\.system names code to run"),
         ("a: [", r"evil\.yaml: cannot be read"),
     ],

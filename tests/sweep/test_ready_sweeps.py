@@ -8,7 +8,7 @@ from hydra import initialize_config_dir
 from sweeps import commands_of
 
 from unroll.config import compose as root
-from unroll.training.processes.rank import RUN_DIR
+from unroll.training.processes.rank import RUN_DIR_VARIABLE
 from unroll.training.run import run
 
 READY = sorted(set(root.choices(root.CONF, "sweep")) - {"grid", "optuna"})
@@ -18,7 +18,7 @@ FAST = ["debug=fast", "logger=none", "data.train_size=64", "data.valid_size=16",
 @pytest.mark.parametrize("name", READY)
 def test_a_ready_sweep_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(RUN_DIR, "")
+    monkeypatch.setenv(RUN_DIR_VARIABLE, "")
     root.register()
     written = (root.CONF / "sweep" / f"{name}.yaml").read_text()
     with initialize_config_dir(str(root.CONF), version_base="1.3"):
@@ -35,7 +35,7 @@ def test_a_ready_sweep_runs(name, tmp_path, monkeypatch):
 
 def test_cells_are_compared_at_one_size(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(RUN_DIR, "")
+    monkeypatch.setenv(RUN_DIR_VARIABLE, "")
     root.register()
     with initialize_config_dir(str(root.CONF), version_base="1.3"):
         cells = ("rnn", "lstm", "min_gru")

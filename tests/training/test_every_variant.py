@@ -14,7 +14,7 @@ from unroll.config import compose as root
 from unroll.trained.evaluate import evaluate
 from unroll.trained.predict import predict
 from unroll.training import checkpoints
-from unroll.training.processes.rank import RUN_DIR
+from unroll.training.processes.rank import RUN_DIR_VARIABLE
 from unroll.training.run import run
 
 CONF = ROOT / "conf"
@@ -27,7 +27,7 @@ def train(tmp_path, monkeypatch):
 
     def start(*overrides):
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv(RUN_DIR, "")
+        monkeypatch.setenv(RUN_DIR_VARIABLE, "")
         root.register()
         with initialize_config_dir(str(CONF), version_base="1.3"):
             composed = compose("train", [*overrides, "debug=fast", "run_dir=run", "model.hidden_size=8"])

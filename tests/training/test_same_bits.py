@@ -15,7 +15,7 @@ from unroll.errors import MissingEnvironmentError
 from unroll.nn.cells.lstm import LSTM
 from unroll.nn.optimizers.groups import parameter_groups
 from unroll.training.environment import ONE_BUFFER_WORKSPACE, WORKSPACE_VARIABLE, deterministic
-from unroll.training.processes.rank import RUN_DIR
+from unroll.training.processes.rank import RUN_DIR_VARIABLE
 from unroll.training.run import run
 
 CONF = ROOT / "conf"
@@ -41,7 +41,7 @@ def train(tmp_path, monkeypatch):
 
     def start(name, *overrides):
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv(RUN_DIR, "")
+        monkeypatch.setenv(RUN_DIR_VARIABLE, "")
         root.register()
         with initialize_config_dir(str(CONF), version_base="1.3"):
             composed = compose("train", [*SMALL, *SIZES, f"run_dir={name}", *overrides])

@@ -100,6 +100,8 @@ def read_curves(path: Path) -> dict[str, Curve]:
 
 
 def _add(curves: dict[str, Curve], row: dict[str | Any, str | Any]) -> None:
+    if None in row.values():
+        raise ValueError("it has too few cells")
     for name, value in row.items():
         if value and isinstance(name, str) and name not in ("step", "epoch"):
             step, epoch, number = int(row["step"]), row.get("epoch"), float(value)

@@ -142,9 +142,8 @@ class Throughput(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seconds = state_dict["seconds"]
-        if (
-            self._trainer is None or self._trainer.is_global_zero
-        ):  # the saved counts are those of all processes
+        # The saved counts are those of all processes.
+        if self._trainer is None or self._trainer.is_global_zero:
             self.sequences, self.tokens = state_dict["sequences"], torch.tensor(state_dict["tokens"])
 
     def results(self) -> dict[str, float]:

@@ -72,9 +72,9 @@ class Saving(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.has_begun = True
         self._signals.install()
-        # Lightning treats a resumed run as "restarting" until its first epoch has ended: it does not step
-        # ReduceLROnPlateau after that epoch. With max_steps it does so even at an epoch's start, and counts
-        # that epoch twice.
+        # Lightning calls a resumed run "restarting" until its first epoch has ended, and does not step
+        # ReduceLROnPlateau after that epoch. With max_steps it calls it so at an epoch's start too, and then
+        # counts that epoch twice.
         loop = trainer.fit_loop
         epochs: Any = loop.epoch_progress.current
         loop.epoch_loop.restarting = epochs.started > epochs.processed

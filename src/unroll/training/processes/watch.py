@@ -55,9 +55,8 @@ def watching(launcher: Any, folder: RunFolder) -> Iterator[None]:
             raise failure from error
         if _LOST.search(str(error)) is None:
             raise
-        if (
-            FIRST_PROCESS_VARIABLE in os.environ and not watched.processes
-        ):  # the first process prints the message
+        # The first process prints the message.
+        if FIRST_PROCESS_VARIABLE in os.environ and not watched.processes:
             raise SystemExit(0) from error
         raise LostProcessError("another process of the run has ended", folder) from error
     finally:
