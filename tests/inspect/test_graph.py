@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 from helpers import text_of
-from recurrences import CELLS, Leaky, label, recurrence
+from recurrences import CELLS, CLASSIC, Leaky, label, recurrence
 
 from unroll.errors import InputError, MissingEnvironmentError
 from unroll.inspect.graph import graph
@@ -99,7 +99,7 @@ def test_rolled_is_what_every_step_repeats(cell, bidirectional):
     assert "delay" not in unrolled.dot
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=label)
+@pytest.mark.parametrize("cell", CLASSIC, ids=label)
 def test_shared_parameters_are_those_of_the_recurrence(cell):
     module = recurrence(cell, num_layers=2)
     for drawn in (graph(module, 4), graph(module, rolled=True)):

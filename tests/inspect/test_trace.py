@@ -6,7 +6,7 @@ import io
 import pytest
 import torch
 from helpers import any_batch, any_spec, small_model, small_seq2seq, text_of, token_batch
-from recurrences import CELLS, Leaky, label, random_state, recurrence
+from recurrences import CLASSIC, Leaky, label, random_state, recurrence
 
 from unroll.config.components import Execution, InitialState, Padding
 from unroll.errors import InputError
@@ -66,7 +66,7 @@ def added_up(cell, traced):
     return z, values, after
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=label)
+@pytest.mark.parametrize("cell", CLASSIC, ids=label)
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_what_is_reported_adds_up_to_the_outputs(cell, bidirectional):
     """In float32, of a sequence in a padded batch, with the fastest execution that the cell has."""
@@ -102,7 +102,7 @@ def test_what_is_reported_adds_up_to_the_outputs(cell, bidirectional):
     assert traced.error < 1e-6
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=label)
+@pytest.mark.parametrize("cell", CLASSIC, ids=label)
 def test_contributions_are_products_with_the_weights(cell):
     module = recurrence(cell)
     part = trace(module, torch.randn(1, 4, 3), random_state(module, 1)).cells[0]
