@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+REFERENCES := .venv-references
 
-.PHONY: run test test-slow lint browser reference setup clean
+.PHONY: run test test-slow test-references lint browser reference setup clean
 
 run: $(READY) ## set up, then letters to phonemes on real words, about ten minutes
 	$(BIN)/python train.py experiment=words
@@ -13,6 +14,12 @@ test: $(READY) lint browser ## set up, then lint, types and tests
 
 test-slow: $(READY) ## the faithful checks that take long
 	$(BIN)/python -m pytest -m slow
+
+test-references: $(REFERENCES)/.ready ## the cells against other implementations, in an environment of its own
+	$(REFERENCES)/bin/python -m pytest -m references tests/references
+
+$(REFERENCES)/.ready: $(READY) references.lock scripts/references.sh
+	sh scripts/references.sh
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -31,4 +38,4 @@ $(READY): requirements.lock pyproject.toml scripts/setup.sh
 	PYTHON=$(PYTHON) sh scripts/setup.sh
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv $(REFERENCES) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -4,7 +4,7 @@ import time
 
 import pytest
 import torch
-from recurrences import CELLS, label
+from recurrences import CLASSIC, label
 from torch.utils.flop_counter import FlopCounterMode
 
 from unroll.config.components import Execution
@@ -28,7 +28,7 @@ def test_time_is_the_median_after_a_first_run(monkeypatch):
 
 @pytest.fixture(scope="module")
 def costs():
-    cells = {cell["name"]: from_dict("model/cell", cell) for cell in CELLS if "nonlinearity" not in cell}
+    cells = {cell["name"]: from_dict("model/cell", cell) for cell in CLASSIC if "nonlinearity" not in cell}
     return [
         profile_cells(
             cells, [hidden], [steps], input_size=size, batch_size=batch, every_execution=True, repeats=1
@@ -44,7 +44,7 @@ def test_memory_is_predicted_within_a_quarter(costs):
             assert 0.8 < row["forward_memory_ratio"] < 1.25, row
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=label)
+@pytest.mark.parametrize("cell", CLASSIC, ids=label)
 def test_operations_and_parameters_are_those_that_torch_counts(cell):
     config = from_dict("model/cell", cell)
     found = profile_cells({"cell": config}, [6], [7], input_size=5, batch_size=3, repeats=1).costs[0]

@@ -362,3 +362,15 @@ def test_no_recurrence():
     model = small_model("many_to_one", spec, num_layers=0)
     with pytest.raises(InputError, match=r"model.num_layers must be 1 or more"):
         trace_model(lambda: model(any_batch(spec, [3])), model)
+
+
+def test_a_state_of_very_many_numbers_is_shown_but_not_written_out():
+    """A long cache, step after step, would be tens of thousands of columns."""
+    module = recurrence({"name": "attention", "window": 5000})
+    traced = trace(module, torch.randn(1, 5, 3))
+    assert traced.left_out == {"keys": 4 * 4999, "values": 4 * 4999}
+    values = traced.values()
+    assert set(values.quantity) == {"x", "output", "count", "final count"}
+    assert "keys_max" in traced.frame()
+    assert "final keys" in " ".join(text_of(traced.tables()).split())
+    assert trace(module, torch.randn(1, 5, 3)).figure().axes

@@ -50,8 +50,8 @@ class LRU(Cell):
     and output are of one size, as in the paper, and else a matrix. The layers around it are the block's.
 
     As in the paper, λ starts uniform on the ring from r_min to r_max up to the angle max_phase, and γ at
-    √(1 − |λ|²), which keeps the size of the state; exp(γ's parameter) is γ. ν, θ and γ have no weight decay,
-    and learn at half the rate (a quarter or a half in the paper's runs).
+    √(1 − |λ|²), which keeps the size of the state; its logarithm is what is learned. ν, θ and γ have no
+    weight decay, and learn at half the rate (a quarter or a half in the paper's runs).
     """
 
     executions = (Execution.scan, Execution.loop)
