@@ -219,6 +219,17 @@ def test_a_model_that_torch_cannot_follow_is_refused_in_one_line(tmp_path, monke
     assert "\n" not in message
 
 
+def test_what_onnx_lacks_is_named(tmp_path, monkeypatch):
+    model = model_of(POINTWISE["no recurrence"])
+
+    def largest(self, batch):
+        return batch.inputs.cummax(dim=1).values[:, -1] @ torch.ones(3, 4)
+
+    monkeypatch.setattr(type(model), "forward", largest)
+    with pytest.raises(InputError, match=r"--format onnx: the model .* \(ONNX has no aten\.cummax\); leave"):
+        write_programs(tmp_path, model, "onnx")
+
+
 def test_onnx_without_its_packages_is_refused(monkeypatch):
     import importlib.util
 

@@ -369,8 +369,7 @@ def test_a_state_of_very_many_numbers_is_shown_but_not_written_out():
     module = recurrence({"name": "attention", "window": 5000})
     traced = trace(module, torch.randn(1, 5, 3))
     assert traced.left_out == {"keys": 4 * 4999, "values": 4 * 4999}
-    values = traced.values()
-    assert set(values.quantity) == {"x", "output", "count", "final count"}
+    assert set(traced.values().quantity) == {"x", "output", "count", "final count"}
     assert "keys_max" in traced.frame()
     assert "final keys" in " ".join(text_of(traced.tables()).split())
-    assert trace(module, torch.randn(1, 5, 3)).figure().axes
+    assert traced.figure().axes
