@@ -368,7 +368,7 @@ def test_a_state_of_very_many_numbers_is_shown_but_not_written_out():
     """A long cache, step after step, would be tens of thousands of columns."""
     module = recurrence({"name": "attention", "window": 5000})
     traced = trace(module, torch.randn(1, 5, 3))
-    assert traced.left_out == {"keys": 4 * 4999, "values": 4 * 4999}
+    assert traced.left_out == {"keys": 8 * 4999, "values": 8 * 4999}
     assert set(traced.values().quantity) == {"x", "output", "count", "final count"}
     assert "keys_max" in traced.frame()
     assert "final keys" in " ".join(text_of(traced.tables()).split())

@@ -123,17 +123,17 @@ def _config(what: tuple[str, ...]) -> "dict[str, Any]":
     """The checked config of a run, or of overrides."""
     from unroll.config import root as config
     from unroll.config.compose import CONF, check, compose
-    from unroll.foreign import read_yaml
+    from unroll.runs.folder import RunFolder
 
     if len(what) > 1 or "=" in what[0]:
         return check(compose(what), CONF)
     run = Path(what[0])
-    file = (run.absolute().parents[1] if run.is_file() else run) / "config.yaml"
-    if not file.is_file():
+    folder = RunFolder.of(run)
+    if not folder.has_started:
         raise InputError(f"{run}: no such run; give a run's folder, such as outputs/seq2seq/…/…")
-    values = {**read_yaml(file), "ckpt_path": None}
+    values = {**folder.read_config(), "ckpt_path": None}
     try:
         config.load(values).data.require_ready()
     except InputError as error:
-        raise InputError(f"{file}: {error}") from error
+        raise InputError(f"{folder.config}: {error}") from error
     return values
