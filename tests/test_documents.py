@@ -85,7 +85,7 @@ def one_value(override, place):
     key, _, value = override.partition("=")
     if interval := re.search(r"interval\((.*?),(.*?)\)", value):
         return f"{key}={interval.groups()[place]}"
-    return f"{key}={value.split(',')[place]}"
+    return override if value.startswith("[") else f"{key}={value.split(',')[place]}"
 
 
 @pytest.mark.parametrize("command", commands("unroll"))

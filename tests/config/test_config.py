@@ -32,7 +32,7 @@ def test_help_is_for_people():
     assert done.returncode == 0
     for expected in (
         "usage: python train.py",
-        "model/cell       gru, lstm, min_gru, min_lstm, rnn",
+        "model/cell       attention, gated_delta, gla, gru, lru, lstm, mamba2, min_gru, min_lstm, mlstm",
         "  data             adding, bucket_sort, cmudict",
     ):
         assert expected in done.stdout

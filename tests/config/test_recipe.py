@@ -33,7 +33,7 @@ def test_it_trains(tree):
 
 
 def test_help_and_keys_show_it(tree):
-    assert re.search(r"model/cell +gated_delta, [\w, \n]*\bmine\b", trees.train(tree, "--help").stdout)
+    assert re.search(r"model/cell +attention, [\w, \n]*\bmine\b", trees.train(tree, "--help").stdout)
     told = trees.unroll(tree, "keys", "model/cell=mine").stdout
     assert re.search(r"model\.cell\.sharpness +1\.0 +how steep the gate is", told)
 

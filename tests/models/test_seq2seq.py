@@ -60,7 +60,7 @@ def test_fused_decoder_equals_the_step_loop(variant):
 @variants
 def test_padded_batch_equals_single_sequences(variant):
     """Scores, decoder's initial states and gradients."""
-    model = small_seq2seq(**variant)
+    model = small_seq2seq(**variant).double()
     batch = token_batch([5, 1, 4])
     logits, _ = model(batch)
     _, state = model.encode(batch)

@@ -102,8 +102,9 @@ def test_gradients_against_finite_differences(cell):
         assert torch.autograd.gradcheck(lambda x, *state, run=run: run(x, state)[0], (x, *state))
 
 
-@modern
+@pytest.mark.parametrize("cell", [cell for cell in MODERN if cell["name"] != "attention"], ids=label)
 def test_gradients_of_each_sequence_by_vmap(cell):
+    """But of attention, which looks at how full its cache is: there vmap cannot look."""
     module = make_cell(cell).double()
     x, weights = torch.randn(3, 5, 3, dtype=torch.double), dict(module.named_parameters())
 

@@ -113,7 +113,7 @@ def test_parameters_of_the_recurrence_have_no_weight_decay_and_those_of_an_lru_h
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"name": "slstm", "heads": 0}, "model.cell.heads=0: must be 1 or more"),
+        ({"name": "slstm", "heads": 0}, r"model.cell.heads=0: must be in \[1, 1,000,000\]"),
         ({"name": "rg_lru", "heads": 3}, "model.hidden_size=8: is no multiple of model.cell.heads=3"),
         ({"name": "lru", "r_min": 0.9, "r_max": 0.8}, r"model.cell.r_min=0.9: must be in \[0, r_max=0.8\)"),
         ({"name": "lru", "r_max": 1.1}, r"model.cell.r_max=1.1: must be in \(0, 1\]"),

@@ -169,7 +169,7 @@ def test_what_has_finished_is_not_run_again_by_an_unroll_with_more_keys():
         (folder / "config.yaml").write_text(json.dumps(values))
         record = read_record(RunFolder(folder))
         record.identity = "of before"
-        record.write(folder)
+        record.write(RunFolder(folder))
         write_results(options)
 
     for _ in range(2):

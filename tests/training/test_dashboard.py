@@ -169,7 +169,7 @@ def test_the_workspace_shows_what_runs_log():
     written = build("somebody", "unroll")._to_model().model_dump_json()
     for name in ("train/loss", "valid/loss", "test/examples", "parallel", "importance"):
         assert name in written.lower(), name
-    source = "".join(file.read_text() for file in (ROOT / "src" / "unroll" / "training").glob("*.py"))
+    source = "".join(file.read_text() for file in (ROOT / "src" / "unroll" / "training").rglob("*.py"))
     for name in PICTURE_NAMES:
         assert f"pictures/{name}" in written
-        assert f'"{name}.png"' in source, name
+        assert f'picture("{name}")' in source, name

@@ -241,7 +241,7 @@ def test_tasks_of_srun_share_the_folder_of_this_start_of_this_job(tmp_path, monk
         made[-1].config.write_text(as_yaml(values))
         slurm.mark(made[-1])
         assert slurm.run_dir_of_the_first(tmp_path / "run") == made[-1].path
-    assert made == [tmp_path / "run", tmp_path / "run-2"]
+    assert [folder.path for folder in made] == [tmp_path / "run", tmp_path / "run-2"]
     start("2", "1")
     assert slurm.find_run_dir(tmp_path / "run", values) == tmp_path / "run-2"  # the first is of another job
     assert slurm.find_run_dir(tmp_path / "run", {"seed": 2}) is None

@@ -10,6 +10,7 @@ from kills import At
 
 from unroll.errors import InputError
 from unroll.inspect.gradients import gradient_flow
+from unroll.runs.folder import RunFolder
 from unroll.training.gradient_norms import GradientNorms
 from unroll.training.run import run
 
@@ -73,7 +74,7 @@ class Spy(GradientNorms):
 
 def test_the_norms_are_those_of_the_weights_and_the_batch_of_their_step(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    spy = Spy(1, tmp_path)
+    spy = Spy(1, RunFolder(tmp_path))
     run(values_of("run", "model=many_to_one", "model/cell=lstm", LOGGED), callbacks=[spy])
     state, batch = spy.kept
     spy.model.load_state_dict(state)

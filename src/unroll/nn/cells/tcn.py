@@ -78,7 +78,7 @@ class TCN(Cell):
         return {name: (self._steps, size) for name, size in zip(("inputs", "inner"), self.sizes, strict=True)}
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> OutputAndState:
-        outputs, state = self.sequence(x[:, None], state)
+        outputs, state = self._run(x[:, None], state, None)
         return outputs[:, 0], state
 
     def sequence(
@@ -87,9 +87,16 @@ class TCN(Cell):
         state: State,
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
+        return self._run(x, state, lengths)
+
+    def _run(
+        self, x: Float[Tensor, "batch time input"], state: State, lengths: Int[Tensor, " batch"] | None
+    ) -> tuple[Float[Tensor, "batch time hidden"], State]:
         hidden, buffers = x, []
         for convolution, buffer in zip(self.convolutions, state, strict=True):
-            steps = torch.cat([buffer, hidden.to(buffer.dtype)], dim=1)
+            assert isinstance(convolution, nn.Conv1d)
+            # Buffers are kept in the weights' own precision, also under autocast.
+            steps = torch.cat([buffer, hidden], dim=1).to(convolution.weight.dtype)
             buffers.append(last_steps(steps, self._steps, lengths, dim=1))
             hidden = F.relu(self._convolve(convolution, steps))
         return F.relu(self.residual(x) + hidden), tuple(buffers)
