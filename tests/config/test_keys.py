@@ -47,7 +47,7 @@ def test_no_meaning_is_of_a_key_that_is_none(config):
 def test_keys_have_values_options_and_meanings():
     keys = {key.path: key for key in keys_of(registry.config_class("model", "seq2seq"), "model")}
     assert keys["model.hidden_size"].value == "128"
-    assert keys["model.execution"].options == ("auto", "loop", "fused", "scan", "chunk")
+    assert keys["model.execution"].options == ("auto", "loop", "fused", "scan", "chunk", "parallel")
     assert keys["model.cell"].group == "model/cell"
     assert keys["model.teacher_forcing.ratio"].meaning.startswith("how often the true token")
     assert keys["model.teacher_forcing"].value == ""

@@ -105,7 +105,7 @@ def build(config: Config, *args: Any) -> Any:
     Raises:
         InputError: its file is broken: it cannot be imported, or what builds the component raises.
     """
-    if type(config) not in _builders:
+    if type(config) in _entries:  # a builder can also be declared for a config of no entry
         group, name = _entries[type(config)]
         module = config_part.module_of(type(config))
         with component_errors():
