@@ -47,12 +47,13 @@ def hidden_size(model):
 @pytest.mark.parametrize("name", RECURRENT)
 def test_one_more_unit_would_be_too_many(name, cell):
     small = {"embedding_size": 3} if name in ("seq2seq", "one_to_many") else {}
-    model = sized(name, cell={"name": cell}, parameters=BUDGET, **small)
+    values = {"name": cell, **({"window": 4} if cell == "attention" else {})}
+    model = sized(name, cell=values, parameters=BUDGET, **small)
     units, unit = hidden_size(model), from_dict("model/cell", {"name": cell}).unit()
     assert units > 1
     assert units % unit == 0
     assert count(model) <= BUDGET
-    assert count(sized(name, cell={"name": cell}, hidden_size=units + unit, **small)) > BUDGET
+    assert count(sized(name, cell=values, hidden_size=units + unit, **small)) > BUDGET
 
 
 @pytest.mark.parametrize("name", sorted({*RECURRENT} - {"one_to_many"}))
