@@ -26,12 +26,14 @@ def test_time_is_the_median_after_a_first_run(monkeypatch):
     assert median_seconds(lambda: None, CPU, 3) == 2.0
 
 
+PROFILED = {cell["name"]: from_dict("model/cell", cell) for cell in CELLS if "nonlinearity" not in cell}
+
+
 @pytest.fixture(scope="module")
 def costs():
-    cells = {cell["name"]: from_dict("model/cell", cell) for cell in CELLS if "nonlinearity" not in cell}
     return [
         profile_cells(
-            cells, [hidden], [steps], input_size=size, batch_size=batch, every_execution=True, repeats=1
+            PROFILED, [hidden], [steps], input_size=size, batch_size=batch, every_execution=True, repeats=1
         )
         for hidden, steps, size, batch in ((24, 150, 5, 8), (96, 50, 16, 4), (160, 20, 8, 2))
     ]
@@ -88,9 +90,7 @@ def test_operations_by_hand(cell, a_step):
 def test_activations_are_those_that_autograd_keeps(costs):
     x, head = torch.randn(8, 150, 5), torch.ones(24)
     for cost in costs[0].costs:
-        module = Recurrence(
-            from_dict("model/cell", {"name": cost.cell}), 5, 24, execution=Execution[cost.execution]
-        )
+        module = Recurrence(PROFILED[cost.cell], 5, 24, execution=Execution[cost.execution])
         kept = kept_bytes(lambda m=module: (m(x)[0] @ head).sum(), besides=[x, head, *module.parameters()])
         assert cost.activation_bytes == pytest.approx(kept, rel=0.05)
 
