@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from unroll.nn.cells.buffer import last_steps
+
 Recent = Float[Tensor, "batch before channels"]
 
 
@@ -34,10 +36,7 @@ class ShortConvolution(nn.Module):
         before, time = recent.shape[1], x.shape[1]
         both = torch.cat([recent, x], dim=1)
         outputs = self.bias + sum(self.weight[j] * both[:, j : j + time] for j in range(before + 1))
-        if lengths is None:
-            return outputs, both[:, time:]
-        last = lengths[:, None] + torch.arange(before, device=x.device)
-        return outputs, both.gather(1, last[..., None].expand(-1, -1, x.shape[2]))
+        return outputs, last_steps(both, before, lengths, dim=1)
 
 
 def convolve(

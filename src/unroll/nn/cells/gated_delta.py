@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from unroll.config.components import HeadedCellConfig
 from unroll.config.registry import builds, register, require
 from unroll.nn.cells.base import State
-from unroll.nn.cells.matrix import Engine, MatrixCell, masked
+from unroll.nn.cells.matrix import Engine, MatrixCell, bias_of_steps, masked
 from unroll.nn.engines.delta import delta_chunks, delta_loop
 from unroll.nn.optimizers.groups import Tuned
 
@@ -62,10 +62,6 @@ class GatedDelta(MatrixCell):
         self.beta = nn.Linear(input_size, self.heads * self.writes, bias=False)
         self.decay = Decay(input_size, self.heads) if config.decay else None
 
-    @property
-    def state_shapes(self) -> dict[str, tuple[int, ...]]:
-        return {"S": (self.heads, self.head_size, self.head_size)}
-
     def run(
         self,
         engine: Engine,
@@ -115,9 +111,3 @@ class Decay(nn.Module, Tuned):
     def forward(self, x: Float[Tensor, "batch time input"]) -> Float[Tensor, "batch time heads"]:
         """The logarithms of the decays."""
         return -self.log_rate.exp() * F.softplus(self.project(x).to(self.bias.dtype) + self.bias)
-
-
-def bias_of_steps(heads: int) -> Tensor:
-    """δ with softplus(δ) log-uniform from 0.001 to 0.1."""
-    steps = torch.empty(heads).uniform_(math.log(1e-3), math.log(0.1)).exp()
-    return steps + torch.log(-torch.expm1(-steps))  # the inverse of softplus

@@ -66,10 +66,6 @@ class GLA(MatrixCell):
     def place(self, layer: int, layers: int) -> None:
         self.lower_bound = layer / layers
 
-    @property
-    def state_shapes(self) -> dict[str, tuple[int, ...]]:
-        return {"S": (self.heads, self.head_size, self.head_size)}
-
     def run(
         self,
         engine: Engine,

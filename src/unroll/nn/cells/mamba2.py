@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from unroll.config.components import HeadedCellConfig
 from unroll.config.registry import builds, register, require
 from unroll.nn.cells.base import State
-from unroll.nn.cells.gated_delta import bias_of_steps
-from unroll.nn.cells.matrix import Engine, MatrixCell, masked
+from unroll.nn.cells.matrix import Engine, MatrixCell, bias_of_steps, masked
 from unroll.nn.engines.decay import decay_chunks, decay_loop
 
 

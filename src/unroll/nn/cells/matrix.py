@@ -1,5 +1,6 @@
-"""What cells with a matrix for each head share: how they run, and the norm of their outputs."""
+"""What cells with a matrix for each head share: how they run, their norm, and how gates start."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
@@ -34,6 +35,10 @@ class MatrixCell(Cell):
         self.heads = heads
         self.head_size = size_of_a_head(hidden_size, heads)
         self.norm = HeadNorm(hidden_size, heads)
+
+    @property
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"S": (self.heads, self.head_size, self.head_size)}
 
     @abstractmethod
     def run(
@@ -98,3 +103,9 @@ def masked(
     if valid is None:
         return gate
     return gate.masked_fill(~valid.view(*valid.shape, *(1,) * (gate.ndim - 2)), value)
+
+
+def bias_of_steps(heads: int) -> Tensor:
+    """δ with softplus(δ) log-uniform from 0.001 to 0.1."""
+    steps = torch.empty(heads).uniform_(math.log(1e-3), math.log(0.1)).exp()
+    return steps + torch.log(-torch.expm1(-steps))  # the inverse of softplus

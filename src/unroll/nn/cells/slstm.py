@@ -70,7 +70,7 @@ class SLSTM(Cell):
         return self.state_from(learned)
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> OutputAndState:
-        outputs, state = self._run(x[:, None], state, None)
+        outputs, state = self.sequence(x[:, None], state)
         return outputs[:, 0], state
 
     def sequence(
@@ -78,11 +78,6 @@ class SLSTM(Cell):
         x: Float[Tensor, "batch time input"],
         state: State,
         lengths: Int[Tensor, " batch"] | None = None,
-    ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        return self._run(x, state, lengths)
-
-    def _run(
-        self, x: Float[Tensor, "batch time input"], state: State, lengths: Int[Tensor, " batch"] | None
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
         """A loop, but for what can be computed for all steps at once: W x + b before it, the norm after."""
         by_gate = self.gates(x).view(*x.shape[:2], 4, self.heads, -1)

@@ -78,7 +78,7 @@ class TCN(Cell):
         return {name: (self._steps, size) for name, size in zip(("inputs", "inner"), self.sizes, strict=True)}
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> OutputAndState:
-        outputs, state = self._run(x[:, None], state, None)
+        outputs, state = self.sequence(x[:, None], state)
         return outputs[:, 0], state
 
     def sequence(
@@ -86,11 +86,6 @@ class TCN(Cell):
         x: Float[Tensor, "batch time input"],
         state: State,
         lengths: Int[Tensor, " batch"] | None = None,
-    ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        return self._run(x, state, lengths)
-
-    def _run(
-        self, x: Float[Tensor, "batch time input"], state: State, lengths: Int[Tensor, " batch"] | None
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
         hidden, buffers = x, []
         for convolution, buffer in zip(self.convolutions, state, strict=True):
