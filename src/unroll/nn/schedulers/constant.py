@@ -1,4 +1,4 @@
-"""A constant rate, after a warm-up; and the warm-up that other schedules share."""
+"""A constant rate, after a warm-up; and what the schedules that fall after one share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +24,22 @@ class ConstantConfig(SchedulerConfig):
 
     def __post_init__(self) -> None:
         require(self, "warmup", 0 <= self.warmup < 1, "a share of all steps, in [0, 1)")
+
+
+@dataclass(kw_only=True, slots=True)
+class FallingConfig(ConstantConfig):
+    """Base config of a rate that falls after the warm-up.
+
+    Attributes:
+        final: the rate at the last step, as a share of optimizer.lr
+    """
+
+    warmup: float = 0.05
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        ConstantConfig.__post_init__(self)
+        require(self, "final", 0 <= self.final <= 1, "a share of the rate, in [0, 1]")
 
 
 @builds(ConstantConfig)

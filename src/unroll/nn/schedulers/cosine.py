@@ -6,26 +6,16 @@ from dataclasses import dataclass
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 
-from unroll.config.registry import builds, register, require
-from unroll.nn.schedulers.constant import ConstantConfig, after_warmup
+from unroll.config.registry import builds, register
+from unroll.nn.schedulers.constant import FallingConfig, after_warmup
 
 
 @register("scheduler", "cosine")
 @dataclass(kw_only=True, slots=True)
-class CosineConfig(ConstantConfig):
-    """Config of a rate that falls along half a cosine (Loshchilov & Hutter 2017).
-
-    Attributes:
-        final: the rate at the last step, as a share of optimizer.lr
-    """
+class CosineConfig(FallingConfig):
+    """Config of a rate that falls along half a cosine (Loshchilov & Hutter 2017)."""
 
     name: str = "cosine"
-    warmup: float = 0.05
-    final: float = 0.0
-
-    def __post_init__(self) -> None:
-        ConstantConfig.__post_init__(self)
-        require(self, "final", 0 <= self.final <= 1, "a share of the rate, in [0, 1]")
 
 
 @builds(CosineConfig)

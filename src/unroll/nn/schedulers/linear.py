@@ -5,26 +5,16 @@ from dataclasses import dataclass
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 
-from unroll.config.registry import builds, register, require
-from unroll.nn.schedulers.constant import ConstantConfig, after_warmup
+from unroll.config.registry import builds, register
+from unroll.nn.schedulers.constant import FallingConfig, after_warmup
 
 
 @register("scheduler", "linear")
 @dataclass(kw_only=True, slots=True)
-class LinearConfig(ConstantConfig):
-    """Config of a rate that falls in a straight line.
-
-    Attributes:
-        final: the rate at the last step, as a share of optimizer.lr
-    """
+class LinearConfig(FallingConfig):
+    """Config of a rate that falls in a straight line."""
 
     name: str = "linear"
-    warmup: float = 0.05
-    final: float = 0.0
-
-    def __post_init__(self) -> None:
-        ConstantConfig.__post_init__(self)
-        require(self, "final", 0 <= self.final <= 1, "a share of the rate, in [0, 1]")
 
 
 @builds(LinearConfig)
