@@ -10,7 +10,6 @@ from omegaconf import OmegaConf
 
 from unroll.config import registry
 from unroll.config.choices import choices, said, schema_of, written
-from unroll.config.keys import defaults_of
 from unroll.config.registry import from_dict, to_dict
 from unroll.config.root import TrainConfig
 
@@ -50,7 +49,7 @@ def test_there_are_files():
 @every_choice
 def test_a_file_repeats_no_default(file):
     config = class_of(schema_of(file))
-    defaults = dict(leaves(defaults_of(config)))
+    defaults = dict(leaves(to_dict(config)))
     own = own_values(file)
     typed = OmegaConf.merge(OmegaConf.structured(config), own)  # 1e-3 is the number there
     plain = dict(leaves(OmegaConf.to_container(typed, enum_to_str=True)))

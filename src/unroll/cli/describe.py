@@ -10,15 +10,12 @@ def describe(overrides: tuple[str, ...]) -> None:
 
     OVERRIDES are those of train.py, such as data=series data.path=FILE data.target=COLUMN.
     """
-    from omegaconf import OmegaConf
-
     from unroll.config import registry
     from unroll.config.compose import compose
+    from unroll.config.plain import plain
 
     composed = compose(overrides)
-    values = OmegaConf.to_container(composed.data, resolve=True, enum_to_str=True)
-    assert isinstance(values, dict)
-    data_config = registry.from_dict("data", {str(key): value for key, value in values.items()})
+    data_config = registry.from_dict("data", plain(composed.data, resolve=True))
     data_config.require_ready()
 
     from unroll.data.describe.summary import summarize

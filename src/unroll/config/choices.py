@@ -6,6 +6,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from unroll.config.plain import plain
+
 
 def choices(conf: Path, group: str) -> list[str]:
     """The names that a group can take on the command line."""
@@ -32,9 +34,7 @@ def written(file: Path) -> dict[str, Any]:
 
 
 def _read(file: Path) -> tuple[dict[str, Any], str | None]:
-    content = OmegaConf.to_container(OmegaConf.load(file))
-    assert isinstance(content, dict)
-    values = {str(key): value for key, value in content.items()}
+    values = plain(OmegaConf.load(file))
     first = next(iter(values.pop("defaults", [])), None)
     if not isinstance(first, str):
         return values, None

@@ -12,13 +12,14 @@ from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, QuotedString, Sweep
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from unroll.config import registry
 from unroll.config.choices import choices, written
 from unroll.config.components import DataConfig
 from unroll.config.mistakes import composition_errors, of_a_value
+from unroll.config.plain import plain
 from unroll.config.root import LoggerConfig, TrainConfig, TrainerConfig, load
 from unroll.config.sweep import SweepConfig
 from unroll.errors import InputError, MissingEnvironmentError
@@ -69,12 +70,10 @@ def check(composed: DictConfig, conf: Path, *, launcher: str | None = None) -> d
         InputError: a wrong key, type, range or combination; no such `ckpt_path`.
     """
     try:
-        values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True, enum_to_str=True)
+        values = plain(composed, resolve=True, complete=True)
     except OmegaConfBaseException as error:
         raise InputError(of_a_value(error)) from error
-    assert isinstance(values, dict)
-    plain = {str(key): value for key, value in values.items()}
-    config = load(plain)
+    config = load(values)
     if config.trainer.devices != "1" and launcher not in (None, *MULTIPROCESS_LAUNCHERS):
         raise InputError(
             f"trainer.devices={config.trainer.devices}: with hydra/launcher={launcher} the further processes "
@@ -92,7 +91,7 @@ def check(composed: DictConfig, conf: Path, *, launcher: str | None = None) -> d
         raise InputError(
             f"ckpt_path={config.ckpt_path}: no such file; give a checkpoint, as in a run's checkpoints/"
         )
-    return plain
+    return values
 
 
 def help_text(conf: Path) -> str:

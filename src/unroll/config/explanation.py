@@ -6,14 +6,15 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from unroll.config import registry
 from unroll.config.choices import choices, said, schema_of
 from unroll.config.compose import CONF, compose
 from unroll.config.keys import Key, keys_of
+from unroll.config.plain import plain
 from unroll.config.root import TrainConfig
 from unroll.errors import InputError, nearest
 
@@ -59,7 +60,7 @@ def _holder(chosen: list[str]) -> list[str]:
 
 
 def _root(composed: DictConfig) -> str:
-    values = {**_plain(composed), "run_dir": _plain(OmegaConf.load(CONF / "train.yaml"))["run_dir"]}
+    values = {**plain(composed), "run_dir": plain(OmegaConf.load(CONF / "train.yaml"))["run_dir"]}
     groups = {key for key in values if (CONF / key).is_dir()}
     keys = [key for key in keys_of(TrainConfig, "", values) if key.path.partition(".")[0] not in groups]
     text = _table([*keys, *(Key(f"{group}=…", "", _listed(group)) for group in sorted(groups))])
@@ -76,7 +77,7 @@ def _choice(group: str, name: str, composed: DictConfig) -> str:
     if schema_of(file) is None and not isinstance(node, DictConfig):
         file = file.relative_to(CONF.parent)
         raise InputError(f"{group}={name}: has no keys of its own; {file} sets those of others")
-    values = _plain(node)
+    values = plain(node)
     known = group in registry.GROUPS
     config = registry.config_class(group, values["name"]) if known else get_type_hints(TrainConfig)[group]
     keys = list(keys_of(config, group, values))
@@ -86,12 +87,6 @@ def _choice(group: str, name: str, composed: DictConfig) -> str:
 
 def _file(group: str, name: str) -> Path:
     return CONF / group / f"{name}.yaml"
-
-
-def _plain(node: DictConfig | ListConfig) -> dict[str, Any]:
-    values = OmegaConf.to_container(node, enum_to_str=True)
-    assert isinstance(values, dict)
-    return {str(key): value for key, value in values.items()}
 
 
 def _listed(group: str) -> str:

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, get_type_hints
 
-from omegaconf import OmegaConf
-
 from unroll.config import registry
 
 
@@ -37,7 +35,7 @@ def keys_of(cls: type, group: str = "", values: Mapping[str, Any] | None = None)
     The `name` of a component is none: one chooses it with the group.
     """
     if values is None:
-        values = defaults_of(cls)
+        values = registry.to_dict(cls)
     hints = get_type_hints(cls)
     for field in dataclasses.fields(cls):
         path = f"{group}/{field.name}".lstrip("/")
@@ -63,13 +61,6 @@ def meaning_of(cls: type, key: str) -> str:
             if name == key:
                 return " ".join(text.split())
     return ""
-
-
-def defaults_of(cls: type) -> dict[str, Any]:
-    """The plain defaults of a config dataclass."""
-    values = OmegaConf.to_container(OmegaConf.structured(cls), enum_to_str=True)
-    assert isinstance(values, dict)
-    return {str(key): value for key, value in values.items()}
 
 
 def shown(value: Any) -> str:

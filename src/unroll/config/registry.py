@@ -30,6 +30,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from unroll.config import config_part
 from unroll.config.broken_files import PACKAGE, component_errors, place
+from unroll.config.plain import plain
 from unroll.errors import InputError, nearest
 
 
@@ -227,7 +228,8 @@ def _looks_up(value: Any) -> bool:
 
 
 def to_dict(config: object) -> dict[str, Any]:
-    """Plain dicts, lists, strings and numbers of a typed config: the inverse of `from_dict`."""
-    values = OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)
-    assert isinstance(values, dict)
-    return {str(key): value for key, value in values.items()}
+    """Plain dicts, lists, strings and numbers of a typed config: the inverse of `from_dict`.
+
+    Of a config's class it gives the defaults.
+    """
+    return plain(OmegaConf.structured(config))

@@ -12,8 +12,9 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.plugins.launcher import Launcher
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from unroll.config.plain import plain
 from unroll.config.registry import typed
 from unroll.config.sweep import Pruner, Sampler, SweepConfig
 from unroll.errors import MissingEnvironmentError, UnrollError, reason
@@ -50,7 +51,7 @@ def run_sweep(
         MissingEnvironmentError: the sweep's folder cannot be written.
         SweepError: trials have failed.
     """
-    config = typed(SweepConfig, _plain(master.sweep), "sweep")
+    config = typed(SweepConfig, plain(master.sweep, resolve=True), "sweep")
     space = Space(config.search_space, arguments, loader)
     folder = Path(master.hydra.sweep.dir) / (config.name or _name(master, space, config))
     master.hydra.sweep.dir = str(folder)
@@ -142,9 +143,3 @@ def _name(master: DictConfig, space: Space, config: SweepConfig) -> str:
     if choice in ("grid", "optuna"):
         about += space.short.values()
     return "_".join([re.sub(r"[^\w.-]+", "-", word) for word in about])[:60].strip("_") + f"-{code}"
-
-
-def _plain(config: DictConfig) -> dict[str, Any]:
-    values = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
-    assert isinstance(values, dict)
-    return {str(key): value for key, value in values.items()}
