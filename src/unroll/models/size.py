@@ -4,6 +4,7 @@ import dataclasses
 import math
 from bisect import bisect_right
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -14,6 +15,20 @@ from unroll.config.layers import cells_of
 from unroll.errors import InputError
 from unroll.nn.cells.base import Cell
 from unroll.nn.recurrence import Recurrence
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSize:
+    """How large a model is: its parameters, the numbers of its state, the multiply-adds of a step."""
+
+    parameters: int
+    state_size: int
+    step_operations: int
+
+    @classmethod
+    def of(cls, model: nn.Module) -> "ModelSize":
+        """The size of a model."""
+        return cls(parameter_count(model), state_count(model), step_operations(model))
 
 
 def parameter_count(model: nn.Module) -> int:

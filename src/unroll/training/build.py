@@ -11,6 +11,7 @@ from unroll.config.root import NonFinite, TrainConfig, TrainerConfig
 from unroll.data.module import SequenceDataModule, build_data
 from unroll.models.base import SequenceModel, build_model
 from unroll.models.finite import FiniteSteps
+from unroll.models.size import ModelSize
 from unroll.redact import redacted
 from unroll.training.trainer import require_device
 
@@ -28,6 +29,7 @@ class RunParts:
     values: dict[str, Any]
     data: SequenceDataModule
     model: SequenceModel
+    size: ModelSize
 
 
 def build(config: TrainConfig, values: dict[str, Any]) -> RunParts:
@@ -47,7 +49,8 @@ def build(config: TrainConfig, values: dict[str, Any]) -> RunParts:
     model = build_model(config.model, data.spec, config.optimizer, config.scheduler, _finite_steps(trainer))
     if trainer.truncate_steps is not None:
         model.require_truncatable(trainer.truncate_steps)
-    return RunParts(config, redacted({**values, "model": model.hparams["model"]}), data, model)
+    values = redacted({**values, "model": model.hparams["model"]})
+    return RunParts(config, values, data, model, ModelSize.of(model))
 
 
 def _finite_steps(trainer: TrainerConfig) -> FiniteSteps:

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from lightning.pytorch.loggers import Logger
 from unroll.config import root
 from unroll.config.root import TrainConfig
 from unroll.errors import Stopped
-from unroll.models.size import state_count, step_operations
 from unroll.runs.folder import RunFolder
 from unroll.training import checkpoints
 from unroll.training.bare_trainer import quiet
@@ -135,9 +135,7 @@ def _fit_and_test(
         "best": {metric: saving.best} if saving.best is not None else {},
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "state_size": state_count(model),
-        "step_operations": step_operations(model),
+        **asdict(parts.size),
         "sizes": {split: len(samples) for split, samples in data.splits.items()},
         **speed,
         "seed": config.seed,

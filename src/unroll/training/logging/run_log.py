@@ -10,7 +10,6 @@ from typing import Any
 from unroll.batch import SequenceBatch
 from unroll.config.components import RecurrentConfig
 from unroll.data.readers.files_config import FilesConfig
-from unroll.models.size import state_count, step_operations
 from unroll.models.token_generator import TokenGenerator
 from unroll.redact import redact
 from unroll.runs.folder import RunFolder
@@ -49,17 +48,18 @@ def logging_to(folder: RunFolder) -> Iterator[None]:
 
 def say_what_runs(folder: RunFolder, parts: RunParts, start: Start) -> None:
     """Print model, data and folder before the training, and the step from which a run resumes."""
-    config, model, data = parts.config, parts.model, parts.data
+    config, model, data, size = parts.config, parts.model, parts.data, parts.size
     sizes = ", ".join(f"{len(samples):,} {split}" for split, samples in data.splits.items())
-    parameters = sum(parameter.numel() for parameter in model.parameters())
     chosen = ""
     sized = isinstance(config.model, RecurrentConfig) and (config.model.parameters or config.model.state_size)
     if sized:
         chosen = f" with hidden_size={model.hparams['model']['hidden_size']}"
-    log.info("model  %s, %s parameters%s", config.model.name, f"{parameters:,}", chosen)
-    if (state := state_count(model)) > 0:
+    log.info("model  %s, %s parameters%s", config.model.name, f"{size.parameters:,}", chosen)
+    if size.state_size > 0:
         log.info(
-            "       %s numbers of state, %s multiply-adds a step", f"{state:,}", f"{step_operations(model):,}"
+            "       %s numbers of state, %s multiply-adds a step",
+            f"{size.state_size:,}",
+            f"{size.step_operations:,}",
         )
     log.info("data   %s (%s): %s", config.data.name, data.description, sizes)
     log.info("run    %s%s\n", folder, f", on from step {start.saved['global_step']}" if start.saved else "")
