@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -22,8 +23,11 @@ class Block(Cell, ABC):
     """A cell, and around it layers that see each step alone, on a stream of `hidden_size` values.
 
     Inputs of another size are projected into the stream, and the last block of a stack norms it. Its state
-    is the cell's, after what the block itself has to keep.
+    is the cell's, after what the block itself has to keep. A subclass sets `mlp` and `dropout`.
     """
+
+    mlp: nn.Module | None
+    dropout: float
 
     def __init__(self, input_size: int, hidden_size: int, cell: Cell, norm: Norm) -> None:
         super().__init__(input_size, hidden_size)
@@ -85,6 +89,13 @@ class Block(Cell, ABC):
         self, stream: Steps, state: State, inner: Inner, lengths: Int[Tensor, " batch"] | None
     ) -> tuple[Steps, State]:
         """The stream after the block, whose cell is run by `inner`, and the new state."""
+
+    def add(self, stream: Steps, outputs: Steps) -> Steps:
+        """The stream with the cell's projected outputs, and then what the MLP makes of it; with dropout."""
+        stream = stream + F.dropout(outputs, self.dropout, self.training)
+        if self.mlp is not None:
+            stream = stream + F.dropout(self.mlp(stream), self.dropout, self.training)
+        return stream
 
 
 def make_norm(norm: Norm, size: int) -> nn.Module:

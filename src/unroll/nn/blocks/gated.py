@@ -83,7 +83,4 @@ class Gated(Block):
         outputs, state = inner(steps, state)
         if self.gate is not None:
             outputs = outputs * F.silu(self.gate(normed))
-        stream = stream + F.dropout(self.down(outputs), self.dropout, self.training)
-        if self.mlp is not None:
-            stream = stream + F.dropout(self.mlp(stream), self.dropout, self.training)
-        return stream, (*own, *state)
+        return self.add(stream, self.down(outputs)), (*own, *state)

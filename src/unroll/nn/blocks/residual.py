@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch.nn.functional as F
 from jaxtyping import Int
 from torch import Tensor, nn
 
@@ -51,7 +50,4 @@ class Residual(Block):
         self, stream: Steps, state: State, inner: Inner, lengths: Int[Tensor, " batch"] | None
     ) -> tuple[Steps, State]:
         outputs, state = inner(self.norm(stream), state)
-        stream = stream + F.dropout(self.project(outputs), self.dropout, self.training)
-        if self.mlp is not None:
-            stream = stream + F.dropout(self.mlp(stream), self.dropout, self.training)
-        return stream, state
+        return self.add(stream, self.project(outputs)), state
