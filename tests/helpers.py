@@ -118,6 +118,24 @@ def token_batch(lengths: list[int], tokens: int = 6, seed: int = 0) -> SequenceB
     return collate(samples, token_spec().signature)
 
 
+def single(batch: SequenceBatch, row: int) -> SequenceBatch:
+    """One sequence of a batch, alone and without padding."""
+    assert batch.targets is not None
+    lengths = batch.lengths[row : row + 1]
+    targets = batch.targets[row : row + 1]
+    if batch.target_lengths is not None:
+        targets = targets[:, : int(batch.target_lengths[row])]
+    elif targets.dim() > 1 and targets.shape[1] == batch.inputs.shape[1]:
+        targets = targets[:, : int(lengths)]
+    return SequenceBatch(
+        index=batch.index[row : row + 1],
+        inputs=batch.inputs[row : row + 1, : int(lengths)],
+        lengths=lengths,
+        targets=targets,
+        target_lengths=None if batch.target_lengths is None else batch.target_lengths[row : row + 1],
+    )
+
+
 def shipped(data: str) -> dict[str, Any]:
     """All values of a data set in conf/data."""
     return to_dict(from_dict("data", written(ROOT / "conf" / "data" / f"{data}.yaml")))

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers import any_batch, any_spec, small_model
+from helpers import any_batch, any_spec, single, small_model
 from recurrences import WITH_GATES, close, label, strange
 
 from unroll.nn.cells.base import is_learnable
@@ -57,11 +57,7 @@ def test_a_sequence_in_a_batch_is_decoded_as_alone():
     batch = contexts(6)
     together = model.decode(batch).to_lists()
     for row in range(6):
-        alone = contexts(6)
-        alone.inputs, alone.lengths, alone.index = (
-            x[row : row + 1] for x in (alone.inputs, alone.lengths, alone.index)
-        )
-        assert model.decode(alone).to_lists() == [together[row]]
+        assert model.decode(single(batch, row)).to_lists() == [together[row]]
 
 
 @strange
@@ -81,11 +77,7 @@ def test_a_context_makes_states_of_any_shape(cell):
     assert all(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
     together = model.decode(batch).to_lists()
     for row in range(6):
-        alone = contexts(6)
-        alone.inputs, alone.lengths, alone.index = (
-            x[row : row + 1] for x in (alone.inputs, alone.lengths, alone.index)
-        )
-        assert model.decode(alone).to_lists() == [together[row]]
+        assert model.decode(single(batch, row)).to_lists() == [together[row]]
 
 
 def test_contexts_are_learned_by_heart():

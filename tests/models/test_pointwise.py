@@ -4,10 +4,9 @@ import dataclasses
 
 import pytest
 import torch
-from helpers import any_batch, any_spec, small_model
+from helpers import any_batch, any_spec, single, small_model
 from recurrences import close, strange
 
-from unroll.batch import SequenceBatch
 from unroll.errors import InputError
 from unroll.spec import IGNORED, Alignment, Kind
 
@@ -40,23 +39,6 @@ def make(model, inputs, targets, **values):
         scales = scales | {"target_mean": (1.0, 0.0, -5.0, 2.0), "target_std": (2.0, 1.0, 0.1, 3.0)}
     spec = any_spec(inputs, targets, MODELS[model], **scales)
     return small_model(model, spec, **values), spec
-
-
-def single(batch: SequenceBatch, row: int) -> SequenceBatch:
-    """One sequence of a batch, alone and without padding."""
-    lengths = batch.lengths[row : row + 1]
-    targets = batch.targets[row : row + 1]
-    if batch.target_lengths is not None:
-        targets = targets[:, : int(batch.target_lengths[row])]
-    elif targets.dim() > 1 and targets.shape[1] == batch.inputs.shape[1]:
-        targets = targets[:, : int(lengths)]
-    return SequenceBatch(
-        index=batch.index[row : row + 1],
-        inputs=batch.inputs[row : row + 1, : int(lengths)],
-        lengths=lengths,
-        targets=targets,
-        target_lengths=None if batch.target_lengths is None else batch.target_lengths[row : row + 1],
-    )
 
 
 @every_case
@@ -171,12 +153,8 @@ def test_values_of_a_decoder_whose_states_have_other_shapes_than_the_encoders(ce
     module = small_model("seq2seq_continuous", spec, **options)
     batch = any_batch(spec, [7, 2])
     outputs = module(batch, steps=5)
-    for row, length in enumerate((7, 2)):
-        alone = any_batch(spec, [7, 2])
-        alone.inputs, alone.lengths, alone.index = (
-            x[row : row + 1] for x in (alone.inputs[:, :length], alone.lengths, alone.index)
-        )
-        close(module(alone, steps=5)[0], outputs[row])
+    for row in range(2):
+        close(module(single(batch, row), steps=5)[0], outputs[row])
     module.train()
     module.loss(batch).backward()
     for part in (module.bridge, module.decoder, module.output):

@@ -5,10 +5,9 @@ import dataclasses
 import pytest
 import torch
 from conftest import entries
-from helpers import small_seq2seq, token_batch, token_spec
+from helpers import single, small_seq2seq, token_batch, token_spec
 from recurrences import STRANGE, close, label, strange
 
-from unroll.batch import SequenceBatch
 from unroll.nn.search import Method, SearchConfig, allowed_scores
 from unroll.spec import END, PAD
 
@@ -32,19 +31,6 @@ VARIANTS = [
 variants = pytest.mark.parametrize(
     "variant", VARIANTS, ids=lambda v: f"{label(v['cell'])}-{v['attention']['name']}-{v['num_layers']}"
 )
-
-
-def single(batch: SequenceBatch, row: int) -> SequenceBatch:
-    """One sequence of a batch, alone and without padding."""
-    assert batch.targets is not None
-    assert batch.target_lengths is not None
-    return SequenceBatch(
-        index=batch.index[row : row + 1],
-        inputs=batch.inputs[row : row + 1, : int(batch.lengths[row])],
-        lengths=batch.lengths[row : row + 1],
-        targets=batch.targets[row : row + 1, : int(batch.target_lengths[row])],
-        target_lengths=batch.target_lengths[row : row + 1],
-    )
 
 
 @variants

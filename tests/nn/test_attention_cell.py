@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import small_model, token_batch, token_spec
+from helpers import single, small_model, token_batch, token_spec
 from recurrences import close, gradients, loss_of, recurrence
 
 from unroll.config.components import Execution
@@ -173,12 +173,10 @@ def test_as_encoder_and_decoder_it_is_searched_with(bidirectional, method):
     )
     batch, config = token_batch([4, 1, 7]), SearchConfig(method=method, beam_size=3)
     together = model.decode(batch, config)
-    for row, length in enumerate([4, 1, 7]):
-        alone = token_batch([4, 1, 7])
-        alone.inputs, alone.lengths = alone.inputs[row : row + 1, :length], alone.lengths[row : row + 1]
-        single = model.decode(alone, config)
-        assert single.to_lists() == [together.to_lists()[row]]
-        close(single.log_probability, together.log_probability[row : row + 1])
+    for row in range(3):
+        alone = model.decode(single(batch, row), config)
+        assert alone.to_lists() == [together.to_lists()[row]]
+        close(alone.log_probability, together.log_probability[row : row + 1])
 
 
 def test_a_decoder_goes_on_from_what_its_encoder_has_read():
