@@ -8,7 +8,7 @@ import kills
 import pytest
 from kills import At
 
-from unroll.training import checkpoints
+from unroll.runs import checkpoints
 
 RUN = (
     *("logger=csv", "data.train_size=120", "data.valid_size=40", "data.test_size=40", "data.batch_size=16"),

@@ -11,7 +11,7 @@ import kills
 import pytest
 from conftest import ROOT
 
-from unroll.training import checkpoints
+from unroll.runs import checkpoints
 
 pytestmark = pytest.mark.slow
 

@@ -200,7 +200,11 @@ def _recorder(cell: Cell, states: list[State]) -> Callable[[Tensor, State], Outp
     step = cell.step
 
     def record(x: Tensor, state: State) -> OutputAndState:
-        output, new = step(x, state)
+        sequence = cell.__dict__.pop("sequence")  # the cell's own: its step may be a sequence of one
+        try:
+            output, new = step(x, state)
+        finally:
+            cell.__dict__["sequence"] = sequence
         states.append(tuple(_node(tensor) for tensor in new))
         return output, states[-1]
 
