@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import buckets
+import cells
 import decoder
 import decoding
 import front_ends
@@ -22,6 +23,7 @@ SECTIONS = {
     "decoding": decoding.run,
     "front_ends": front_ends.run,
     "recurrences": recurrences.run,
+    "cells": cells.run,
     "lengths": lengths.run,
     "buckets": buckets.run,
     "threads": threads.run,

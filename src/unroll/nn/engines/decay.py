@@ -14,9 +14,15 @@ S_0 the state before it. Unrolled,
 
 All of it is matrix products over chunks at once, but for S_0, which goes from chunk to chunk. Every exponent
 is a difference of sums and never positive, so that nothing overflows; exp(G_t) and exp(−G_s) apart would.
+
+With a decay for each channel, exp(G_t − G_s) is no number to multiply ⟨q_t, k_s⟩ with. But every two steps
+s < t have one block of 2, 4, 8 … steps with s in its first half and t in its second. With M, the sum up to
+the end of the first half, the exponents of exp(G_t − M) ⊙ q_t and exp(M − G_s) ⊙ k_s are never positive
+either, and their products are the scores. So each size of block takes one product of matrices.
 """
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -28,8 +34,8 @@ Values = Float[Tensor, "batch time heads value"]
 LogDecay = Float[Tensor, "batch time heads"] | Float[Tensor, "batch time heads key"]
 Matrix = Float[Tensor, "batch heads key value"]
 
-CHUNK_OF_CHANNELS = 16
-"""Steps of a chunk with a decay for each channel: its L × L scores exist once for each of the K channels."""
+CHUNK_OF_CHANNELS = 32
+"""Steps of a chunk with a decay for each channel: every doubling scales all queries and keys once more."""
 
 
 @in_full_precision
@@ -47,25 +53,51 @@ def decay_loop(q: Keys, k: Keys, v: Values, log_decay: LogDecay, initial: Matrix
 def decay_chunks(
     q: Keys, k: Keys, v: Values, log_decay: LogDecay, initial: Matrix, *, chunk: int | None = None
 ) -> tuple[Values, Matrix]:
-    """The same to rounding, in chunks of `chunk` steps: O(T·L) work in place of T steps one after another."""
+    """The same to rounding, in chunks of `chunk` steps: O(T·L) work in place of T steps one after another.
+
+    With a decay for each channel, the chunk is the next power of two.
+    """
     steps = q.shape[1]
     by_channel = log_decay.ndim == 4
-    size = min(steps, chunk or (CHUNK_OF_CHANNELS if by_channel else CHUNK))
+    size = _power_of_two(steps, chunk or CHUNK_OF_CHANNELS) if by_channel else min(steps, chunk or CHUNK)
     q, k, v, g = (cut(tensor, size) for tensor in (q, k, v, _rows(log_decay)))
     total = g.cumsum(dim=-2)
-    past = up_to_now(size, q)
     if by_channel:
-        between = total[..., :, None, :] - total[..., None, :, :]
-        weights = torch.exp(between.masked_fill(~past[..., None], float("-inf")))
-        scores = torch.einsum("bhntk,bhntsk,bhnsk->bhnts", q, weights, k)
+        scores = _scores_by_channel(q, k, total)
     else:
-        between = total - total.mT
-        scores = (q @ k.mT) * torch.exp(between.masked_fill(~past, float("-inf")))
+        between = (total - total.mT).masked_fill(~up_to_now(size, q), float("-inf"))
+        scores = (q @ k.mT) * torch.exp(between)
     end = total[..., -1:, :]
     written = (k * torch.exp(end - total)).mT @ v
     befores, final = _carry(torch.exp(end).mT, written, initial)
     outputs = scores @ v + (q * torch.exp(total)) @ befores
     return join(outputs, steps), final
+
+
+def _scores_by_channel(
+    q: Float[Tensor, "batch heads chunks L key"],
+    k: Float[Tensor, "batch heads chunks L key"],
+    total: Float[Tensor, "batch heads chunks L key"],
+) -> Float[Tensor, "batch heads chunks L L"]:
+    """⟨q_t, exp(G_t − G_s) ⊙ k_s⟩ for s ≤ t and 0 elsewhere, from blocks of one step to one of all L."""
+    steps = q.shape[-2]
+    scores = (q * k).sum(-1)[..., None, None]  # of blocks of one step: (batch, heads, chunks, blocks, 1, 1)
+    for half in (2**i for i in range(steps.bit_length() - 1)):
+        halves = (tensor.unflatten(-2, (-1, 2 * half)).split(half, dim=-2) for tensor in (q, k, total))
+        (_, q_late), (k_early, _), (early, late) = halves
+        middle = early[..., -1:, :]
+        across = (q_late * torch.exp(late - middle)) @ (k_early * torch.exp(middle - early)).mT
+        first, second = scores[..., ::2, :, :], scores[..., 1::2, :, :]
+        scores = torch.cat([F.pad(first, (0, half)), torch.cat([across, second], dim=-1)], dim=-2)
+    return scores.squeeze(-3)
+
+
+def _power_of_two(steps: int, chunk: int) -> int:
+    """The next power of two from `chunk`, or a smaller one that holds all steps."""
+    size: int = 2 ** (chunk - 1).bit_length()
+    while size // 2 >= steps:
+        size //= 2
+    return size
 
 
 def _carry(

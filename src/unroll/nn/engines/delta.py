@@ -15,18 +15,22 @@ The u's of a chunk, put for S_{t-1} above, solve a triangular system with a unit
 
     (I + A) U = diag(β) (V − diag(exp(G)) K S_0),    A_ts = β_t exp(G_t − G_s) ⟨k_t, k_s⟩ for s < t.
 
-`solve_triangular` has U as a function of S_0 for all chunks at once; S_0 goes from chunk to chunk.
+`solve_triangular` gives (I + A)⁻¹ of all chunks at once, and with it U as a function of S_0, which goes from
+chunk to chunk. The inverse is safe: it stands for products of I − β_t k_t k_tᵀ, which lengthen nothing.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unroll.nn.engines.chunks import CHUNK, cut, join, up_to_now
+from unroll.nn.engines.chunks import cut, join, up_to_now
 from unroll.nn.engines.decay import Keys, Matrix, Values
 from unroll.nn.engines.precision import in_full_precision
 
 Gate = Float[Tensor, "batch time heads"]
+
+CHUNK = 32
+"""Steps: fewer than elsewhere, since the triangular system takes L³ operations a chunk."""
 
 
 @in_full_precision
@@ -57,16 +61,18 @@ def delta_chunks(
     total = g.cumsum(dim=-2)
     decay = torch.exp((total - total.mT).masked_fill(~up_to_now(size, q), float("-inf")))
     system = (beta * (k @ k.mT) * decay).tril(-1)
-    right = torch.cat([beta * v, beta * torch.exp(total) * k], dim=-1)
-    solved = torch.linalg.solve_triangular(system, right, upper=False, unitriangular=True)
-    added, removed = solved.split([v.shape[-1], k.shape[-1]], dim=-1)  # U = added − removed S_0
-    scores = (q @ k.mT) * decay
-    read = q * torch.exp(total)
+    identity = torch.eye(size, dtype=q.dtype, device=q.device).expand_as(system)
+    inverse = torch.linalg.solve_triangular(system, identity, upper=False, unitriangular=True) * beta.mT
+    added, removed = inverse @ v, inverse @ (k * torch.exp(total))  # U = added − removed S_0
     end = total[..., -1:, :]
     late = (k * torch.exp(end - total)).mT
-    state, outputs = initial, []
-    for chunk_number in range(q.shape[2]):
-        change = added[:, :, chunk_number] - removed[:, :, chunk_number] @ state
-        outputs.append(read[:, :, chunk_number] @ state + scores[:, :, chunk_number] @ change)
-        state = torch.exp(end[:, :, chunk_number]) * state + late[:, :, chunk_number] @ change
-    return join(torch.stack(outputs, dim=2), steps), state
+    state, befores, changes = initial, [], []
+    parts = (tensor.unbind(2) for tensor in (added, removed, torch.exp(end), late))
+    for added_n, removed_n, faded_n, late_n in zip(*parts, strict=True):
+        befores.append(state)
+        changes.append(added_n - removed_n @ state)
+        state = faded_n * state + late_n @ changes[-1]
+    scores = (q @ k.mT) * decay
+    read = q * torch.exp(total)
+    outputs = scores @ torch.stack(changes, dim=2) + read @ torch.stack(befores, dim=2)
+    return join(outputs, steps), state
