@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import ROOT, entries
 from file_data import PRESETS, preset_file
-from helpers import shipped, token_spec
+from helpers import require_package, shipped, token_spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -135,6 +135,9 @@ SIZES = {"train_size": 50, "valid_size": 20, "test_size": 20}
 SMALL = {
     **dict.fromkeys(("tokens", "sine", "adding", "copy_memory", "tagging", "generate"), SIZES),
     "formal_languages": {"train_size": 50, "valid_size": 20, "test_per_length": 1, "test_max_length": 60},
+    **dict.fromkeys(("state_tracking", "recall"), SIZES),
+    **dict.fromkeys(("fuzzy_recall", "noisy_recall", "memorise", "compress", "selective_copy"), SIZES),
+    "induction": {"train_size": 50, "valid_size": 20, "test_per_length": 4},
     "words": {"train_size": 200, "valid_fraction": 0.002, "test_fraction": 0.002},
 }
 
@@ -145,6 +148,7 @@ def small_data(name, **values):
 
 def small_preset(preset, folder, **values):
     """The data set of a file in conf/data, with few samples; one that reads a file reads one in `folder`."""
+    require_package(preset)
     given = shipped(preset)
     if preset in PRESETS:
         given |= {**PRESETS[preset], "path": str(preset_file(folder, preset, given["task"]))}

@@ -34,7 +34,7 @@ def formal(task, seed=1, **values):
 
 def read(sample, spec):
     """A sample as text: its string, without the blanks that follow it, and its answer."""
-    string = [spec.input_vocabulary[token] for token in sample.inputs]
+    string = [spec.input_vocabulary[token] for token in sample.inputs.tolist()]
     if sample.targets.ndim == 0:
         assert string.pop() == "_"
         return string, spec.target_vocabulary[sample.targets]
@@ -77,6 +77,30 @@ def test_the_first_odd_length_above_the_training_ones_will_do():
     for longest in (39, 40):
         data = formal("modular_arithmetic", max_length=longest, test_max_length=41)
         assert data.splits["test"].lengths == [42, 42]
+
+
+@pytest.mark.parametrize("task", ["even_pairs", "parity_check", "cycle_navigation", "modular_arithmetic"])
+def test_lengths_as_in_walker_and_others(task):
+    """Trained from 3 to 40, tested from 40 to 256."""
+    data = formal(task, min_length=3, test_min_length=40, test_max_length=256)
+    train, test = (
+        {len(read(sample, data.spec)[0]) for sample in data.splits[split].samples}
+        for split in ("train", "test")
+    )
+    step = 2 if task == "modular_arithmetic" else 1
+    assert train == set(range(3, 41, step))
+    assert test == set(range(41 if step == 2 else 40, 257, step))
+    assert "trained on lengths 3 to " in data.description
+
+
+@pytest.mark.parametrize("task", ["even_pairs", "parity_check", "cycle_navigation", "modular_arithmetic"])
+def test_without_blanks_the_same_strings_are_read_at_their_last_symbol(task):
+    with_blank, without = formal(task), formal(task, blanks=False)
+    for split in with_blank.splits:
+        pairs = zip(with_blank.splits[split].samples, without.splits[split].samples, strict=True)
+        for read_at_blank, read_at_symbol in pairs:
+            assert read_at_symbol.inputs.tolist() == read_at_blank.inputs[:-1].tolist()
+            assert read_at_symbol.targets == read_at_blank.targets
 
 
 def test_expressions_alternate_digits_and_operators():
@@ -137,6 +161,16 @@ def test_samples_are_a_function_of_seed_split_and_index(task):
             {"max_length": 39, "test_max_length": 40},
             "test_max_length=40: must be 41 or more: above max_length",
         ),
+        ("even_pairs", {"min_length": 0}, "min_length=0: must be 1 or more"),
+        ("even_pairs", {"min_length": 41}, "max_length=40: must be min_length=41 or more"),
+        ("modular_arithmetic", {"min_length": 40}, "min_length=40: must be less: there is no odd length"),
+        ("even_pairs", {"test_min_length": 0}, "test_min_length=0: must be 1 or more, or null"),
+        (
+            "modular_arithmetic",
+            {"test_min_length": 60, "test_max_length": 60},
+            "test_max_length=60: must be 61 or more: from test_min_length on",
+        ),
+        ("reverse_string", {"blanks": False}, "blanks=False: must be true"),
         ("even_pairs", {"train_size": 0}, "train_size=0: must be 1 or more"),
         ("even_pairs", {"valid_size": 0}, "valid_size=0: must be 1 or more"),
         ("even_pairs", {"test_per_length": 0}, "test_per_length=0: must be 1 or more"),

@@ -45,6 +45,25 @@ def test_always_answering_one_has_the_error_that_the_docstring_says():
     assert targets.var().item() == pytest.approx(1 / 6, abs=0.005)
 
 
+def test_marks_anywhere_as_in_bai_and_others():
+    both_in_one_half = 0
+    for sample in data("adding", length=20, halves=False).splits["train"].samples:
+        numbers, marks = sample.inputs.T.tolist()
+        first, second = (step for step, mark in enumerate(marks) if mark)
+        both_in_one_half += (first < 10) == (second < 10)
+        assert sample.targets.tolist() == pytest.approx([numbers[first] + numbers[second]], abs=1e-6)
+    assert both_in_one_half == pytest.approx(300 * 9 / 19, abs=40)
+
+
+def test_answers_may_be_delimited_as_in_bai_and_others():
+    made = data("copy_memory", delay=4, delimit_answers=True)
+    for sample in made.splits["train"].samples:
+        inputs = "".join(made.spec.input_vocabulary[token] for token in sample.inputs)
+        targets = "".join(made.spec.target_vocabulary[token] for token in sample.targets)
+        assert inputs == inputs[:10] + "___" + ":" * 11
+        assert targets == "_" * 14 + inputs[:10]
+
+
 @pytest.mark.parametrize("delay", [1, 2, 30])
 def test_ten_tokens_come_back_after_the_delay(delay):
     """The format of the paper, written out as text."""

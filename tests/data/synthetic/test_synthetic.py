@@ -15,7 +15,9 @@ from unroll.data.synthetic.base import SplitSizesConfig, SyntheticConfig, Synthe
 from unroll.errors import InputError
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
-CHOICES = sorted({path.stem for path in (ROOT / "conf" / "data").glob("*.yaml")} - {"cmudict", *PRESETS})
+CHOICES = sorted(
+    {path.stem for path in (ROOT / "conf" / "data").glob("*.yaml")} - {"cmudict", "mnist1d", *PRESETS}
+)
 SIZES = {"train_size": 40, "valid_size": 15, "test_size": 15, "test_per_length": 1}
 
 
@@ -107,7 +109,7 @@ def test_shared_checks(values, message):
 def test_every_drawn_data_set_has_this_base():
     configs = [registry.config_class("data", name) for name in registry.names("data")]
     drawn = {config for config in configs if config.__module__.startswith("unroll.data.synthetic.")}
-    assert len(drawn) == 7
+    assert len(drawn) == 15
     assert all(issubclass(config, SyntheticConfig) for config in drawn)
 
 

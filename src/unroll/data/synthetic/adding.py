@@ -18,10 +18,12 @@ class AddingConfig(SplitSizesConfig):
 
     Attributes:
         length: steps of a sequence
+        halves: whether one mark is in each half of a sequence; false marks any two steps
     """
 
     name: str = "adding"
     length: int = 100
+    halves: bool = True
 
     def __post_init__(self) -> None:
         SplitSizesConfig.__post_init__(self)
@@ -35,11 +37,13 @@ class AddingConfig(SplitSizesConfig):
 class Adding(SyntheticData[tuple[np.ndarray, list[int]]]):
     """Inputs (T, 2): a number from U[0, 1) and a mark at each step; target (1,): the sum of the two marked.
 
-    One step of the first half (⌊T/2⌋ steps) is marked and one of the second half, each uniformly at random.
-    A model that always answers 1 has a mean squared error of 1/6 ≈ 0.167, the variance of the sum of two
-    numbers from U[0, 1). A model with a smaller error remembers.
+    One step of the first half (⌊T/2⌋ steps) is marked and one of the second half, each uniformly at random;
+    with halves=false, two different steps of all. A model that always answers 1 has a mean squared error of
+    1/6 ≈ 0.167, the variance of the sum of two numbers from U[0, 1). A model with a smaller error remembers.
 
-    From Hochreiter & Schmidhuber 1997, in the form of Arjovsky, Shah & Bengio 2016 (arXiv:1511.06464).
+    From Hochreiter & Schmidhuber 1997, in the form of Arjovsky, Shah & Bengio 2016 (arXiv:1511.06464). That
+    of Bai, Kolter & Koltun 2018 (arXiv:1803.01271) is halves=false. Full: length=200, 400 and 600 (table 1
+    has 600), train_size=50000, test_size=1000, batch_size=32. Reduced: length=200, train_size=20000.
     """
 
     config: AddingConfig
@@ -62,6 +66,8 @@ class Adding(SyntheticData[tuple[np.ndarray, list[int]]]):
         """The numbers (T,), and the two steps that are marked."""
         length = self.config.length
         numbers = random.uniform(size=length)
+        if not self.config.halves:
+            return numbers, random.choice(length, 2, replace=False).tolist()
         return numbers, [int(random.integers(length // 2)), int(random.integers(length // 2, length))]
 
     def sample(self, index: int, item: tuple[np.ndarray, list[int]]) -> Sample:

@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeVar
@@ -17,6 +17,7 @@ from unroll.config.registry import require
 from unroll.data.collate import Sample
 from unroll.data.module import SequenceDataModule
 from unroll.data.samples import Samples
+from unroll.errors import InputError
 from unroll.spec import SPECIAL_TOKENS, DataSpec
 
 Item = TypeVar("Item")
@@ -112,6 +113,26 @@ class SyntheticData(SequenceDataModule, Generic[Item]):
             self.draw(np.random.default_rng([self.seed, number, index]), split, index)
             for index in range(sizes[split])
         ]
+
+
+MAX_DRAWS = 100
+"""How often a sequence is drawn before an error says that none is left."""
+
+
+def draw_unseen(draw: Callable[[], np.ndarray], seen: set[bytes], train_size: int, which: str) -> np.ndarray:
+    """The first sequence drawn that is not in training; `seen` holds the bytes of those that are.
+
+    Raises:
+        InputError: many draws find none. The message says of `which` sequences the data are.
+    """
+    for _ in range(MAX_DRAWS):
+        drawn = draw()
+        if drawn.tobytes() not in seen:
+            return drawn
+    raise InputError(
+        f"data.train_size={train_size}: the training set holds nearly all sequences of {which}, "
+        "which leaves none to test on; take fewer, or longer ones"
+    )
 
 
 def token_vocabulary(tokens: Sequence[str]) -> tuple[str, ...]:

@@ -37,12 +37,16 @@ class FormalTask(Enum):
 class FormalLanguagesConfig(SyntheticConfig):
     """Config of a task of the Chomsky hierarchy.
 
-    Lengths of training and validation strings are uniform from 1. (Those of modular arithmetic are odd.)
+    Lengths of training and validation strings are uniform. (Those of modular arithmetic are odd.)
 
     Attributes:
         task: what the answer to a string is
+        min_length: the shortest training string
         max_length: the longest training string
-        test_max_length: the longest test string; every test string is longer than any in training
+        test_min_length: the shortest test string; null is the first length above max_length
+        test_max_length: the longest test string
+        blanks: whether blanks follow a string, at which the answer is read; false reads a class at the last
+            symbol
         train_size: strings to train on
         valid_size: strings to validate on, of training lengths
         test_per_length: test strings of each length
@@ -50,19 +54,30 @@ class FormalLanguagesConfig(SyntheticConfig):
 
     name: str = "formal_languages"
     task: FormalTask = FormalTask.even_pairs
+    min_length: int = 1
     max_length: int = 40
+    test_min_length: int | None = None
     test_max_length: int = 500
+    blanks: bool = True
     train_size: int = 20_000
     valid_size: int = 1_000
     test_per_length: int = 4
 
     def __post_init__(self) -> None:
         SyntheticConfig.__post_init__(self)
-        self.require_positive("max_length", "train_size", "valid_size", "test_per_length")
-        shortest = self.lengths(self.max_length + 1, self.max_length + 2)[0]
+        self.require_positive("min_length", "max_length", "train_size", "valid_size", "test_per_length")
+        self.require_ranges("length")
+        trained = len(self.lengths(self.min_length, self.max_length)) > 0
         require(
-            self, "test_max_length", self.test_max_length >= shortest, f"{shortest} or more: above max_length"
+            self, "min_length", trained, f"less: there is no odd length up to max_length={self.max_length}"
         )
+        tested = 1 if self.test_min_length is None else self.test_min_length
+        require(self, "test_min_length", tested >= 1, "1 or more, or null")
+        shortest = self.lengths(self._test_from(), self._test_from() + 1)[0]
+        least = "above max_length" if self.test_min_length is None else "from test_min_length on"
+        require(self, "test_max_length", self.test_max_length >= shortest, f"{shortest} or more: {least}")
+        one_class = self.signature().alignment is Alignment.SEQUENCE
+        require(self, "blanks", self.blanks or one_class, "true: the answer is as long as the string")
 
     def signature(self) -> Signature:
         string = self.task in (FormalTask.reverse_string, FormalTask.bucket_sort)
@@ -75,12 +90,15 @@ class FormalLanguagesConfig(SyntheticConfig):
         return range(shortest, longest + 1)
 
     def test_lengths(self) -> range:
-        """The lengths of test strings, all above those of training."""
-        return self.lengths(self.max_length + 1, self.test_max_length)
+        """The lengths of test strings."""
+        return self.lengths(self._test_from(), self.test_max_length)
 
     def sizes(self) -> dict[str, int]:
         test_size = len(self.test_lengths()) * self.test_per_length
         return {"train": self.train_size, "valid": self.valid_size, "test": test_size}
+
+    def _test_from(self) -> int:
+        return self.max_length + 1 if self.test_min_length is None else self.test_min_length
 
 
 MODULUS = 5
@@ -115,11 +133,21 @@ class FormalLanguages(SyntheticData[np.ndarray]):
 
     Inputs are tokens: those of a string of n symbols, and its blanks. Where the answer is a string, targets
     are classes (2n,), IGNORED on the first n steps. Where the answer is one class, the target is () and is
-    read at the single blank, the last step. Test strings are longer than any in training. A short validation
-    string may occur in training too.
+    read at the single blank, the last step. Test strings are longer than any in training, unless
+    test_min_length says otherwise. A short validation string may occur in training too.
 
     The paper's score is the mean accuracy over test lengths. There are equally many strings of each length,
-    so it is the mean over all test strings of the share of symbols that are right.
+    so it is the mean over all test strings of the share of symbols that are right. With one class,
+    `test/accuracy` is the share of strings whose class is right at the last step. Chance is 1/2 for
+    even_pairs and parity_check, 1/5 for cycle_navigation and (nearly) modular_arithmetic.
+
+    Protocols, each with all lengths equally often:
+
+    - Delétang et al. 2023: the defaults; 10⁶ steps of 128 strings drawn anew.
+    - Walker et al. 2025, "Structured Linear CDEs" (arXiv:2505.17761): min_length=3, test_min_length=40,
+      test_max_length=256; blanks=false but for modular arithmetic, where an = stands last as the blank does
+      here, and an expression has an odd length; up to 10⁵ steps of 256 strings drawn anew.
+    - Reduced: as Walker et al., with train_size=20000 for tens of epochs.
     """
 
     config: FormalLanguagesConfig
@@ -128,7 +156,11 @@ class FormalLanguages(SyntheticData[np.ndarray]):
     def description(self) -> str:
         config = self.config
         task = config.task.value.replace("_", " ")
-        return f"{task}: trained on lengths 1 to {config.max_length}, tested up to {config.test_max_length}"
+        trained, tested = config.lengths(config.min_length, config.max_length), config.test_lengths()
+        return (
+            f"{task} (chance 1/{len(ANSWERS[config.task])}): trained on lengths "
+            f"{trained[0]} to {trained[-1]}, tested on {tested[0]} to {tested[-1]}"
+        )
 
     def make_spec(self) -> DataSpec:
         task = self.config.task
@@ -147,7 +179,7 @@ class FormalLanguages(SyntheticData[np.ndarray]):
         if split == "test":
             length = config.test_lengths()[index // config.test_per_length]
         else:
-            length = int(random.choice(config.lengths(1, config.max_length)))
+            length = int(random.choice(config.lengths(config.min_length, config.max_length)))
         if config.task is not FormalTask.modular_arithmetic:
             return random.integers(len(ALPHABETS[config.task]), size=length)
         expression = random.integers(MODULUS, size=length)
@@ -157,7 +189,7 @@ class FormalLanguages(SyntheticData[np.ndarray]):
     def sample(self, index: int, item: np.ndarray) -> Sample:
         task = self.config.task
         targets = np.asarray(answer(task, item))
-        blanks = np.full(targets.size, len(ALPHABETS[task]))
+        blanks = np.full(targets.size if self.config.blanks else 0, len(ALPHABETS[task]))
         if targets.ndim > 0:
             targets = np.concatenate([np.full(len(item), IGNORED), targets])
         return Sample(index, token_ids(np.concatenate([item, blanks])), torch.from_numpy(targets))

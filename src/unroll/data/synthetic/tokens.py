@@ -10,8 +10,13 @@ import torch
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
 from unroll.data.samples import common_length
-from unroll.data.synthetic.base import SplitSizesConfig, SyntheticData, token_ids, token_vocabulary
-from unroll.errors import InputError
+from unroll.data.synthetic.base import (
+    SplitSizesConfig,
+    SyntheticData,
+    draw_unseen,
+    token_ids,
+    token_vocabulary,
+)
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 
@@ -63,10 +68,6 @@ class TokensConfig(SplitSizesConfig):
         return Signature(Kind.TOKENS, Kind.TOKENS, Alignment.UNALIGNED)
 
 
-MAX_DRAWS = 100
-"""How often a sequence is drawn before an error says that none is left."""
-
-
 @builds(TokensConfig)
 class Tokens(SyntheticData[np.ndarray]):
     """Inputs are tokens (T,); targets tokens (T,) or a class ().
@@ -100,16 +101,15 @@ class Tokens(SyntheticData[np.ndarray]):
     def draw(self, random: np.random.Generator, split: str, index: int) -> np.ndarray:
         """The numbers of the tokens (T,)."""
         config = self.config
-        for _ in range(MAX_DRAWS):
+
+        def sequence() -> np.ndarray:
             length = random.integers(config.min_length, config.max_length + 1)
-            numbers = random.integers(config.vocabulary_size, size=length)
-            if split == "train" or numbers.tobytes() not in self._train_sequences:
-                return numbers
-        raise InputError(
-            f"data.train_size={config.train_size}: the training set holds nearly all sequences of "
-            f"max_length={config.max_length} and vocabulary_size={config.vocabulary_size}, "
-            "which leaves none to test on; take fewer, or longer ones"
-        )
+            return random.integers(config.vocabulary_size, size=length)
+
+        if split == "train":
+            return sequence()
+        which = f"max_length={config.max_length} and vocabulary_size={config.vocabulary_size}"
+        return draw_unseen(sequence, self._train_sequences, config.train_size, which)
 
     def sample(self, index: int, item: np.ndarray) -> Sample:
         match self.config.task:
