@@ -18,6 +18,7 @@ from unroll.config.compose import CONF
 from unroll.config.mistakes import composition_errors
 from unroll.config.registry import typed
 from unroll.config.sweep import TRIAL, SweepConfig
+from unroll.startup import open_streams, require_environment
 from unroll.terminal import boundary, take_debug_flag
 
 
@@ -47,6 +48,7 @@ def main(composed: DictConfig) -> None:
 
 if __name__ == "__main__":
     take_debug_flag()
+    open_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):  # no run is to end over a letter that a terminal lacks
         sys.stdout.reconfigure(errors="backslashreplace")
     if {"-h", "--help"} & set(sys.argv):
@@ -54,5 +56,6 @@ if __name__ == "__main__":
         print(composition.help_text(CONF), end="")
     else:
         with boundary(), composition_errors(CONF):
+            require_environment()
             composition.prepare(command_line.overrides(sys.argv[1:], CONF), CONF)
             main()

@@ -288,7 +288,7 @@ DATA = [
         make=holding("s.csv", "id,x,y\n" + "".join(f"{i},1,a\n" for i in range(20))),
     ),
     Bad("train model=many_to_one data=sequences data.path=no.csv", "data.path=no.csv: no such file"),
-    Bad("train data=cmudict data.path=no/such", "data.path=no/such: cannot be read"),
+    Bad("train data=cmudict data.path=no/such", "data.path=no/such: no such file"),
     Bad("unroll describe data=series data.path=x.csv", "data.path=x.csv: no such file"),
     Bad("unroll describe data=null", "data=null: no such choice"),
 ]
@@ -330,7 +330,7 @@ MACHINE = [
         "run_dir=taken/run: cannot be made (Not a directory); name another",
         make=holding("taken", ""),
     ),
-    Bad(f"train run_dir={'x' * 300}", "run_dir=xxx", "cannot be made (File name too long); name another"),
+    Bad(f"train run_dir={'x' * 300}", "run_dir=xxx", "cannot be looked up (File name too long)"),
     Bad(
         "unroll graph run --output x.svg",
         "Graphviz's program dot is not installed: on Debian",
@@ -349,7 +349,7 @@ MACHINE = [
     ),
     Bad(
         "unroll predict run --text 1 --output taken",
-        "--output taken: cannot be written (Is a directory)",
+        "--output taken: cannot be written (it is a folder); give a file",
         make=lambda folder: (folder / "taken").mkdir(),
     ),
     Bad(
@@ -375,7 +375,7 @@ MACHINE = [
 ON = f"train {TINY} run_dir=more trainer.max_epochs=2 ckpt_path=run/checkpoints/last.ckpt"
 CHECKPOINTS = [
     Bad("train ckpt_path=no/such.ckpt", "ckpt_path=no/such.ckpt: no such file"),
-    Bad("train ckpt_path=run", "ckpt_path=run: no such file; give a checkpoint, as in a run's checkpoints/"),
+    Bad("train ckpt_path=run", "ckpt_path=run: is a folder; give a file in it"),
     Bad("train ckpt_path=https://x.y/z.ckpt", "ckpt_path=https://x.y/z.ckpt: no such file"),
     Bad("train ckpt_path=run/config.yaml run_dir=more", "run/config.yaml: not a checkpoint"),
     Bad(ON, "run/checkpoints/last.ckpt: not a checkpoint, or a torn one", name="torn", make=torn),
@@ -444,8 +444,8 @@ COMMANDS = [
     Bad(
         "unroll predict run --text '1 x'", "--text: 'x': not in the training data, and the model knows nothin"
     ),
-    Bad("unroll predict run --input none.txt", "none.txt: cannot be read (No such file or directory)"),
-    Bad("unroll predict run --input run", "run: cannot be read (Is a directory)"),
+    Bad("unroll predict run --input none.txt", "none.txt: no such file, seen from "),
+    Bad("unroll predict run --input run", "run: is a folder; give a file in it"),
     Bad(
         "unroll predict run --input w.txt",
         "w.txt:3: 'x': not in the training",

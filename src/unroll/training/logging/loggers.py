@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 
 from unroll.config.root import LoggerConfig, LoggerKind, LoggerMode
 from unroll.errors import MissingEnvironmentError
+from unroll.paths import quoted
 from unroll.redact import redact
 from unroll.runs.folder import RunFolder
 from unroll.runs.metrics import MetricsTable
@@ -58,7 +59,7 @@ def build_loggers(
         loggers[-1].log_metrics(logged, int(row["step"]))
     _remove_earlier(run_id, Path(run.dir).parent)
     note = (
-        f"W&B: offline, since {reason}; `wandb sync {run.dir.removesuffix('/files')}` sends it later"
+        f"W&B: offline, since {reason}; `wandb sync {quoted(run.dir.removesuffix('/files'))}` sends it later"
         if reason
         else None
     )

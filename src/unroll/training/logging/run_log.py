@@ -14,6 +14,7 @@ from unroll.models.token_generator import TokenGenerator
 from unroll.redact import redact
 from unroll.runs.folder import RunFolder
 from unroll.spec import Kind
+from unroll.startup import WARNINGS
 from unroll.terminal import for_terminal
 from unroll.training.build import RunParts
 from unroll.training.claim import Start
@@ -37,12 +38,15 @@ def logging_to(folder: RunFolder) -> Iterator[None]:
     file = _LogFile(folder.log, encoding="utf-8")
     file.setFormatter(_Redacting("%(asctime)s %(message)s"))
     log.handlers = [terminal, file]
+    warnings = logging.getLogger(WARNINGS)
+    warnings.addHandler(file)
     try:
         assert file.stream is not None
         folder.lock(file.stream.fileno())
         yield
     finally:
         log.handlers = []
+        warnings.removeHandler(file)
         file.close()
 
 
@@ -74,15 +78,15 @@ def say_what_came_of_it(outcome: dict[str, Any]) -> None:
 
 def say_what_is_next(folder: RunFolder, parts: RunParts, batch: SequenceBatch, seconds: float) -> None:
     """Print the folder, and the commands to type next."""
-    model, data = parts.model, parts.data
+    model, data, run = parts.model, parts.data, folder.argument()
     log.info("\nrun    %s   (%.0f s)", folder, seconds)
     commands = []
     if model.spec.signature.inputs is not Kind.CONTINUOUS:
-        commands.append(f"unroll predict {folder} --text {shlex.quote(model.examples(batch)[0].inputs)}")
+        commands.append(f"unroll predict {run} --text {shlex.quote(model.examples(batch)[0].inputs)}")
     elif isinstance(data.config, FilesConfig):
-        commands.append(f"unroll predict {folder} --input FILE")
+        commands.append(f"unroll predict {run} --input FILE")
     beam = " --search beam" if isinstance(model, TokenGenerator) else ""
-    commands += [f"unroll evaluate {folder}{beam}", "unroll dashboard"]
+    commands += [f"unroll evaluate {run}{beam}", "unroll dashboard"]
     for start, command in zip(["next  ", *[" " * 6] * 9], commands, strict=False):
         log.info("%s %s", start, command)
 
