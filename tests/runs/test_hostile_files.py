@@ -368,7 +368,11 @@ changed(
     command=EVALUATE,
 )
 changed(
-    "words behind a zero byte", "cannot be read", {"name": "words", "path": "x\0"}, *DATA, command=EVALUATE
+    "words behind a zero byte",
+    "cannot be looked up",
+    {"name": "words", "path": "x\0"},
+    *DATA,
+    command=EVALUATE,
 )
 for address in (
     "http://127.0.0.1:9/x.csv",

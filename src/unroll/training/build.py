@@ -49,10 +49,10 @@ def build(config: TrainConfig, values: dict[str, Any]) -> RunParts:
     pl.seed_everything(config.seed, verbose=False)
     data = build_data(config.data, config.seed, truncate_steps=trainer.truncate_steps)
     for split, samples in data.splits.items():
-        if len(samples) < processes(trainer):
+        if (dealt := processes(trainer)) > len(samples):
             raise InputError(
-                f"trainer.devices={trainer.devices}: the {split} data have {len(samples)} sequences, fewer than "
-                f"the run has processes ({processes(trainer)}); use fewer, or give more data"
+                f"trainer.devices={trainer.devices}: {len(samples)} {split} sequences cannot be shared out "
+                f"among {dealt} processes; use fewer, or give more data"
             )
     model = build_model(config.model, data.spec, config.optimizer, config.scheduler, _finite_steps(trainer))
     if trainer.truncate_steps is not None:
