@@ -4,6 +4,7 @@ A shell, a launcher or a batch system may start it with closed streams, in a fol
 environment variables that make a package fail as it is imported.
 """
 
+import io
 import logging
 import os
 import sys
@@ -44,6 +45,12 @@ def open_streams() -> None:
     if not os.environ.get(DEBUG_VARIABLE):
         logging.getLogger(WARNINGS).propagate = False
         logging.captureWarnings(True)
+
+
+def escape_letters() -> None:
+    """Print letters that standard output lacks as escapes: no run is to end over one."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def require_environment() -> None:

@@ -55,7 +55,7 @@ def boundary() -> Iterator[None]:
         _say(line if isinstance(error, Stopped) else f"error: {line}")
         sys.exit(error.exit_code)
     except BrokenPipeError:  # `unroll predict … | head`
-        _to_nowhere(sys.stdout)
+        to_nowhere(sys.stdout)
         sys.exit(0)
     except Exception as error:
         lacking = lack(error)
@@ -64,7 +64,7 @@ def boundary() -> Iterator[None]:
         if lacking is None:
             sys.exit(UnrollError.exit_code)
         _say(f"error: {lacking}")
-        _to_nowhere(sys.stdout)  # Python tries once more to write what is left, and would tell of it
+        to_nowhere(sys.stdout)  # Python tries once more to write what is left, and would tell of it
         sys.exit(MissingEnvironmentError.exit_code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -107,10 +107,10 @@ def _say(line: str) -> None:
         print(line, file=sys.stderr)
         sys.stdout.flush()
     except OSError:
-        _to_nowhere(sys.stdout, sys.stderr)
+        to_nowhere(sys.stdout, sys.stderr)
 
 
-def _to_nowhere(*streams: TextIO) -> None:
+def to_nowhere(*streams: TextIO) -> None:
     """Drop what is still to be written to these streams, and all that comes."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in streams:

@@ -11,6 +11,7 @@ from unroll.config import root as config
 from unroll.errors import InputError
 from unroll.redact import HIDDEN_VALUE
 from unroll.runs.folder import RunFolder
+from unroll.startup import escape_letters
 from unroll.training.processes.rank import is_first
 
 
@@ -40,6 +41,7 @@ def resume(run: Path) -> None:
         raise InputError(f"{folder.config}: {error}") from error
     from unroll.training.run import run as go_on
 
+    escape_letters()
     go_on(values, resume=True)
 
 

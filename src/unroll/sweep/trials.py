@@ -122,7 +122,11 @@ class Trial:
         """Record that the trial is running. `anew` first removes the files of an earlier attempt.
 
         The old record stays until the new one replaces it: other processes need it to know the trial.
+
+        Raises:
+            InputError: the folder holds something that leads out of it.
         """
+        self.folder.require_own_files()
         if anew:
             self.folder.empty(besides=self.folder.trial)
         self.record.state = TrialState.running
