@@ -48,15 +48,18 @@ def run(
     interrupted_after: float | None = None,
     closed: Sequence[int] = (),
     user: int | None = None,
+    onto: Path | None = None,
 ) -> Ended:
     """`train` or `unroll` in a folder; `without` some packages, with so many bytes of `memory` above what
     the tests themselves take, and for so many seconds at most. One that is to be `interrupted_after` so many
     seconds waits for standard input. `closed` are the standard streams (0, 1, 2) that it begins without;
-    `user` is whom it runs as, where the tests run as root.
+    `user` is whom it runs as, where the tests run as root; `onto` a device that gets its standard output.
     """
     beside = folder.parent
     files = [beside / f"{folder.name}.{end}" for end in ("in", "out", "err")]
     files[0].write_bytes(stdin)
+    if onto is not None:
+        files[1] = onto
     start = time.perf_counter()
     reading, writing = os.pipe()
     child = os.fork()
@@ -73,7 +76,7 @@ def run(
     took = time.perf_counter() - start
     with suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)  # what a program that hung may have started
-    out, err = (file.read_text(errors="replace") for file in files[1:])
+    out, err = (file.read_text(errors="replace") if file.is_file() else "" for file in files[1:])
     return Ended(os.waitstatus_to_exitcode(status), out, err, took)
 
 

@@ -324,6 +324,18 @@ MACHINE = [
         name="SLURM_RESTART_COUNT",
         environment={"SLURM_RESTART_COUNT": "-1"},
     ),
+    Bad(
+        "train trainer.accelerator=cpu trainer.devices=2 data.valid_size=1",
+        "trainer.devices=2: 1 valid sequences cannot be shared out among 2 processes; use fewer",
+    ),
+    Bad(
+        "train",
+        "SLURM_PROCID=x: is not a number",
+        code=ENVIRONMENT,
+        name="SLURM_PROCID",
+        environment={"SLURM_PROCID": "x"},
+    ),
+    Bad("train run_dir=r hydra.run.dir=/dev/null/x", "/dev/null/x: cannot be made (Not a directory)"),
     Bad("train run_dir=/proc/no/such", "run_dir=/proc/no/such: cannot be made"),
     Bad(
         "train run_dir=taken/run",
@@ -451,6 +463,21 @@ COMMANDS = [
         "w.txt:3: 'x': not in the training",
         make=holding("w.txt", "1\n\nx\n"),
     ),
+    Bad(
+        "unroll predict run --input w.txt --output ./w.txt --overwrite",
+        "--output w.txt: is what the command reads; give another name",
+        make=holding("w.txt", "1\n"),
+    ),
+    Bad(
+        "unroll predict run --text 1 --output w.txt",
+        "--output w.txt: exists; add --overwrite to replace it, or give another name",
+        make=holding("w.txt", "1\n"),
+    ),
+    Bad(
+        "unroll predict run --text 1 --output run/checkpoints/last.ckpt --overwrite",
+        "--output run/checkpoints/last.ckpt: is a file of the run ",
+    ),
+    Bad("unroll trace run --csv run/metrics.csv --overwrite", "--csv run/metrics.csv: is a file of the run "),
     Bad("unroll predict run --text a --input x", "--text and --input: give one of them"),
     Bad(
         "unroll predict run --text 1 --output no/such/x", "--output no/such/x: no such folder; make it first"

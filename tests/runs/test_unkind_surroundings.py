@@ -10,11 +10,14 @@ import os
 import shlex
 import shutil
 import socket
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import programs
 import pytest
+from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,8 +27,11 @@ import unroll.trained.evaluate
 import unroll.trained.predict
 import unroll.training.run  # noqa: F401  # here, not once in every process
 from unroll.cli import main  # noqa: F401
+from unroll.config.root import LoggerConfig
+from unroll.errors import InputError
 from unroll.runs.folder import RunFolder
 from unroll.startup import LAUNCHER_VARIABLES
+from unroll.training.logging.loggers import build_loggers
 
 TINY = (
     "model=seq2seq data=copy debug=fast logger=csv model.hidden_size=4 "
@@ -285,6 +291,41 @@ def test_a_file_of_a_run_that_is_something_else(examples, places):
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "fault", "says"),
+    [
+        ("run.log", "a link out", "is a link out of the run's folder"),
+        ("run.log", "a folder", "run.log: is a folder, no file that a run has written; remove it"),
+        ("curves.png", "a link to nothing", "curves.png: cannot be looked up (No such file"),
+        ("metrics.csv.tmp", "a link out", "is a link out of the run's folder"),
+        ("checkpoints/last.ckpt", "a pipe", "last.ckpt: is a pipe, no file"),
+        ("checkpoints/last.ckpt", "without end", "last.ckpt: is torn"),
+        ("config.yaml", "a link to /dev/zero", "is a link out of the run's folder"),
+    ],
+)
+def test_a_run_does_not_go_on_where_it_would_write_elsewhere(name, fault, says, places):
+    folder = places()
+    for each in ("results.json", "checkpoints/best.ckpt", name):
+        (folder / "run" / each).unlink(missing_ok=True)
+    FAULTS[fault](folder / "run" / name)
+    ended = programs.run("unroll", ["resume", "run"], folder)
+    require_kept(ended)
+    assert (ended.code, says in ended.stderr) == (2, True), ended.stderr
+    assert (folder.parent / "canary").read_bytes() == CANARY
+
+
+def test_a_report_shows_no_picture_of_others(places):
+    folder = places()
+    for name, fault in (("curves.png", "a link out"), ("other.png", "empty"), ("a.png", "a pipe")):
+        (folder / "run" / name).unlink(missing_ok=True)
+        FAULTS[fault](folder / "run" / name)
+    require_kept(programs.run("unroll", ["report", "run"], folder))
+    page = (folder / "run" / "report.html").read_text()
+    assert base64.b64encode(CANARY).decode()[:-2] not in page
+    for told in ("curves.png: is a link out of", "other.png: is no PNG picture", "a.png: is a pipe"):
+        assert told in page
+
+
 # -- outputs
 
 
@@ -379,3 +420,72 @@ def test_closed_streams_and_nonsense_in_the_environment(examples, places):
         variable=st.none() | st.sampled_from([*LAUNCHER_VARIABLES, "MPLBACKEND", "SLURM_JOB_ID", "COLUMNS"]),
         value=VALUES,
     )
+
+
+def test_a_run_with_a_strange_name_warnings_and_no_room_for_its_lines(tmp_path):
+    """The commands that it prints are quoted, warnings go to its log, and it ends well."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    cores = len(os.sched_getaffinity(0))
+    arguments = [*TINY.split(), "run_dir='$(touch owned) -x'", f"data.workers={cores + 1}"]
+    ended = programs.run("train", arguments, folder, seconds=300, onto=Path("/dev/full"))
+    assert ended.code == 0, ended.stderr
+    assert ended.stderr.startswith(
+        "standard output: cannot be written (No space left on device); the run's log"
+    )
+    assert ended.stderr.count("\n") == 1
+    name = "$(touch owned) -x"
+    log = (folder / name / "run.log").read_text()
+    assert "This DataLoader will create" in log
+    printed = [line.partition("unroll ")[2] for line in log.splitlines() if " unroll " in line]
+    assert [shlex.split(line)[:2] for line in printed[:2]] == [["predict", name], ["evaluate", name]]
+
+
+def test_a_name_that_looks_like_an_option_is_none():
+    assert RunFolder(Path("-x")).argument() == "./-x"
+    assert RunFolder(Path("$(x)")).argument() == "'$(x)'"
+
+
+def test_a_file_where_wandb_has_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "outputs").write_bytes(b"")
+    with pytest.raises(InputError, match=r"^outputs/wandb: W&B's folder cannot be made \(Not a dir"):
+        build_loggers(LoggerConfig(), RunFolder(tmp_path), {})
+
+
+@pytest.mark.parametrize("program", ["-c 'from unroll.cli import main; main()' keys", ROOT / "train.py"])
+def test_a_working_folder_that_is_gone(program, tmp_path):
+    (tmp_path / "folder").mkdir()
+    done = subprocess.run(
+        f"cd folder && rmdir ../folder && exec {sys.executable} {program}",
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1), done.stderr
+    assert done.stderr.startswith("error: the working folder cannot be used (No such file or directory)")
+
+
+def test_a_backend_that_matplotlib_does_not_know(tmp_path):
+    """In a process of its own: matplotlib looks at it as it is imported."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from unroll.cli import main; main()",
+            "packing",
+            "5",
+            "3",
+            "--output",
+            "p.png",
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "MPLBACKEND": "nonsense"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "p.png").is_file()
