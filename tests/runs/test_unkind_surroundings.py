@@ -18,7 +18,7 @@ from pathlib import Path
 import programs
 import pytest
 from conftest import ROOT
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import unroll.data.describe.text
@@ -101,6 +101,7 @@ def explore(check, examples, **what):
         deadline=None,
         derandomize=examples < 50,
         database=None,
+        phases=[Phase.generate],  # an example is small as it is, and takes a second
         suppress_health_check=list(HealthCheck),
     )
     kept(explored)()
