@@ -3,7 +3,6 @@
 Nothing heavy is imported before the config is known to be right, so that a typo is told at once.
 """
 
-import io
 import os
 import sys
 
@@ -18,6 +17,7 @@ from unroll.config.compose import CONF
 from unroll.config.mistakes import composition_errors
 from unroll.config.registry import typed
 from unroll.config.sweep import TRIAL, SweepConfig
+from unroll.startup import escape_letters, open_streams, require_environment
 from unroll.terminal import boundary, take_debug_flag
 
 
@@ -47,12 +47,13 @@ def main(composed: DictConfig) -> None:
 
 if __name__ == "__main__":
     take_debug_flag()
-    if isinstance(sys.stdout, io.TextIOWrapper):  # no run is to end over a letter that a terminal lacks
-        sys.stdout.reconfigure(errors="backslashreplace")
+    open_streams()
+    escape_letters()
     if {"-h", "--help"} & set(sys.argv):
         # Hydra takes a second to list groups that this text does not use.
         print(composition.help_text(CONF), end="")
     else:
         with boundary(), composition_errors(CONF):
+            require_environment()
             composition.prepare(command_line.overrides(sys.argv[1:], CONF), CONF)
             main()

@@ -46,21 +46,27 @@ def run(
     memory: int | None = None,
     seconds: int = SECONDS,
     interrupted_after: float | None = None,
+    closed: Sequence[int] = (),
+    user: int | None = None,
+    onto: Path | None = None,
 ) -> Ended:
     """`train` or `unroll` in a folder; `without` some packages, with so many bytes of `memory` above what
     the tests themselves take, and for so many seconds at most. One that is to be `interrupted_after` so many
-    seconds waits for standard input.
+    seconds waits for standard input. `closed` are the standard streams (0, 1, 2) that it begins without;
+    `user` is whom it runs as, where the tests run as root; `onto` a device that gets its standard output.
     """
     beside = folder.parent
     files = [beside / f"{folder.name}.{end}" for end in ("in", "out", "err")]
     files[0].write_bytes(stdin)
+    if onto is not None:
+        files[1] = onto
     start = time.perf_counter()
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         if interrupted_after is not None:
             files[0] = Path(f"/proc/self/fd/{reading}")
-        _run(program, arguments, folder, files, environment or {}, without, memory, seconds)
+        _run(program, arguments, folder, files, environment or {}, without, memory, seconds, closed, user)
     if interrupted_after is not None:
         time.sleep(interrupted_after)
         os.kill(child, signal.SIGINT)
@@ -70,7 +76,7 @@ def run(
     took = time.perf_counter() - start
     with suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)  # what a program that hung may have started
-    out, err = (file.read_text(errors="replace") for file in files[1:])
+    out, err = (file.read_text(errors="replace") if file.is_file() else "" for file in files[1:])
     return Ended(os.waitstatus_to_exitcode(status), out, err, took)
 
 
@@ -83,6 +89,8 @@ def _run(
     without: Sequence[str],
     memory: int | None,
     seconds: int,
+    closed: Sequence[int],
+    user: int | None,
 ) -> None:
     """Run the program, and end this process with it."""
     code: object = 70
@@ -98,6 +106,11 @@ def _run(
             flags = os.O_RDONLY if descriptor == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
             os.dup2(os.open(path, flags), descriptor)
         sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w")
+        for descriptor in closed:
+            os.close(descriptor)
+            setattr(sys, ("stdin", "stdout", "stderr")[descriptor], None)
+        if user is not None and os.getuid() == 0:
+            os.setuid(user)
         if memory is not None:
             pages = int(Path("/proc/self/statm").read_text().split()[0])
             resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + memory,) * 2)
@@ -120,8 +133,9 @@ def _run(
 
         traceback.print_exc()
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            with suppress(OSError):
+                stream.flush()
         os._exit(code if isinstance(code, int) else int(code is not None))
 
 

@@ -7,7 +7,18 @@ from conftest import ROOT
 
 SOURCE = ROOT / "src" / "unroll"
 
-COMMON = {"errors", "redact", "terminal", "spec", "batch", "vocabulary", "text", "foreign"}
+COMMON = {
+    "errors",
+    "redact",
+    "terminal",
+    "spec",
+    "batch",
+    "vocabulary",
+    "text",
+    "foreign",
+    "paths",
+    "startup",
+}
 ALLOWED = {
     "redact": set(),
     "errors": set(),
@@ -16,7 +27,9 @@ ALLOWED = {
     "batch": {"spec"},
     "vocabulary": {"spec"},
     "text": {"spec", "vocabulary"},
-    "foreign": {"errors"},
+    "foreign": {"errors", "paths"},
+    "paths": {"errors"},
+    "startup": {"errors", "redact", "terminal"},
     "config": COMMON,
     "runs": COMMON,
     "nn": COMMON | {"config"},

@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from unroll.errors import InputError, reason
+from unroll.errors import InputError
+from unroll.paths import read
 
 MOST_JSON_BYTES = 64 * 2**20
 MOST_YAML_BYTES = 256 * 2**10
@@ -114,17 +115,8 @@ def _line(event: yaml.Event) -> int:
 
 
 def _text(path: Path, most: int) -> str:
-    if not path.is_file():  # a pipe would never end
-        raise InputError(f"{path}: no such file; give a file that a run has written")
     try:
-        with path.open("rb") as file:
-            content = file.read(most + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({reason(error)})") from error
-    if len(content) > most:
-        raise InputError(f"{path}: is larger than {most:,} bytes; give a file that a run has written")
-    try:
-        return content.decode("utf-8")
+        return read(path, most).decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: cannot be read as UTF-8 text (byte {error.start})") from error
 

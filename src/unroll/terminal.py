@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from unroll.errors import MissingEnvironmentError, Stopped, UnrollError, reason
 from unroll.redact import redact
@@ -46,6 +47,7 @@ def boundary() -> Iterator[None]:
     """
     try:
         yield
+        sys.stdout.flush()  # what cannot be printed is to be told here, not by Python as it ends
     except UnrollError as error:
         if os.environ.get(DEBUG_VARIABLE):
             traceback.print_exc()
@@ -53,7 +55,7 @@ def boundary() -> Iterator[None]:
         _say(line if isinstance(error, Stopped) else f"error: {line}")
         sys.exit(error.exit_code)
     except BrokenPipeError:  # `unroll predict … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        to_nowhere(sys.stdout)
         sys.exit(0)
     except Exception as error:
         lacking = lack(error)
@@ -62,6 +64,7 @@ def boundary() -> Iterator[None]:
         if lacking is None:
             sys.exit(UnrollError.exit_code)
         _say(f"error: {lacking}")
+        to_nowhere(sys.stdout)  # Python tries once more to write what is left, and would tell of it
         sys.exit(MissingEnvironmentError.exit_code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -79,6 +82,8 @@ def lack(error: Exception) -> str | None:
         return f"out of memory{what}; use a smaller model, batch or file"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{error.filename or 'standard output'}: cannot be written ({reason(error)}); free some space"
+    if isinstance(error, OSError) and error.errno in (errno.EBADF, errno.EIO) and error.filename is None:
+        return f"standard output: cannot be written ({reason(error)}); send it to a file or a terminal"
     if isinstance(error, UnicodeEncodeError) and error.encoding != "utf-8":
         letter = ascii(error.object[error.start])
         return f"standard output: {error.encoding} has no {letter}; set PYTHONIOENCODING=utf-8"
@@ -102,6 +107,12 @@ def _say(line: str) -> None:
         print(line, file=sys.stderr)
         sys.stdout.flush()
     except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.dup2(nowhere, sys.stderr.fileno())
+        to_nowhere(sys.stdout, sys.stderr)
+
+
+def to_nowhere(*streams: TextIO) -> None:
+    """Drop what is still to be written to these streams, and all that comes."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -288,7 +288,7 @@ DATA = [
         make=holding("s.csv", "id,x,y\n" + "".join(f"{i},1,a\n" for i in range(20))),
     ),
     Bad("train model=many_to_one data=sequences data.path=no.csv", "data.path=no.csv: no such file"),
-    Bad("train data=cmudict data.path=no/such", "data.path=no/such: cannot be read"),
+    Bad("train data=cmudict data.path=no/such", "data.path=no/such: no such file"),
     Bad("unroll describe data=series data.path=x.csv", "data.path=x.csv: no such file"),
     Bad("unroll describe data=null", "data=null: no such choice"),
 ]
@@ -324,13 +324,25 @@ MACHINE = [
         name="SLURM_RESTART_COUNT",
         environment={"SLURM_RESTART_COUNT": "-1"},
     ),
+    Bad(
+        "train trainer.accelerator=cpu trainer.devices=2 data.valid_size=1",
+        "trainer.devices=2: 1 valid sequences cannot be shared out among 2 processes; use fewer",
+    ),
+    Bad(
+        "train",
+        "SLURM_PROCID=x: is not a number",
+        code=ENVIRONMENT,
+        name="SLURM_PROCID",
+        environment={"SLURM_PROCID": "x"},
+    ),
+    Bad("train run_dir=r hydra.run.dir=/dev/null/x", "/dev/null/x: cannot be made (Not a directory)"),
     Bad("train run_dir=/proc/no/such", "run_dir=/proc/no/such: cannot be made"),
     Bad(
         "train run_dir=taken/run",
         "run_dir=taken/run: cannot be made (Not a directory); name another",
         make=holding("taken", ""),
     ),
-    Bad(f"train run_dir={'x' * 300}", "run_dir=xxx", "cannot be made (File name too long); name another"),
+    Bad(f"train run_dir={'x' * 300}", "run_dir=xxx", "cannot be looked up (File name too long)"),
     Bad(
         "unroll graph run --output x.svg",
         "Graphviz's program dot is not installed: on Debian",
@@ -349,7 +361,7 @@ MACHINE = [
     ),
     Bad(
         "unroll predict run --text 1 --output taken",
-        "--output taken: cannot be written (Is a directory)",
+        "--output taken: cannot be written (it is a folder); give a file",
         make=lambda folder: (folder / "taken").mkdir(),
     ),
     Bad(
@@ -375,7 +387,7 @@ MACHINE = [
 ON = f"train {TINY} run_dir=more trainer.max_epochs=2 ckpt_path=run/checkpoints/last.ckpt"
 CHECKPOINTS = [
     Bad("train ckpt_path=no/such.ckpt", "ckpt_path=no/such.ckpt: no such file"),
-    Bad("train ckpt_path=run", "ckpt_path=run: no such file; give a checkpoint, as in a run's checkpoints/"),
+    Bad("train ckpt_path=run", "ckpt_path=run: is a folder; give a file in it"),
     Bad("train ckpt_path=https://x.y/z.ckpt", "ckpt_path=https://x.y/z.ckpt: no such file"),
     Bad("train ckpt_path=run/config.yaml run_dir=more", "run/config.yaml: not a checkpoint"),
     Bad(ON, "run/checkpoints/last.ckpt: not a checkpoint, or a torn one", name="torn", make=torn),
@@ -444,13 +456,28 @@ COMMANDS = [
     Bad(
         "unroll predict run --text '1 x'", "--text: 'x': not in the training data, and the model knows nothin"
     ),
-    Bad("unroll predict run --input none.txt", "none.txt: cannot be read (No such file or directory)"),
-    Bad("unroll predict run --input run", "run: cannot be read (Is a directory)"),
+    Bad("unroll predict run --input none.txt", "none.txt: no such file, seen from "),
+    Bad("unroll predict run --input run", "run: is a folder; give a file in it"),
     Bad(
         "unroll predict run --input w.txt",
         "w.txt:3: 'x': not in the training",
         make=holding("w.txt", "1\n\nx\n"),
     ),
+    Bad(
+        "unroll predict run --input w.txt --output ./w.txt --overwrite",
+        "--output w.txt: is what the command reads; give another name",
+        make=holding("w.txt", "1\n"),
+    ),
+    Bad(
+        "unroll predict run --text 1 --output w.txt",
+        "--output w.txt: exists; add --overwrite to replace it, or give another name",
+        make=holding("w.txt", "1\n"),
+    ),
+    Bad(
+        "unroll predict run --text 1 --output run/checkpoints/last.ckpt --overwrite",
+        "--output run/checkpoints/last.ckpt: is a file of the run ",
+    ),
+    Bad("unroll trace run --csv run/metrics.csv --overwrite", "--csv run/metrics.csv: is a file of the run "),
     Bad("unroll predict run --text a --input x", "--text and --input: give one of them"),
     Bad(
         "unroll predict run --text 1 --output no/such/x", "--output no/such/x: no such folder; make it first"

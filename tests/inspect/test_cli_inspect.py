@@ -133,7 +133,9 @@ def test_files_that_cannot_be_written(command, option, name, tmp_path):
     taken.mkdir()
     if command[0] == "graph":
         taken = taken.rename(tmp_path / "g.dot")  # what needs no Graphviz
-    with pytest.raises(InputError, match=rf"^{option} {taken}: cannot be written \(Is a directory\)$"):
+    with pytest.raises(
+        InputError, match=rf"^{option} {taken}: cannot be written \(it is a folder\); give a file$"
+    ):
         unroll(*command, option, str(taken))
 
 

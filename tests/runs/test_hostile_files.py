@@ -360,9 +360,19 @@ changed(
     *DATA,
     command=EVALUATE,
 )
-changed("data behind a zero byte", "no such file", {**FILES, "path": "x\0.csv"}, *DATA, command=EVALUATE)
 changed(
-    "words behind a zero byte", "cannot be read", {"name": "words", "path": "x\0"}, *DATA, command=EVALUATE
+    "data behind a zero byte",
+    "cannot be looked up (embedded null byte)",
+    {**FILES, "path": "x\0.csv"},
+    *DATA,
+    command=EVALUATE,
+)
+changed(
+    "words behind a zero byte",
+    "cannot be looked up",
+    {"name": "words", "path": "x\0"},
+    *DATA,
+    command=EVALUATE,
 )
 for address in (
     "http://127.0.0.1:9/x.csv",
@@ -381,8 +391,10 @@ for address in (
     CASES.append(
         Hostile(f"run={address}", "no such run", lambda folder: None, ["predict", address, "--text", "a"])
     )
-case("a device", "no such file", SERIES, "x.csv")(lambda folder: (folder / "x.csv").symlink_to("/dev/zero"))
-case("a pipe", "no such file", SERIES, "x.csv")(lambda folder: os.mkfifo(folder / "x.csv"))
+case("a device", "is a device, no file", SERIES, "x.csv")(
+    lambda folder: (folder / "x.csv").symlink_to("/dev/zero")
+)
+case("a pipe", "is a pipe, no file", SERIES, "x.csv")(lambda folder: os.mkfifo(folder / "x.csv"))
 
 # --- exports ---
 
@@ -450,7 +462,11 @@ def _(folder):
     os.truncate(folder / "config.json", 10**8)
 
 
-@case("export: a config that is a pipe", "config.json: no such file", ["predict", ".", "--text", "t1"])
+@case(
+    "export: a config that is a pipe",
+    "config.json: is a pipe, no file that a run has written",
+    ["predict", ".", "--text", "t1"],
+)
 def _(folder):
     export(folder)
     (folder / "config.json").unlink()

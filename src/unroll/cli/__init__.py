@@ -18,14 +18,17 @@ from unroll.cli.report import report
 from unroll.cli.resume import resume
 from unroll.cli.trace import trace
 from unroll.errors import InputError
+from unroll.startup import open_streams, require_environment
 from unroll.terminal import boundary, take_debug_flag
 
 
 def main() -> None:
     """Run the program; every error ends in one line."""
+    open_streams()
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in train.py
     take_debug_flag()
     with boundary():
+        require_environment()
         try:
             cli(standalone_mode=False)
         except click.ClickException as error:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from unroll.cli.options import PATH
 from unroll.errors import InputError, MissingEnvironmentError
 
 WANDB_FOLDER = Path("outputs/wandb")
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.argument("folder", type=PATH, required=False)
 @click.option("--publish", is_flag=True, help="Make Unroll's workspace on the W&B server instead.")
 @click.option("--project", default="unroll", show_default=True, help="For --publish: the project.")
 @click.option("--entity", help="For --publish: the team or user; by default that of the API key.")

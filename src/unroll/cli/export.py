@@ -4,20 +4,22 @@ from pathlib import Path
 
 import click
 
-from unroll.cli.options import RUN_ARGUMENT, require_run
+from unroll.cli.options import OVERWRITE_OPTION, PATH, RUN_ARGUMENT, require_run
+from unroll.cli.output import Output
 from unroll.errors import InputError, reason
 
 
 @click.command()
 @RUN_ARGUMENT
-@click.option("--output", type=click.Path(path_type=Path), help="The folder; RUN/export by default.")
+@click.option("--output", type=PATH, help="The folder; RUN/export by default.")
 @click.option(
     "--format",
     "kind",
     type=click.Choice(["program", "onnx"]),
     help="Also write programs that run without Unroll: .pt2, for torch.export.load, or .onnx.",
 )
-def export(run: Path, output: Path | None, kind: str | None) -> None:
+@OVERWRITE_OPTION
+def export(run: Path, output: Path | None, kind: str | None, overwrite: bool) -> None:
     """Write a model's weights as safetensors, and everything else about it as JSON.
 
     `unroll predict` and the other commands accept the folder as a run. A program is model.pt2 or model.onnx.
@@ -33,8 +35,16 @@ def export(run: Path, output: Path | None, kind: str | None) -> None:
 
     if kind is not None:
         programs.require_packages(kind)
-    checkpoint = checkpoints.read(find(run))
+    checkpoint_file = find(run)
+    checkpoint = checkpoints.read(checkpoint_file)
     model = load_model(checkpoint, str(run))
+    for path in safetensors.files(folder) if folder.is_dir() else ():
+        Output(
+            option="--output",
+            path=path,
+            overwrite=overwrite or safetensors.is_export(folder),  # one made anew replaces the one before
+            inputs=(checkpoint_file, checkpoint_file.with_name(safetensors.CONFIG_FILE)),
+        ).require_free()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         written = safetensors.write(folder, model, checkpoint)

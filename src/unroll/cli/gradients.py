@@ -9,13 +9,14 @@ import click
 from unroll.cli.options import (
     CSV_OPTION,
     OPTIONAL_WHAT_ARGUMENT,
+    OVERWRITE_OPTION,
     PICTURE_OPTION,
     CellValues,
     cell_configs,
     read_cells,
     refuse_options,
 )
-from unroll.cli.output import require_target, save, show, write_csv
+from unroll.cli.output import csv_text, output, show
 
 if TYPE_CHECKING:
     from unroll.inspect.gradients import GradientFlow
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True)
 @PICTURE_OPTION
 @CSV_OPTION
+@OVERWRITE_OPTION
 @click.pass_context
 def gradients(
     context: click.Context,
@@ -44,8 +46,9 @@ def gradients(
     hidden_size: int,
     length: int,
     seed: int,
-    output: Path | None,
+    picture_file: Path | None,
     csv_file: Path | None,
+    overwrite: bool,
 ) -> None:
     """Show how the gradient vanishes or explodes on its way back in time: the norm of ∂loss/∂h at each step.
 
@@ -55,17 +58,18 @@ def gradients(
     WHAT is a run, or overrides of train.py for a fresh model, such as model=seq2seq data=copy. It examines
     all cells of the model, with the model's own loss on the longest sequences of the test data.
     """
-    require_target("--output", output)
-    require_target("--csv", csv_file, (".csv",))
+    picture = output("--output", picture_file, overwrite=overwrite, inputs=what)
+    numbers = output("--csv", csv_file, (".csv",), overwrite=overwrite, inputs=what)
     if what:
-        refuse_options(context, kept=("what", "output", "csv_file"))
+        refuse_options(context, kept=("what", "picture_file", "csv_file", "overwrite"))
         flow = _gradients_of_model(what)
     else:
         flow = _gradients_of_cells(of_cells, hidden_size, length, seed)
     show([flow.table()])
-    if output is not None:
-        save(flow.figure(), output)
-    write_csv(flow.frame(), csv_file)
+    if picture is not None:
+        picture.save(flow.figure())
+    if numbers is not None:
+        numbers.write(csv_text(flow.frame()))
 
 
 def _gradients_of_cells(cells: CellValues, hidden_size: int, length: int, seed: int) -> "GradientFlow":

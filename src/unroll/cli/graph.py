@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from unroll.cli.options import WHAT_ARGUMENT
-from unroll.cli.output import PICTURE_SUFFIXES, require_target, show, writing
+from unroll.cli.options import OVERWRITE_OPTION, PATH, WHAT_ARGUMENT
+from unroll.cli.output import PICTURE_SUFFIXES, output, show
 from unroll.trained.open import open_model
 
 
@@ -15,27 +15,29 @@ from unroll.trained.open import open_model
 @click.option("--rolled", is_flag=True, help="One step, with recurrent edges as loops.")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    "output_file",
+    type=PATH,
     help="Write a picture (.svg, .png, .pdf) or dot (.dot, .gv).",
 )
-def graph(what: tuple[str, ...], steps: int, rolled: bool, output: Path | None) -> None:
+@OVERWRITE_OPTION
+def graph(what: tuple[str, ...], steps: int, rolled: bool, output_file: Path | None, overwrite: bool) -> None:
     """Show the computational graph of a model's recurrences. Drawing it needs Graphviz.
 
     WHAT is a run, or overrides of train.py for a fresh model, such as model=many_to_one model/cell=lstm.
     """
-    require_target("--output", output, (*PICTURE_SUFFIXES, ".dot", ".gv"))
+    suffixes = (*PICTURE_SUFFIXES, ".dot", ".gv")
+    written = output("--output", output_file, suffixes, overwrite=overwrite, inputs=what)
     model, _ = open_model(*what)
     from unroll.inspect.dot import require_graphviz
     from unroll.inspect.graph import graph as draw
     from unroll.inspect.recording import recurrences
 
-    if output is not None and output.suffix in PICTURE_SUFFIXES:
+    if written is not None and written.path.suffix in PICTURE_SUFFIXES:
         require_graphviz()
     found = recurrences(model)
     for name, recurrence in found.items():
         drawn = draw(recurrence, steps, rolled=rolled, name=name)
         show(drawn.tables())
-        if output is not None:
-            path = output.with_stem(f"{output.stem}-{name}") if len(found) > 1 else output
-            with writing("--output", path):
-                drawn.render(path)
+        if written is not None:
+            one = written.beside(name) if len(found) > 1 else written
+            one.write(drawn.content(one.path.suffix))

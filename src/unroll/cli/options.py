@@ -1,7 +1,7 @@
 """The arguments and options that several commands share, and how their values are read."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -9,19 +9,32 @@ from click.core import ParameterSource
 from unroll.config import registry
 from unroll.config.layers import read_cell
 from unroll.errors import InputError
+from unroll.paths import given
 
 if TYPE_CHECKING:
     from unroll.config.components import CellConfig
 
-RUN_ARGUMENT = click.argument("run", type=click.Path(path_type=Path))
+
+class GivenPath(click.ParamType):  # type: ignore[type-arg]  # older versions of click take no type
+    """A path on the command line, once it is known that the system can look it up."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Path:
+        is_option = isinstance(param, click.Option)
+        return given(value, f"{param.opts[0]} {value}" if is_option and param is not None else None)
+
+
+PATH = GivenPath()
+
+RUN_ARGUMENT = click.argument("run", type=PATH)
 WHAT_ARGUMENT = click.argument("what", nargs=-1, required=True)
 OPTIONAL_WHAT_ARGUMENT = click.argument("what", nargs=-1)
-CSV_OPTION = click.option(
-    "--csv", "csv_file", type=click.Path(path_type=Path), help="Write every number here."
-)
+CSV_OPTION = click.option("--csv", "csv_file", type=PATH, help="Write every number here.")
 PICTURE_OPTION = click.option(
-    "--output", type=click.Path(path_type=Path), help="Draw a picture: .png, .svg or .pdf."
+    "--output", "picture_file", type=PATH, help="Draw a picture: .png, .svg or .pdf."
 )
+OVERWRITE_OPTION = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 
 CellValues = dict[str, dict[str, str]]
 """The plain configs of cells, by the text on the command line that names each."""
@@ -52,7 +65,7 @@ def cell_configs(cells: CellValues) -> "dict[str, CellConfig]":
 
 def require_run(run: Path) -> None:
     """Raise an `InputError` if there is no such file or folder."""
-    if not run.exists():
+    if not given(run).exists():
         raise InputError(
             f"{run}: no such run; give a run's folder (such as outputs/seq2seq/…/…) or a .ckpt file"
         )

@@ -8,23 +8,30 @@ from typing import Any
 import click
 
 from unroll.cli.decoding import decoding_options, load
-from unroll.cli.options import RUN_ARGUMENT
-from unroll.errors import InputError, reason
+from unroll.cli.options import OVERWRITE_OPTION, PATH, RUN_ARGUMENT
+from unroll.cli.output import Output
+from unroll.errors import InputError
 
 
 @click.command()
 @RUN_ARGUMENT
 @click.option("--text", multiple=True, help="An input; can be given several times.")
-@click.option("--input", "input_file", type=click.Path(path_type=Path), help="A file of inputs.")
+@click.option("--input", "input_file", type=PATH, help="A file of inputs.")
 @click.option(
     "--output",
     "output_file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Write to this file, not to the terminal.",
 )
+@OVERWRITE_OPTION
 @decoding_options
 def predict(
-    run: Path, text: tuple[str, ...], input_file: Path | None, output_file: Path | None, **decoding: Any
+    run: Path,
+    text: tuple[str, ...],
+    input_file: Path | None,
+    output_file: Path | None,
+    overwrite: bool,
+    **decoding: Any,
 ) -> None:
     """Print the model's prediction for each input.
 
@@ -33,8 +40,11 @@ def predict(
     """
     if text and input_file:
         raise InputError("--text and --input: give one of them")
-    if output_file and not output_file.parent.is_dir():
-        raise InputError(f"--output {output_file}: no such folder; make it first")
+    output = None
+    if output_file:
+        inputs = (run, input_file) if input_file else (run,)
+        output = Output(option="--output", path=output_file, overwrite=overwrite, inputs=inputs)
+        output.require_free()
     model = load(run, decoding)
     from unroll.trained.predict import predict as write
 
@@ -43,16 +53,13 @@ def predict(
     else:
         lines = (("--text", line) for line in text) if text else _standard_input()
         predictions = write(model, run, lines=lines)
-    if output_file is None:
+    if output is None:
         from unroll.terminal import for_terminal
 
         # A file or another program gets the exact text.
         print(for_terminal(predictions) if sys.stdout.isatty() else predictions, end="", flush=True)
         return
-    try:
-        output_file.write_text(predictions, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"--output {output_file}: cannot be written ({reason(error)})") from error
+    output.write(predictions, silent=True)
 
 
 def _standard_input() -> Iterator[tuple[str, str]]:

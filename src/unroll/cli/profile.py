@@ -8,6 +8,7 @@ import click
 from unroll.cli.options import (
     CSV_OPTION,
     OPTIONAL_WHAT_ARGUMENT,
+    OVERWRITE_OPTION,
     PICTURE_OPTION,
     CellValues,
     cell_configs,
@@ -15,8 +16,9 @@ from unroll.cli.options import (
     read_numbers,
     refuse_options,
 )
-from unroll.cli.output import require_target, save, show, write_csv
+from unroll.cli.output import csv_text, output, show
 from unroll.errors import InputError, MissingEnvironmentError
+from unroll.paths import given
 
 if TYPE_CHECKING:
     from typing import Any
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @PICTURE_OPTION
 @CSV_OPTION
+@OVERWRITE_OPTION
 @click.pass_context
 def profile(
     context: click.Context,
@@ -73,8 +76,9 @@ def profile(
     repeats: int,
     threads: int,
     device: str,
-    output: Path | None,
+    picture_file: Path | None,
     csv_file: Path | None,
+    overwrite: bool,
 ) -> None:
     """Measure time and memory, of cells or of training a model.
 
@@ -84,17 +88,18 @@ def profile(
     WHAT is a run, or overrides of train.py, such as model=seq2seq data=copy: how long will an epoch take, how
     much memory will it need, and what would checkpointing or truncation save?
     """
-    require_target("--output", output)
-    require_target("--csv", csv_file, (".csv",))
+    picture = output("--output", picture_file, overwrite=overwrite, inputs=what)
+    numbers = output("--csv", csv_file, (".csv",), overwrite=overwrite, inputs=what)
     if what:
-        refuse_options(context, kept=("what", "csv_file"))
+        refuse_options(context, kept=("what", "csv_file", "overwrite"))
         values = _config(what)
         from unroll.cost.estimate import estimate_run
 
         estimate = estimate_run(values)
         show([estimate.table()])
         print(estimate.summary)
-        write_csv(estimate.frame(), csv_file)
+        if numbers is not None:
+            numbers.write(csv_text(estimate.frame()))
         return
     import torch
 
@@ -114,9 +119,10 @@ def profile(
         device=torch.device(device),
     )
     show(costs.tables())
-    if output is not None:
-        save(costs.figure(), output)
-    write_csv(costs.frame(), csv_file)
+    if picture is not None:
+        picture.save(costs.figure())
+    if numbers is not None:
+        numbers.write(csv_text(costs.frame()))
 
 
 def _config(what: tuple[str, ...]) -> "dict[str, Any]":
@@ -127,7 +133,7 @@ def _config(what: tuple[str, ...]) -> "dict[str, Any]":
 
     if len(what) > 1 or "=" in what[0]:
         return check(compose(what), CONF)
-    run = Path(what[0])
+    run = given(what[0])
     folder = RunFolder.of(run)
     if not folder.has_started:
         raise InputError(f"{run}: no such run; give a run's folder, such as outputs/seq2seq/…/…")

@@ -1,5 +1,6 @@
 """`unroll resume`: continues a run that was stopped or killed."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from unroll.config import root as config
 from unroll.errors import InputError
 from unroll.redact import HIDDEN_VALUE
 from unroll.runs.folder import RunFolder
+from unroll.startup import escape_letters
 from unroll.training.processes.rank import is_first
 
 
@@ -25,9 +27,10 @@ def resume(run: Path) -> None:
         raise InputError(f"{run}: no such folder; give a run's folder, such as outputs/seq2seq/…/…")
     folder = RunFolder(run, writes=is_first())  # all processes of a run execute this
     if folder.read_results() is not None:
+        origin = shlex.quote(f"ckpt_path={folder.last}")
         raise InputError(
             f"{run}: has finished; to continue it with more epochs in a new run, add "
-            f"ckpt_path={folder.last} trainer.max_epochs=… to the command in {folder.command}"
+            f"{origin} trainer.max_epochs=… to the command in {folder.command}"
         )
     folder.require_free()
     values = _values(folder)
@@ -38,6 +41,7 @@ def resume(run: Path) -> None:
         raise InputError(f"{folder.config}: {error}") from error
     from unroll.training.run import run as go_on
 
+    escape_letters()
     go_on(values, resume=True)
 
 

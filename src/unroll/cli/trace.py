@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from unroll.cli.options import WHAT_ARGUMENT
-from unroll.cli.output import require_target, save, show, writing
+from unroll.cli.options import CSV_OPTION, OVERWRITE_OPTION, PATH, WHAT_ARGUMENT
+from unroll.cli.output import output, show
 from unroll.errors import InputError
 from unroll.trained.open import open_model
 
@@ -24,23 +24,26 @@ if TYPE_CHECKING:
 @click.option(
     "--input",
     "input_file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="A file of inputs; the first one is traced.",
 )
 @click.option("--steps", type=click.IntRange(1), default=5, show_default=True, help="Steps to print.")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    "picture_file",
+    type=PATH,
     help="Draw each recurrence, and attention: .png, .svg or .pdf.",
 )
-@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write every number here.")
+@CSV_OPTION
+@OVERWRITE_OPTION
 def trace(
     what: tuple[str, ...],
     text: str | None,
     input_file: Path | None,
     steps: int,
-    output: Path | None,
+    picture_file: Path | None,
     csv_file: Path | None,
+    overwrite: bool,
 ) -> None:
     """Show what the recurrences of a model compute for one sequence, step by step.
 
@@ -49,8 +52,9 @@ def trace(
     """
     if text is not None and input_file is not None:
         raise InputError("--text and --input: give one of them")
-    require_target("--output", output)
-    require_target("--csv", csv_file, (".csv",))
+    inputs: tuple[Path | str, ...] = what if input_file is None else (*what, input_file)
+    picture = output("--output", picture_file, overwrite=overwrite, inputs=inputs)
+    numbers = output("--csv", csv_file, (".csv",), overwrite=overwrite, inputs=inputs)
     model, data = open_model(*what)
     batch = _one_sequence(model, data, " ".join(what), text, input_file)
     import pandas as pd
@@ -65,23 +69,20 @@ def trace(
         show(traced.tables(steps, heads.get(traced.name)))
     if attention is not None:
         show([attention_table(attention, steps)])
-    if output is not None:
+    if picture is not None:
         for traced in traces:
-            name = f"{output.stem}-{traced.name}" if len(traces) > 1 else output.stem
-            save(traced.figure(), output.with_stem(name))
+            one = picture.beside(traced.name) if len(traces) > 1 else picture
+            one.save(traced.figure())
         if attention is not None:
-            save(attention_figure([attention]), output.with_stem(f"{output.stem}-attention"))
-    if csv_file is not None:
+            picture.beside("attention").save(attention_figure([attention]))
+    if numbers is not None:
         values = {each.name: each.values(heads.get(each.name)) for each in traces}
-        with writing("--csv", csv_file):
-            pd.concat(values, names=["recurrence", None]).to_csv(csv_file)
+        numbers.write(pd.concat(values, names=["recurrence", None]).to_csv())
         for traced in traces:
             for state, size in traced.left_out.items():
                 print(f"left out of {csv_file}: the {state} of {traced.name}, {size:,} numbers a step")
         if attention is not None:
-            beside = csv_file.with_stem(f"{csv_file.stem}-attention")
-            with writing("--csv", beside):
-                attention_frame(attention).to_csv(beside)
+            numbers.beside("attention").write(attention_frame(attention).to_csv())
 
 
 def _trace(model: "SequenceModel", batch: "SequenceBatch") -> "tuple[list[Trace], AttentionMap | None]":

@@ -24,6 +24,7 @@ from unroll.config.root import LoggerConfig, TrainConfig, TrainerConfig, load
 from unroll.config.sweep import SweepConfig
 from unroll.errors import InputError, MissingEnvironmentError
 from unroll.foreign import require_plain_yaml
+from unroll.paths import given, require_regular
 from unroll.spec import Signature
 
 CONF = Path(__file__).parents[3] / "conf"
@@ -67,7 +68,7 @@ def check(composed: DictConfig, conf: Path, *, launcher: str | None = None) -> d
     `launcher` is that of a sweep, if the config is one of its trials.
 
     Raises:
-        InputError: a wrong key, type, range or combination; no such `ckpt_path`.
+        InputError: a wrong key, type, range, path or combination; no such `ckpt_path`.
     """
     try:
         values = plain(composed, resolve=True, complete=True)
@@ -87,10 +88,12 @@ def check(composed: DictConfig, conf: Path, *, launcher: str | None = None) -> d
             f"data that fit it: {', '.join(fitting)}"
         )
     config.data.require_ready()
-    if config.ckpt_path is not None and not Path(config.ckpt_path).is_file():
-        raise InputError(
-            f"ckpt_path={config.ckpt_path}: no such file; give a checkpoint, as in a run's checkpoints/"
-        )
+    for key in ("run_dir", "ckpt_path"):
+        if (text := values[key]) is not None:
+            path = given(text, f"{key}={text}")
+            values[key] = str(path) if text.startswith("~") else text
+    if config.ckpt_path is not None:
+        require_regular(Path(values["ckpt_path"]), f"ckpt_path={config.ckpt_path}")
     return values
 
 

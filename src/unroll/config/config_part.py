@@ -26,6 +26,7 @@ LIGHT = {
     "typing",
     "omegaconf",
     "unroll.errors",
+    "unroll.paths",
     "unroll.config.components",
     "unroll.config.registry",
     "unroll.spec",

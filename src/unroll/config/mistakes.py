@@ -23,7 +23,7 @@ from omegaconf.errors import (
 from unroll.config import registry
 from unroll.config.broken_files import place
 from unroll.config.choices import choices, schema_of
-from unroll.errors import InputError, nearest
+from unroll.errors import InputError, nearest, reason
 
 
 @contextmanager
@@ -42,6 +42,12 @@ def composition_errors(conf: Path) -> Iterator[None]:
         raise InputError(_composition(error, conf)) from error
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise InputError(_first_lines(error)) from error
+    except OSError as error:
+        if error.filename is None:  # of standard output
+            raise
+        raise InputError(
+            f"{error.filename}: cannot be made ({reason(error)}); name another folder"
+        ) from error
 
 
 def _missing_choice(error: MissingConfigException, conf: Path) -> str:

@@ -10,7 +10,6 @@ from safetensors.torch import load_file, save
 
 from unroll import __version__
 from unroll.errors import InputError
-from unroll.foreign import read_json
 from unroll.models.base import SequenceModel
 from unroll.redact import redacted
 from unroll.runs.files import write as write_whole
@@ -28,8 +27,8 @@ def write(folder: Path, model: SequenceModel, checkpoint: dict[str, Any]) -> tup
 
     Programs in the folder are removed, since they may belong to another model.
     """
-    for name, suffix in itertools.product(("model", "encoder", "decoder"), (".pt2", ".onnx")):
-        (folder / f"{name}{suffix}").unlink(missing_ok=True)
+    for path in files(folder)[2:]:
+        path.unlink(missing_ok=True)
     data = checkpoint.get("datamodule_hyper_parameters", {})
     config = {
         "format": EXPORT_FORMAT,
@@ -44,13 +43,28 @@ def write(folder: Path, model: SequenceModel, checkpoint: dict[str, Any]) -> tup
     return folder / RunFolder.WEIGHTS_FILE, folder / CONFIG_FILE
 
 
+def files(folder: Path) -> tuple[Path, ...]:
+    """The files that an export writes or removes: its weights, its config, its programs."""
+    programs = itertools.product(("model", "encoder", "decoder"), (".pt2", ".onnx"))
+    names = (RunFolder.WEIGHTS_FILE, CONFIG_FILE, *("".join(parts) for parts in programs))
+    return tuple(folder / name for name in names)
+
+
+def is_export(folder: Path) -> bool:
+    """Whether a folder holds an export of Unroll."""
+    try:
+        return RunFolder(folder).read_values(folder / CONFIG_FILE).get("format") == EXPORT_FORMAT
+    except InputError:
+        return False
+
+
 def read(path: Path) -> dict[str, Any]:
     """The content of an export (model.safetensors and config.json beside it) in the form of a checkpoint.
 
     Raises:
         InputError: a file cannot be read, or is not from an export of Unroll.
     """
-    config = read_json(path.with_name(CONFIG_FILE))
+    config = RunFolder(path.parent).read_values(path.with_name(CONFIG_FILE))
     if config.get("format") != EXPORT_FORMAT:
         raise InputError(
             f"{path.with_name(CONFIG_FILE)}: is not an export of Unroll; give what unroll export wrote"

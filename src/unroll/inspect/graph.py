@@ -100,8 +100,11 @@ class Graph:
         """
         if path.suffix not in PICTURES + TEXTS:
             raise InputError(f"{path}: unknown suffix '{path.suffix}'; choose {', '.join(PICTURES + TEXTS)}")
-        drawn = path.suffix in PICTURES
-        path.write_bytes(self.picture(path.suffix.removeprefix(".")) if drawn else self.dot.encode())
+        path.write_bytes(self.content(path.suffix))
+
+    def content(self, suffix: str) -> bytes:
+        """What `render` writes into a file with one of its suffixes."""
+        return self.picture(suffix.removeprefix(".")) if suffix in PICTURES else self.dot.encode()
 
 
 def graph(recurrence: Recurrence, steps: int = 5, *, rolled: bool = False, name: str = "recurrence") -> Graph:

@@ -1,13 +1,11 @@
 """Reads the files of a run's folder into a `RunSummary`. Reading executes nothing."""
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from unroll.errors import InputError
-from unroll.foreign import read_json
 from unroll.redact import redact, redacted
 from unroll.report.values import flat, measured, text_of
 from unroll.runs.folder import RunFolder
@@ -59,7 +57,7 @@ def read_run(path: Path, name: str) -> RunSummary:
             readers[file](run, folder)
         except InputError as error:
             run.faults.append(str(error))
-        except (OSError, ValueError, csv.Error) as error:
+        except (OSError, ValueError) as error:
             run.faults.append(f"{file}: cannot be read ({' '.join(str(error).split())})")
     if len(run.faults) == len(files):
         run.state = "unreadable"
@@ -80,7 +78,7 @@ def _read_results(run: RunSummary, folder: RunFolder) -> None:
 
 
 def _read_trial(run: RunSummary, folder: RunFolder) -> None:
-    trial = read_json(folder.trial)
+    trial = folder.read_values(folder.trial)
     run.state = str(trial.get("state", run.state))
     run.reason = redact(str(trial.get("reason") or ""))
     overrides = trial.get("overrides")
@@ -107,8 +105,7 @@ def _read_curves(run: RunSummary, folder: RunFolder) -> None:
 
 
 def _read_examples(run: RunSummary, folder: RunFolder) -> None:
-    with folder.examples.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))
+    rows = folder.read_examples()
     told = {
         at for row in rows[1:] for at, text in enumerate(row) if text
     }  # the column `right` is empty for numbers

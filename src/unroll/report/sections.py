@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 import plotly.graph_objects as go
 from markupsafe import Markup
 
+from unroll.errors import InputError
 from unroll.report import figures, tables
 from unroll.report.comparison import Comparison, Objective
 from unroll.report.curves import MOST_CURVES, curves, window
+from unroll.report.files import RunSummary
 from unroll.report.importance import importances
 from unroll.report.parallel import parallel
 from unroll.report.settings import SEED, counted, setting
 from unroll.report.tables import SortableTable
 from unroll.report.values import show
+from unroll.runs.folder import RunFolder
 
 Pairs = list[tuple[str, str]]
 
@@ -176,6 +179,7 @@ def _best(comparison: Comparison) -> Section:
         **{f"test/{name}": value for name, value in best.test.items()},
         **{name: best.costs[name] for name in tables.COST_COLUMNS if name in best.costs},
     }
+    pictures, faults = _pictures(best)
     return Section(
         anchor="best",
         title="Best run" if len(comparison.runs) > 1 else "The run",
@@ -185,8 +189,20 @@ def _best(comparison: Comparison) -> Section:
         pairs=[(name, show(value)) for name, value in measures.items()],
         more={"Its settings": sorted({**best.config, **best.overrides}.items())},
         examples=best.examples,
-        pictures={path.stem: b64encode(path.read_bytes()).decode("ascii") for path in best.pictures},
+        notes=[(best.name, fault) for fault in faults],
+        pictures=pictures,
     )
+
+
+def _pictures(run: RunSummary) -> tuple[dict[str, str], list[str]]:
+    """The pictures of a run in base64, and what is wrong with those that are not shown."""
+    shown, faults = {}, []
+    for path in run.pictures:
+        try:
+            shown[path.stem] = b64encode(RunFolder(run.folder).read_picture(path)).decode("ascii")
+        except InputError as error:
+            faults.append(str(error))
+    return shown, faults
 
 
 def _compared(comparison: Comparison) -> list[Objective]:

@@ -2,9 +2,12 @@
 
 import hashlib
 import logging
+import os
+import zipfile
 from pathlib import Path
 
 from unroll.errors import InputError
+from unroll.paths import given, kind, read
 from unroll.runs.files import previous
 from unroll.runs.folder import RunFolder
 
@@ -23,12 +26,16 @@ def seal(data: bytes) -> bytes:
 
 def is_whole(path: Path) -> bool:
     """Whether a file is a checkpoint whose content matches its checksum."""
-    return path.is_file() and checksum_holds(path) is True
+    return path.is_file() and zipfile.is_zipfile(path) and checksum_holds(path) is True
 
 
 def checksum_holds(path: Path) -> bool | None:
-    """Whether the content of a checkpoint matches its checksum; None if it has no checksum."""
-    content = path.read_bytes()
+    """Whether the content of a checkpoint matches its checksum; None if it has no checksum.
+
+    Raises:
+        InputError: the file is no regular one, or larger than the memory of this machine.
+    """
+    content = read(path, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     if not content[-_SEAL_SIZE:].startswith(_SEAL):
         return None
     return seal(content[: -_SEAL_SIZE - 2] + b"\0\0") == content
@@ -42,9 +49,9 @@ def recover(folder: RunFolder) -> Path | None:
     """
     last = folder.last
     before = previous(last)
-    if is_whole(last):
+    if folder.has(last) and is_whole(last):
         return last
-    if is_whole(before):
+    if folder.has(before) and is_whole(before):
         what = "its checksum does not match" if last.exists() else "is missing"
         log.info("%s: %s; resuming from the checkpoint before it", last, what)
         before.replace(last)
@@ -60,13 +67,16 @@ def find(run: Path) -> Path:
     For an export it is the file of its weights.
 
     Raises:
-        InputError: there is no such run, or it has no checkpoint.
+        InputError: there is no such run, or it has no checkpoint of its own.
     """
+    run = given(run)
     if run.is_file():
         return run
     folder = RunFolder(run)
     for path in (folder.best, folder.last, folder.weights):
-        if path.is_file():
+        if folder.has(path):
             return path
+    if run.exists() and not run.is_dir():
+        raise InputError(f"{run}: is {kind(run)}, no file; give a run's folder or a .ckpt file")
     what = "holds no checkpoint" if run.is_dir() else "no such run"
     raise InputError(f"{run}: {what}; give a run's folder (such as outputs/seq2seq/…/…) or a .ckpt file")

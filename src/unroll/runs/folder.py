@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 
 from unroll.errors import InputError, MissingEnvironmentError, reason
 from unroll.foreign import read_json, read_yaml
+from unroll.paths import kind, quoted, read
 from unroll.redact import redact
 from unroll.runs import lock
 from unroll.runs.files import clean, write
@@ -32,12 +33,22 @@ DISK_ERRORS = (
     errno.EIO,
 )
 
+MOST_TABLE_BYTES = 64 * 2**20
+MOST_PICTURE_BYTES = 32 * 2**20
+"""More was not written by a run."""
+
+PNG_BEGINNING = b"\x89PNG\r\n\x1a\n"
+
 
 class RunFolder:
     """The folder of a run. It knows the name of every file, and does not need torch.
 
     `writes` is True in the first process of a run. In the other processes every write does nothing, so that
     callers need not ask which process they are in.
+
+    A folder may come from somebody else. Of its files only those are read that are regular files in it, not
+    links out of it: `has` sees to that. A run that goes on in its folder writes there only if that holds for
+    all that is in it (`require_own_files`).
 
     Attributes:
         config, command, environment: what was run, and on which machine.
@@ -52,6 +63,10 @@ class RunFolder:
     """
 
     MARK_FILES = ("trial.json", "results.json", "config.yaml")
+    PICTURES = (
+        *("curves", "attention", "forecasts", "hidden_states", "confusion", "accuracy_by_length"),
+        "gradients",
+    )
     LAST_CHECKPOINT = "last.ckpt"
     WEIGHTS_FILE = "model.safetensors"
 
@@ -83,7 +98,7 @@ class RunFolder:
     @classmethod
     def of(cls, path: Path) -> "RunFolder":
         """The folder of the run that `path` names: the folder itself, or one of its checkpoint files."""
-        return cls(path.absolute().parents[1] if path.is_file() else path)
+        return cls(path.absolute().parent.parent if path.is_file() else path)
 
     @classmethod
     def make(cls, wanted: Path) -> "RunFolder":
@@ -107,22 +122,80 @@ class RunFolder:
     @property
     def has_started(self) -> bool:
         """Whether a run has started here: its config.yaml is there."""
-        return self.config.is_file()
+        return self.has(self.config)
 
     def holds_a_run(self) -> bool:
         """Whether the folder belongs to a run, or to a trial that has not started yet."""
         return any((self.path / mark).is_file() for mark in self.MARK_FILES)
 
+    def has(self, file: Path) -> bool:
+        """Whether one of the files is there, so that it may be opened.
+
+        Raises:
+            InputError: it is no regular file, or a link out of the folder.
+        """
+        if not os.path.lexists(file):
+            return False
+        self._require_own(file, is_folder=False)
+        return True
+
+    def require_own_files(self) -> None:
+        """Raise an `InputError` if a file in the folder is no regular file, or a link out of it.
+
+        A run that goes on here would write wherever the link leads. Other folders that a person has put here
+        do not matter.
+        """
+        named = set(vars(self).values())
+        for file in self.path.iterdir() if self.path.is_dir() else ():
+            if file == self.checkpoints:
+                self._require_own(file, is_folder=True)
+                for checkpoint in file.iterdir():
+                    self._require_own(checkpoint, is_folder=False)
+            elif file in named or not file.is_dir():
+                self._require_own(file, is_folder=False)
+
+    def _require_own(self, file: Path, *, is_folder: bool) -> None:
+        try:
+            real = file.resolve(strict=True)
+            if not real.is_relative_to(self.path.resolve()):
+                raise InputError(
+                    f"{file}: is a link out of the run's folder; put the file itself in its place"
+                )
+            if not (real.is_dir() if is_folder else real.is_file()):
+                wanted = "folder" if is_folder else "file"
+                raise InputError(f"{file}: is {kind(real)}, no {wanted} that a run has written; remove it")
+        except (OSError, RuntimeError) as error:
+            raise InputError(f"{file}: cannot be looked up ({reason(error)}); remove it") from error
+
+    def owns(self, path: Path) -> bool:
+        """Whether a path, also one with nothing behind it, is that of a file of this run.
+
+        An export that was made here is none: it may be made anew.
+        """
+        files = {file for key, file in vars(self).items() if key not in ("path", "writes", "weights")}
+        files |= {self.picture(name) for name in self.PICTURES}
+        return self.holds_a_run() and (path in files or path.parent == self.checkpoints)
+
     def picture(self, name: str) -> Path:
-        """The path of a picture."""
+        """The path of a picture, one of `PICTURES`."""
+        assert name in self.PICTURES, name
         return self.path / f"{name}.png"
 
     def pictures(self) -> list[Path]:
         """The existing pictures, sorted by name."""
         return sorted(self.path.glob("*.png"))
 
+    def argument(self) -> str:
+        """The folder as an argument in a command that a person may copy into a shell."""
+        return quoted(self.path)
+
     def require_free(self) -> None:
-        """Raise an `InputError` if a run is using the folder. Call it before anything that takes time."""
+        """Raise an `InputError` if a run is using the folder, or could write to another one from here.
+
+        Call it before anything that takes time.
+        """
+        if self.writes:
+            self.require_own_files()
         if self.writes and self.log.exists() and os.access(self.log, os.W_OK):
             with self.log.open("a") as file:
                 lock.take(file.fileno(), self.path)
@@ -154,7 +227,7 @@ class RunFolder:
         """The error to raise for an error of the disk."""
         return MissingEnvironmentError(
             f"{error.filename or self}: cannot be written ({reason(error)}); earlier checkpoints are intact: "
-            f"fix the disk, then continue with `unroll resume {self}`"
+            f"fix the disk, then continue with `unroll resume {self.argument()}`"
         )
 
     def clean(self) -> None:
@@ -205,7 +278,16 @@ class RunFolder:
 
     def read_environment(self) -> dict[str, Any]:
         """The environment at the start of the run."""
-        return read_json(self.environment)
+        return self.read_values(self.environment)
+
+    def read_values(self, file: Path) -> dict[str, Any]:
+        """The values in one of the JSON files.
+
+        Raises:
+            InputError: the file is not there, cannot be read, or does not hold values.
+        """
+        self.has(file)
+        return read_json(file)
 
     def read_results(self) -> dict[str, Any] | None:
         """The results of the run; None if it has not finished.
@@ -213,10 +295,10 @@ class RunFolder:
         Raises:
             InputError: the file does not hold results.
         """
-        if not self.results.is_file():
+        if not self.has(self.results):
             return None
         try:
-            return read_json(self.results)
+            return self.read_values(self.results)
         except InputError as error:
             raise InputError(f"{error}; remove it to resume the run") from error
 
@@ -224,9 +306,34 @@ class RunFolder:
         """The curve of every metric over the steps of training; empty if nothing was logged.
 
         Raises:
-            InputError: a line of metrics.csv is malformed.
+            InputError: a line of metrics.csv is malformed, or the file is too large.
         """
-        return read_curves(self.metrics) if self.metrics.is_file() else {}
+        return read_curves(self.metrics) if self.has(self.metrics) else {}
+
+    def read_examples(self) -> list[list[str]]:
+        """The rows of examples.csv; empty if there is none.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        if not self.has(self.examples):
+            return []
+        try:
+            return list(csv.reader(read(self.examples, MOST_TABLE_BYTES).decode("utf-8").splitlines(True)))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise InputError(f"{self.examples}: cannot be read ({error})") from error
+
+    def read_picture(self, picture: Path) -> bytes:
+        """The content of one of the `pictures`.
+
+        Raises:
+            InputError: it is no PNG, no regular file, or a link out of the folder.
+        """
+        self.has(picture)
+        content = read(picture, MOST_PICTURE_BYTES)
+        if not content.startswith(PNG_BEGINNING):
+            raise InputError(f"{picture}: is no PNG picture; remove it")
+        return content
 
 
 def numbered(wanted: Path) -> Iterator[Path]:

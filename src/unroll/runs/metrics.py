@@ -11,6 +11,9 @@ from typing import Any
 from unroll.errors import InputError
 from unroll.runs import files
 
+MOST_BYTES = 2**30
+"""A run would have logged millions of rows."""
+
 
 @dataclass(kw_only=True, slots=True)
 class Curve:
@@ -83,9 +86,11 @@ def read_curves(path: Path) -> dict[str, Curve]:
     """The curve of every metric in a metrics.csv.
 
     Raises:
-        InputError: the file cannot be read, or one of its lines does not hold metrics.
+        InputError: the file is too large, cannot be read, or one of its lines does not hold metrics.
     """
     curves: dict[str, Curve] = {}
+    if path.stat().st_size > MOST_BYTES:
+        raise InputError(f"{path}: is larger than {MOST_BYTES:,} bytes, and is not read; make it shorter")
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = csv.DictReader(file)

@@ -9,7 +9,6 @@ from enum import Enum
 from typing import Any
 
 from unroll.errors import InputError
-from unroll.foreign import read_json
 from unroll.redact import redact
 from unroll.runs.folder import RunFolder
 from unroll.sweep.locks import Ownership
@@ -84,7 +83,7 @@ class Record:
 def read_record(folder: RunFolder) -> Record | None:
     """The record in a trial's folder; None if there is no readable record."""
     try:
-        values = read_json(folder.trial)
+        values = folder.read_values(folder.trial)
         return Record(**{**values, "state": TrialState(values["state"])})
     except (InputError, KeyError, TypeError, ValueError):
         return None
@@ -123,7 +122,11 @@ class Trial:
         """Record that the trial is running. `anew` first removes the files of an earlier attempt.
 
         The old record stays until the new one replaces it: other processes need it to know the trial.
+
+        Raises:
+            InputError: the folder holds something that leads out of it.
         """
+        self.folder.require_own_files()
         if anew:
             self.folder.empty(besides=self.folder.trial)
         self.record.state = TrialState.running

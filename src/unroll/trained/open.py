@@ -17,9 +17,10 @@ def open_model(*what: str) -> "tuple[SequenceModel, SequenceDataModule]":
         InputError: there is no such run, or an override is wrong.
     """
     if len(what) == 1 and "=" not in what[0]:
+        from unroll.paths import given
         from unroll.training import checkpoints
 
-        run = Path(what[0])
+        run = given(what[0])
         return checkpoints.load(run), data_of(run)
     from unroll.config.compose import CONF, check, compose
     from unroll.config.root import load

@@ -9,10 +9,12 @@ import torch
 
 from unroll.config.root import NonFinite, TrainConfig, TrainerConfig
 from unroll.data.module import SequenceDataModule, build_data
+from unroll.errors import InputError
 from unroll.models.base import SequenceModel, build_model
 from unroll.models.finite import FiniteSteps
 from unroll.models.size import ModelSize
 from unroll.redact import redacted
+from unroll.training.environment import processes
 from unroll.training.trainer import require_device
 
 
@@ -46,6 +48,12 @@ def build(config: TrainConfig, values: dict[str, Any]) -> RunParts:
     torch.set_num_threads(trainer.threads or len(os.sched_getaffinity(0)))
     pl.seed_everything(config.seed, verbose=False)
     data = build_data(config.data, config.seed, truncate_steps=trainer.truncate_steps)
+    for split, samples in data.splits.items():
+        if (dealt := processes(trainer)) > len(samples):
+            raise InputError(
+                f"trainer.devices={trainer.devices}: {len(samples)} {split} sequences cannot be shared out "
+                f"among {dealt} processes; use fewer, or give more data"
+            )
     model = build_model(config.model, data.spec, config.optimizer, config.scheduler, _finite_steps(trainer))
     if trainer.truncate_steps is not None:
         model.require_truncatable(trainer.truncate_steps)

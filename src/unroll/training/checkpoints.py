@@ -19,6 +19,7 @@ from unroll.export import safetensors
 from unroll.foreign import require_plain
 from unroll.models.base import SequenceModel, load_model
 from unroll.nn.optimizers.groups import as_saved
+from unroll.paths import require_regular
 from unroll.runs import archive
 from unroll.runs.checkpoints import checksum_holds, find, seal
 from unroll.runs.files import write
@@ -62,6 +63,7 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the file is unreadable, or holds something else.
     """
+    require_regular(path)
     if path.name == RunFolder.WEIGHTS_FILE:
         return safetensors.read(path)
     if not zipfile.is_zipfile(path):

@@ -68,6 +68,6 @@ def stopped(number: int, folder: RunFolder, step: int) -> Stopped:
     """The error that ends a run which a signal has stopped, after it is saved."""
     return Stopped(
         f"stopped by {signal.Signals(number).name} after step {step}; "
-        f"`unroll resume {folder}` goes on from there",
+        f"`unroll resume {folder.argument()}` goes on from there",
         signal_number=number,
     )

@@ -192,3 +192,12 @@ def test_offsets_from_utc_are_heeded(tmp_path):
     times = read_times(read_table(write(tmp_path, "t.csv", text)), "t")
     assert times.diff().dropna().tolist() == [pd.Timedelta(hours=1)] * 2
     assert carry_on(times, 1) == ["2024-03-31 03:00:00+00:00"]
+
+
+@pytest.mark.parametrize(
+    ("last", "frequency"), [("9999-12-30", "D"), ("9999-12-31 20:00", "h"), ("9998-01-01", "YS")]
+)
+def test_times_do_not_pass_the_last_year(last, frequency):
+    times = pd.Series(pd.date_range(end=last, periods=4, freq=frequency, unit="us"))
+    assert carry_on(times, 1)[0].startswith("9999-")
+    assert carry_on(times, 9) == [f"+{step}" for step in range(1, 10)]

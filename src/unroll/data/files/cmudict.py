@@ -18,6 +18,7 @@ from unroll.data.module import SequenceDataModule
 from unroll.data.readers.text_file import read_text
 from unroll.data.samples import Samples
 from unroll.errors import InputError, MissingEnvironmentError
+from unroll.paths import given, require_regular
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 from unroll.vocabulary import Vocabulary
 
@@ -59,6 +60,10 @@ class WordsConfig(DataConfig):
     def signature(self) -> Signature:
         return Signature(Kind.TOKENS, Kind.TOKENS, Alignment.UNALIGNED)
 
+    def require_ready(self) -> None:
+        if self.path is not None:
+            require_regular(given(self.path, f"data.path={self.path}"), f"data.path={self.path}")
+
 
 @builds(WordsConfig)
 class Words(SequenceDataModule):
@@ -73,7 +78,7 @@ class Words(SequenceDataModule):
 
     def load(self) -> tuple[DataSpec, dict[str, Samples]]:
         config = self.config
-        dictionary = read_dictionary(Path(config.path) if config.path else find_dictionary(), config.stress)
+        dictionary = read_dictionary(given(config.path) if config.path else find_dictionary(), config.stress)
         words = sorted(dictionary)
         order = np.random.default_rng(config.split_seed).permutation(len(words))
         n_test = round(len(words) * config.test_fraction)

@@ -7,6 +7,7 @@ from typing import ClassVar
 from unroll.config.components import DataConfig
 from unroll.config.registry import require
 from unroll.errors import InputError
+from unroll.paths import given, require_regular
 
 
 @dataclass(kw_only=True, slots=True)
@@ -57,33 +58,34 @@ class FilesConfig(DataConfig):
             InputError: no file is given, one is missing, or two are the same.
         """
         keys = ("train", "valid", "test")
-        given = {key: Path(getattr(self, key)).expanduser() for key in keys if getattr(self, key) is not None}
+        files = {
+            key: given(text, f"data.{key}={text}")
+            for key in ("path", *keys)
+            if (text := getattr(self, key)) is not None
+        }
         if self.path is not None:
-            if given:
-                key, path = next(iter(given.items()))
+            if len(files) > 1:
+                key, path = list(files.items())[1]
                 raise InputError(f"data.{key}={path}: give either this or data.path={self.path}, not both")
-            return {"path": Path(self.path).expanduser()}
-        if not given:
+            return files
+        if not files:
             raise InputError("data.path: not given; give a file, as data.path=FILE")
         for key in keys:
-            if key not in given:
+            if key not in files:
                 raise InputError(
                     f"data.{key}: not given; give data.train, data.valid and data.test, or data.path alone"
                 )
         for first, second in (("train", "valid"), ("train", "test"), ("valid", "test")):
-            if given[first].resolve() == given[second].resolve():
+            if files[first].resolve() == files[second].resolve():
                 raise InputError(
-                    f"data.{second}={given[second]}: is also data.{first}; give files that share no data"
+                    f"data.{second}={files[second]}: is also data.{first}; give files that share no data"
                 )
-        return given
+        return files
 
     @classmethod
     def require_file(cls, path: Path, name: str) -> None:
         """Raise an `InputError` that begins with `name` unless there is such a file, in a known format."""
-        if path.is_dir():
-            raise InputError(f"{name}: is a folder; give a file in it")
-        if not path.is_file():
-            raise InputError(f"{name}: no such file, seen from {Path.cwd()}; give an existing one")
+        require_regular(path, name)
         if not path.name.lower().endswith(cls.SUFFIXES):
             raise InputError(
                 f"{name}: unknown suffix '{path.suffix}'; name the file {', '.join(cls.SUFFIXES[:-1])} "

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from unroll.errors import InputError, reason
+from unroll.paths import require_regular
 
 BEGINNINGS = {
     b"\x1f\x8b": "gzip; let its name end in .gz",
@@ -52,6 +53,7 @@ def read_text(path: Path) -> str:
 
 def _read(path: Path) -> bytes:
     """The bytes of a file, unpacked."""
+    require_regular(path)
     if path.suffix.lower() != ".gz":
         with path.open("rb") as file:
             content = read_up_to(file.read, MAX_TEXT_BYTES)

@@ -6,6 +6,9 @@ import pandas as pd
 from unroll.data.readers.table import Table
 from unroll.errors import InputError
 
+LAST_YEAR = 9999
+"""ISO 8601 has dates of four digits of the year."""
+
 
 def read_times(table: Table, name: str) -> pd.Series:
     """A column as numbers if its first cell is a number, else as dates.
@@ -59,7 +62,7 @@ def carry_on(times: pd.Series, steps: int) -> list[str]:
     """The `steps` times after the last, as text.
 
     They continue the frequency that pandas infers from dates, or the distance from one time to the next. If
-    the times are not evenly spaced, they are "+1", "+2" …: steps after the last.
+    the times are not evenly spaced, or would pass the year 9999, they are "+1", "+2" …: steps after the last.
     """
     ahead = pd.RangeIndex(1, steps + 1)
     differences = times.diff().dropna()
@@ -79,5 +82,7 @@ def carry_on(times: pd.Series, steps: int) -> list[str]:
 
 
 def _as_the_rest(times: pd.Series, following: pd.Series) -> list[str]:
-    """Following times as text, in the format of all times together."""
+    """Following times as text, in the format of all times together; "+1", "+2" … where no date says them."""
+    if not pd.api.types.is_numeric_dtype(times) and following.iloc[-1].year > LAST_YEAR:
+        return [f"+{step}" for step in range(1, len(following) + 1)]
     return as_text(pd.concat([times, following], ignore_index=True))[len(times) :]

@@ -8,6 +8,7 @@ from typing import Any
 
 from unroll.errors import InputError
 from unroll.foreign import read_json
+from unroll.runs.folder import RunFolder
 from unroll.sweep.commands import Commands
 from unroll.sweep.locks import Ownership, exclusive
 from unroll.sweep.search.objectives import Objectives
@@ -34,6 +35,7 @@ class TrialQueue(ABC):
         Raises:
             InputError: the folder belongs to another sweep.
         """
+        RunFolder(self._folder).require_own_files()
         with exclusive(self._lock("sweep")):
             path = self._folder / DEFINITION_FILE
             before = read_json(path) if path.is_file() else {}

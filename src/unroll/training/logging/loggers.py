@@ -12,8 +12,10 @@ from typing import Any, Literal
 import wandb
 from lightning.pytorch.loggers import Logger, WandbLogger
 
+from unroll import errors
 from unroll.config.root import LoggerConfig, LoggerKind, LoggerMode
-from unroll.errors import MissingEnvironmentError
+from unroll.errors import InputError, MissingEnvironmentError
+from unroll.paths import quoted
 from unroll.redact import redact
 from unroll.runs.folder import RunFolder
 from unroll.runs.metrics import MetricsTable
@@ -45,7 +47,13 @@ def build_loggers(
         return loggers, None
     run_id = (place or {}).get("wandb") or secrets.token_hex(4)
     _keep_to_one_folder()
-    WANDB_PARENT.mkdir(exist_ok=True)
+    try:
+        (WANDB_PARENT / "wandb").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{error.filename}: W&B's folder cannot be made ({errors.reason(error)}); move what is there, "
+            "or set logger=csv"
+        ) from error
     run, reason = None, None
     if config.mode is LoggerMode.online:
         reason = why_not_online()
@@ -58,7 +66,7 @@ def build_loggers(
         loggers[-1].log_metrics(logged, int(row["step"]))
     _remove_earlier(run_id, Path(run.dir).parent)
     note = (
-        f"W&B: offline, since {reason}; `wandb sync {run.dir.removesuffix('/files')}` sends it later"
+        f"W&B: offline, since {reason}; `wandb sync {quoted(run.dir.removesuffix('/files'))}` sends it later"
         if reason
         else None
     )

@@ -5,16 +5,18 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 from unroll.batch import SequenceBatch
 from unroll.config.components import RecurrentConfig
 from unroll.data.readers.files_config import FilesConfig
+from unroll.errors import reason
 from unroll.models.token_generator import TokenGenerator
 from unroll.redact import redact
 from unroll.runs.folder import RunFolder
 from unroll.spec import Kind
-from unroll.terminal import for_terminal
+from unroll.startup import WARNINGS
+from unroll.terminal import for_terminal, to_nowhere
 from unroll.training.build import RunParts
 from unroll.training.claim import Start
 
@@ -32,17 +34,20 @@ def logging_to(folder: RunFolder) -> Iterator[None]:
     """
     log.propagate = False
     log.setLevel(logging.INFO if folder.writes else logging.WARNING)
-    terminal = logging.StreamHandler(sys.stdout)
+    terminal = _Terminal(sys.stdout)
     terminal.setFormatter(_Redacting("%(message)s"))
     file = _LogFile(folder.log, encoding="utf-8")
     file.setFormatter(_Redacting("%(asctime)s %(message)s"))
     log.handlers = [terminal, file]
+    warnings = logging.getLogger(WARNINGS)
+    warnings.addHandler(file)
     try:
         assert file.stream is not None
         folder.lock(file.stream.fileno())
         yield
     finally:
         log.handlers = []
+        warnings.removeHandler(file)
         file.close()
 
 
@@ -74,15 +79,15 @@ def say_what_came_of_it(outcome: dict[str, Any]) -> None:
 
 def say_what_is_next(folder: RunFolder, parts: RunParts, batch: SequenceBatch, seconds: float) -> None:
     """Print the folder, and the commands to type next."""
-    model, data = parts.model, parts.data
+    model, data, run = parts.model, parts.data, folder.argument()
     log.info("\nrun    %s   (%.0f s)", folder, seconds)
     commands = []
     if model.spec.signature.inputs is not Kind.CONTINUOUS:
-        commands.append(f"unroll predict {folder} --text {shlex.quote(model.examples(batch)[0].inputs)}")
+        commands.append(f"unroll predict {run} --text {shlex.quote(model.examples(batch)[0].inputs)}")
     elif isinstance(data.config, FilesConfig):
-        commands.append(f"unroll predict {folder} --input FILE")
+        commands.append(f"unroll predict {run} --input FILE")
     beam = " --search beam" if isinstance(model, TokenGenerator) else ""
-    commands += [f"unroll evaluate {folder}{beam}", "unroll dashboard"]
+    commands += [f"unroll evaluate {run}{beam}", "unroll dashboard"]
     for start, command in zip(["next  ", *[" " * 6] * 9], commands, strict=False):
         log.info("%s %s", start, command)
 
@@ -90,6 +95,18 @@ def say_what_is_next(folder: RunFolder, parts: RunParts, batch: SequenceBatch, s
 class _Redacting(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return for_terminal(redact(super().format(record)))
+
+
+class _Terminal(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name is logging's
+        """Go on without a terminal that has hung up, or a file that is full: the log has every line too."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            raise
+        to_nowhere(sys.stdout)
+        if not isinstance(error, BrokenPipeError):  # `python train.py … | head`
+            told = f"standard output: cannot be written ({reason(error)}); the run's log has the lines"
+            print(told, file=sys.stderr)
 
 
 class _LogFile(logging.FileHandler):

@@ -2,7 +2,7 @@
 
 import os
 
-from unroll.errors import MissingEnvironmentError
+from unroll.startup import number
 
 RANK_VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
 """The environment variables that hold the rank, the most reliable first. torchrun sets the first two,
@@ -24,17 +24,3 @@ def rank() -> int:
 def is_first() -> bool:
     """Whether this process makes the run's folder, writes to it and prints. The others only compute."""
     return rank() == 0
-
-
-def number(variable: str) -> int:
-    """The number in an environment variable of a launcher; 0 if the variable is not set.
-
-    Raises:
-        MissingEnvironmentError: the variable does not hold a number.
-    """
-    text = os.environ.get(variable) or "0"
-    if not text.isdecimal():
-        raise MissingEnvironmentError(
-            f"{variable}={text}: is not a number; launchers of processes set this variable: unset it"
-        )
-    return int(text)

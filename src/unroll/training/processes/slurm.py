@@ -14,8 +14,10 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
 from unroll.errors import MissingEnvironmentError
+from unroll.foreign import MOST_YAML_BYTES
+from unroll.paths import read
 from unroll.runs.folder import RunFolder, as_yaml, numbered
-from unroll.training.processes.rank import number
+from unroll.startup import number
 
 REQUEUE_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
 """SLURM and submitit send these before a job's time limit. TERM may come from `scancel`, which ends it."""
@@ -63,7 +65,7 @@ def find_run_dir(wanted: Path, values: dict[str, Any]) -> Path | None:
     """The folder that this job made for a run with these values: `wanted`, or with -2, -3 … added."""
     job, mine = os.environ.get("SLURM_JOB_ID"), as_yaml(values)
     for folder in _made(wanted):
-        if _mark_of(folder)[:1] == [job] and folder.has_started and folder.config.read_text("utf-8") == mine:
+        if _mark_of(folder)[:1] == [job] and folder.has_started and _text(folder.config) == mine:
             return folder.path
     return None
 
@@ -109,4 +111,8 @@ def _this_start() -> str:
 
 
 def _mark_of(folder: RunFolder) -> list[str]:
-    return folder.start.read_text("utf-8").split() if folder.start.is_file() else []
+    return _text(folder.start).split() if folder.has(folder.start) else []
+
+
+def _text(path: Path) -> str:
+    return read(path, MOST_YAML_BYTES).decode("utf-8", errors="replace")

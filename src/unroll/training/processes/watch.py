@@ -15,7 +15,8 @@ from lightning.pytorch.strategies.launchers.subprocess_script import _Subprocess
 
 from unroll.errors import UnrollError
 from unroll.runs.folder import RunFolder
-from unroll.training.processes.rank import number, rank
+from unroll.startup import number
+from unroll.training.processes.rank import rank
 
 FIRST_PROCESS_VARIABLE = "UNROLL_FIRST_PROCESS"
 """The environment variable that tells the other processes the process id of the first."""
@@ -31,7 +32,7 @@ class LostProcessError(UnrollError):
     """A process of the run has ended too early. Its exit code is used if it has a meaning (2, 3 or 4)."""
 
     def __init__(self, what: str, folder: RunFolder, code: int = 1) -> None:
-        super().__init__(f"{what}; `unroll resume {folder}` goes on from the last checkpoint")
+        super().__init__(f"{what}; `unroll resume {folder.argument()}` goes on from the last checkpoint")
         self.exit_code = code if code in (2, 3, 4) else 1
 
 
