@@ -54,5 +54,7 @@ if __name__ == "__main__":
         print(composition.help_text(CONF), end="")
     else:
         with boundary(), composition_errors(CONF):
-            composition.prepare(command_line.overrides(sys.argv[1:], CONF), CONF)
+            words = command_line.overrides(sys.argv[1:], CONF)
+            composition.prepare(words, CONF)
+            sys.argv += composition.fitting_model(words, CONF)
             main()
