@@ -68,6 +68,7 @@ def test_layers(file):
                 "foreign",
                 "config",
                 "runs",
+                "report",
             )
 
 

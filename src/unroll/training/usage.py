@@ -29,8 +29,8 @@ def peak_resident_bytes() -> int:
 class Usage(pl.Callback):
     """Measures the memory by which training makes this process grow, and how fast the test sequences went.
 
-    On a GPU the memory is the peak of what its tensors took. The time in use is that of the test: loading,
-    the forward pass and the metrics.
+    On a GPU the memory is the peak of what its tensors took. The time in use is that of the test's batches:
+    the forward pass and the metrics, without loading.
     """
 
     def __init__(self) -> None:
@@ -49,10 +49,17 @@ class Usage(pl.Callback):
         if pl_module.device.type == "cuda":
             self.memory_bytes = torch.cuda.max_memory_allocated(pl_module.device)
         else:
-            self.memory_bytes = peak_resident_bytes() - self._before
+            self.memory_bytes = max(0, peak_resident_bytes() - self._before)
 
-    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._since = time.perf_counter()
+    def on_test_batch_start(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        batch: SequenceBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self._since = _now(pl_module)
 
     def on_test_batch_end(
         self,
@@ -63,10 +70,8 @@ class Usage(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
+        self.seconds += _now(pl_module) - self._since
         self.sequences += len(batch)
-
-    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.seconds = time.perf_counter() - self._since
 
     def results(self) -> dict[str, float]:
         """The bytes of memory, and the test sequences per second, of this process."""
@@ -74,3 +79,10 @@ class Usage(pl.Callback):
             "memory_bytes": self.memory_bytes,
             "test_sequences_per_second": round(self.sequences / max(self.seconds, 1e-9), 1),
         }
+
+
+def _now(module: pl.LightningModule) -> float:
+    """The time at which the device has done what it was asked."""
+    if module.device.type == "cuda":
+        torch.cuda.synchronize(module.device)
+    return time.perf_counter()

@@ -9,7 +9,6 @@ from unroll.errors import InputError
 from unroll.report.runs import read_runs
 from unroll.report.scoreboard import tables
 from unroll.report.scoreboard.board import Board
-from unroll.report.scoreboard.verdict import verdict
 from unroll.sweep.search.space import Space
 
 FILE_WIDTH = 400
@@ -52,7 +51,7 @@ def show_board(board: Board, *, markdown: bool = False, costs: bool = False) -> 
         shown = [tables.results(board, title, tasks)]
         if costs or tables.is_own(title):
             shown += [tables.costs(board, task) for task in tasks]
-        lines = [*(verdict(board, task) for task in tasks), *tables.notes(board, tasks)]
+        lines = [*tables.below(board, title, tasks), *tables.notes(board, tasks), tables.legend(title)]
         if markdown:
             print(f"### {title}\n")
             print("\n\n".join(table.markdown() for table in shown) + "\n")
@@ -63,4 +62,3 @@ def show_board(board: Board, *, markdown: bool = False, costs: bool = False) -> 
             for line in lines:
                 console.print(line, soft_wrap=True, markup=False, highlight=False)
             console.print()
-    print(tables.LEGEND)

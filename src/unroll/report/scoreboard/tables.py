@@ -7,10 +7,12 @@ from rich.table import Table
 
 from unroll.report.scoreboard.board import OWN_DATA, Board, Cell
 from unroll.report.scoreboard.published import Certainty, Published, Source, Task, library
-from unroll.report.scoreboard.verdict import best_first, mean_text
+from unroll.report.scoreboard.verdict import best_first, mean_text, verdict
 from unroll.report.values import NO_VALUE, show
 
 DIFFERS, MAY_DIFFER = "≠", "?"
+
+OURS_LEGEND = f"Mean ± standard deviation of the test data (seeds). {NO_VALUE}: no run."
 
 LEGEND = (
     "Mean ± standard deviation of the test data (seeds) | published. "
@@ -20,13 +22,13 @@ LEGEND = (
 
 COSTS = {
     "parameters": ("parameters", 1.0),
-    "state": ("state_size", 1.0),
-    "ms a sequence, training": ("sequences_per_second", -1e3),
-    "ms a sequence, in use": ("test_sequences_per_second", -1e3),
-    "MB, training": ("memory_bytes", 1e-6),
-    "minutes": ("seconds", 1 / 60),
+    "numbers in the state": ("state_size", 1.0),
+    "ms a sequence to train": ("sequences_per_second", -1e3),
+    "ms a sequence to use": ("test_sequences_per_second", -1e3),
+    "MB to train": ("memory_bytes", 1e-6),
+    "seconds in all": ("seconds", 1.0),
 }
-"""Columns of the table of costs: the key in results.json, and a factor; of a negative one, the inverse."""
+"""Costs of a run: the key in results.json, and a factor; a negative one is divided by the value."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,16 +68,41 @@ def results(board: Board, title: str, tasks: list[Task]) -> TextTable:
 
 def costs(board: Board, task: Task) -> TextTable:
     """What the architectures of a task cost, the best architecture first."""
-    rows = []
-    for cell, _ in best_first(board, task):
-        row = [cell.architecture]
-        for key, factor in COSTS.values():
-            value = cell.mean_of(key)
-            if value is not None:
-                value = value * factor if factor > 0 else -factor / value if value > 0 else None
-            row.append(show(value))
-        rows.append(row)
+    rows = [[cell.architecture, *costs_of(cell).values()] for cell, _ in best_first(board, task)]
     return TextTable(title=f"what they cost: {task.name}", head=["architecture", *COSTS], rows=rows)
+
+
+def costs_of(cell: Cell) -> dict[str, str]:
+    """The mean costs of a cell's runs, by the name of the cost."""
+    found = {}
+    for name, (key, factor) in COSTS.items():
+        value = cell.mean_of(key)
+        if value is not None and factor < 0:
+            value = -factor / value if value > 0 else None
+        elif value is not None:
+            value *= factor
+        found[name] = show(value)
+    return found
+
+
+def best_costs(board: Board, task: Task) -> str:
+    """What the best architecture of a task costs, in a sentence; empty where none has a result."""
+    order = best_first(board, task)
+    if not order:
+        return ""
+    cell = order[0][0]
+    told = ", ".join(f"{text} {name}" for name, text in costs_of(cell).items() if text != NO_VALUE)
+    return f"{cell.architecture} takes {told}."
+
+
+def below(board: Board, title: str, tasks: list[Task]) -> list[str]:
+    """The sentences below a table: which architecture is best, and of a person's own data what it costs."""
+    lines = []
+    for task in tasks:
+        lines.append(verdict(board, task))
+        if is_own(title) and (told := best_costs(board, task)):
+            lines.append(told)
+    return lines
 
 
 def cell_text(cell: Cell | None, task: Task, architecture: str, board: Board) -> str:
@@ -151,3 +178,8 @@ def source_text(source: Source) -> str:
 def is_own(title: str) -> bool:
     """Whether a table is that of data which are no task of the scoreboard."""
     return title == OWN_DATA
+
+
+def legend(title: str) -> str:
+    """How to read a table."""
+    return OURS_LEGEND if is_own(title) else LEGEND

@@ -21,8 +21,10 @@ def verdict(board: Board, task: Task) -> str:
     if not order:
         return f"{task.name}: no architecture has a result."
     (best, top), *others = order
-    measure = task.judged_by or f"test/{task.measure}"
-    begin = f"{task.name}: {best.architecture} is best, with {measure} {spread_text(top, task)}"
+    measure, unit = task.judged_by or f"test/{task.measure}", task.unit.value
+    reached = f"{mean_text(top.mean, top.deviation, task)} {unit}".strip()
+    seeds = f"{top.seeds} seed{'s' * (top.seeds > 1)}"
+    begin = f"{task.name}: {best.architecture} is best, with {measure} {reached} ({seeds})"
     if not others:
         return f"{begin}; there is no other to compare it with."
     if top.deviation is None or others[0][1].deviation is None:
@@ -30,19 +32,16 @@ def verdict(board: Board, task: Task) -> str:
             f"{begin}; with one seed there is no spread to compare the differences with: "
             "add seeds, as seed=1,2,3."
         )
-    level = [(cell, spread) for cell, spread in others if not _apart(top, spread)]
+    level = [pair for pair in others if not _apart(top, pair[1])]
     if level:
-        named = " and ".join(f"{cell.architecture} ({spread_text(spread, task)})" for cell, spread in level)
+        named = ", ".join(_named(*pair) for pair in level)
         rest = " All others are worse by more than that." if len(level) < len(others) else ""
-        return f"{begin}, but not by more than the spread over seeds: as good are {named}.{rest}"
-    second, following = others[0]
-    next_best = f"{second.architecture} ({spread_text(following, task)})"
-    return f"{begin}: better than the next, {next_best}, by more than the spread over seeds."
+        return f"{begin}, but not by more than the spread over seeds; as good: {named}.{rest}"
+    return f"{begin}: better than the next, {_named(*others[0])}, by more than the spread over seeds."
 
 
-def spread_text(spread: Spread, task: Task) -> str:
-    """A mean ± its standard deviation and the number of seeds: 97.2 ± 1.7 (3 seeds)."""
-    return f"{mean_text(spread.mean, spread.deviation, task)} ({spread.seeds} seed{'s' * (spread.seeds > 1)})"
+def _named(cell: Cell, spread: Spread) -> str:
+    return f"{cell.architecture} ({mean_text(spread.mean, spread.deviation, cell.task)})"
 
 
 def mean_text(mean: float, deviation: float | None, task: Task) -> str:
