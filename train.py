@@ -55,5 +55,7 @@ if __name__ == "__main__":
     else:
         with boundary(), composition_errors(CONF):
             require_environment()
-            composition.prepare(command_line.overrides(sys.argv[1:], CONF), CONF)
+            words = command_line.overrides(sys.argv[1:], CONF)
+            composition.prepare(words, CONF)
+            sys.argv += composition.fitting_model(words, CONF)
             main()

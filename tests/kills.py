@@ -18,7 +18,10 @@ import torch
 from unroll.config.compose import CONF, check, compose
 
 ROOT = Path(__file__).parent.parent
-TIMES = {"seconds", "train_seconds", "sequences_per_second", "tokens_per_second"}
+TIMES = {
+    *("seconds", "train_seconds", "sequences_per_second", "tokens_per_second"),
+    *("memory_bytes", "test_sequences_per_second"),
+}
 
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["unroll.training.run", "torch._dynamo"])  # importing it takes seconds

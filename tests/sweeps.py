@@ -71,14 +71,20 @@ class Calls(Launcher):
         return []
 
 
-def run_sweep(*arguments: str, train: Train = write_results, launcher: Launcher | None = None) -> None:
+def run_sweep(
+    *arguments: str,
+    train: Train = write_results,
+    launcher: Launcher | None = None,
+    tiny: tuple[str, ...] = TINY,
+    show_more: Callable[[Path, Space], None] | None = None,
+) -> None:
     """What `python train.py -m ARGUMENTS` does, in the current folder."""
     root.register()
     with root.composition_errors(root.CONF), initialize_config_dir(str(root.CONF), version_base="1.3"):
         hydra = GlobalHydra.instance().hydra
-        master = hydra.compose_config("train", [*TINY, *arguments, "hydra.mode=MULTIRUN"], RunMode.MULTIRUN)
+        master = hydra.compose_config("train", [*tiny, *arguments, "hydra.mode=MULTIRUN"], RunMode.MULTIRUN)
         words = list(master.hydra.overrides.task)
-        sweeper.run_sweep(master, hydra.config_loader, words, lambda: launcher or Calls(train))
+        sweeper.run_sweep(master, hydra.config_loader, words, lambda: launcher or Calls(train), show_more)
 
 
 def commands_of(*arguments: str, axes: dict[str, str] | None = None) -> tuple[Space, Commands]:

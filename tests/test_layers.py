@@ -81,6 +81,7 @@ def test_layers(file):
                 "foreign",
                 "config",
                 "runs",
+                "report",
             )
 
 

@@ -20,13 +20,16 @@ class TrialSweeper(Sweeper):
         self._config = config
 
     def sweep(self, arguments: list[str]) -> None:
+        from unroll.report.scoreboard.show import after_sweep
         from unroll.sweep.sweeper import run_sweep
         from unroll.terminal import boundary
 
         own = self._config.hydra.runtime.choices["hydra/launcher"] == "unroll"
         loader = self._context.config_loader
         with boundary():  # what a sweep raises is no matter of composition
-            run_sweep(self._config, loader, arguments, None if own else self._instantiate_launcher)
+            run_sweep(
+                self._config, loader, arguments, None if own else self._instantiate_launcher, after_sweep
+            )
 
     def _instantiate_launcher(self) -> Launcher:
         return Plugins.instance().instantiate_launcher(

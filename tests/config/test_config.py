@@ -64,3 +64,44 @@ def test_a_model_and_data_that_do_not_fit_are_refused_by_name(monkeypatch):
         InputError, match="model seq2seq cannot learn from tokens → tokens, unaligned; data that"
     ):
         root.check(composed, ROOT / "conf")
+
+
+@pytest.mark.parametrize(
+    ("words", "model"),
+    [
+        ("data=series data.path=sales.csv", "many_to_one"),
+        ("data=series_one_ahead", "many_to_many"),
+        ("data=series_seq2seq", "seq2seq_continuous"),
+        ("data=token_pairs", "seq2seq"),
+        ("data=context_tokens", "one_to_many"),
+    ],
+)
+def test_a_sweep_of_architectures_chooses_the_model_that_fits_the_data(words, model):
+    from unroll.config.compose import CONF, fitting_model
+
+    assert fitting_model(["sweep=architectures", *words.split()], CONF) == [f"model={model}"]
+
+
+@pytest.mark.parametrize(
+    "words", ["sweep=cells", "model=many_to_one", "sweep=architectures model=feature_conv data=sine_features"]
+)
+def test_no_other_command_gets_a_model(words):
+    from unroll.config.compose import CONF, fitting_model
+
+    assert fitting_model(words.split(), CONF) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("", "sweep=architectures: needs data to compare on; give data=series data.path=FILE, say"),
+        ("data=seriess", "data=seriess: no such choice, did you mean 'series'?"),
+    ],
+)
+def test_a_sweep_of_architectures_needs_data(words, message):
+    from unroll.config.compose import CONF, fitting_model
+    from unroll.errors import InputError
+
+    with pytest.raises(InputError) as raised:
+        fitting_model(["sweep=architectures", *words.split()], CONF)
+    assert str(raised.value).startswith(message)

@@ -12,11 +12,11 @@ from unroll.config.compose import CONF, check, compose
 from unroll.config.registry import from_dict
 from unroll.cost import estimate, own_process
 from unroll.cost.measure import measure
-from unroll.cost.memory import peak_resident_bytes, resident_bytes
 from unroll.cost.own_process import measure_in_own_process
 from unroll.data.module import build_data
 from unroll.errors import InputError, MissingEnvironmentError
 from unroll.training.run import run
+from unroll.training.usage import peak_resident_bytes, resident_bytes
 
 SMALL = ("data.train_size=300", "data.valid_size=4", "data.test_size=4", "trainer.accelerator=cpu")
 processes = multiprocessing.get_context("forkserver")

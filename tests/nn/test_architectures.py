@@ -17,6 +17,16 @@ CELLS = {
     "gated_deltanet": ["GatedDelta"] * 2,
     "transformer": ["AttentionCell"] * 2,
     "tcn": ["TCN"] * 4,
+    "rnn": ["ElmanRNN"],
+    "gru": ["GRU"],
+    "lstm": ["LSTM"],
+    "min_gru": ["MinGRU"] * 3,
+    "min_lstm": ["MinLSTM"] * 3,
+    "slstm": ["SLSTM"] * 2,
+    "mlstm": ["MLSTM"] * 2,
+    "lru": ["LRU"] * 2,
+    "deltanet": ["GatedDelta"] * 2,
+    "deltanet_negative": ["GatedDelta"] * 2,
 }
 
 

@@ -16,6 +16,7 @@ from unroll.cli.predict import predict
 from unroll.cli.profile import profile
 from unroll.cli.report import report
 from unroll.cli.resume import resume
+from unroll.cli.scoreboard import scoreboard
 from unroll.cli.trace import trace
 from unroll.errors import InputError
 from unroll.startup import open_streams, require_environment
@@ -51,7 +52,7 @@ def cli(context: click.Context) -> None:
 
 
 for command in (
-    *(keys, describe, predict, evaluate, resume, export, report, dashboard),
+    *(keys, describe, predict, evaluate, resume, export, report, scoreboard, dashboard),
     *(trace, graph, packing, profile, gradients),
 ):
     cli.add_command(command)

@@ -17,11 +17,12 @@ from unroll.config import root
 from unroll.config.components import OptimizerConfig
 from unroll.config.registry import build, from_dict
 from unroll.cost.few_batches import LARGEST_BATCH_REPEATS, FewBatches
-from unroll.cost.memory import kept_bytes, peak_resident_bytes, resident_bytes, size_of
+from unroll.cost.memory import kept_bytes, size_of
 from unroll.data.module import build_data
 from unroll.models.base import SequenceModel, build_model
 from unroll.training.bare_trainer import bare_trainer, quiet
 from unroll.training.callbacks import StepSeeds
+from unroll.training.usage import peak_resident_bytes, resident_bytes
 
 TIMING_SECONDS = 20.0
 """After this time no further round of the sampled batches begins."""

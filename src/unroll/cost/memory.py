@@ -1,4 +1,4 @@
-"""How much memory a piece of work takes, and how much a process."""
+"""How much memory a piece of work takes."""
 
 import os
 import resource
@@ -81,17 +81,3 @@ def limit_memory() -> None:
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     limit = mapped + int(free.split()[1]) * 1024
     resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
-
-
-def resident_bytes() -> int:
-    """The memory of this process now; its peak where the system does not tell."""
-    statm = Path("/proc/self/statm")
-    if not statm.exists():
-        return peak_resident_bytes()
-    return int(statm.read_text().split()[1]) * resource.getpagesize()
-
-
-def peak_resident_bytes() -> int:
-    """The peak of the memory of this process. Linux counts in kilobytes, macOS in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if os.uname().sysname == "Darwin" else peak * 1024

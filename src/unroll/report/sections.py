@@ -14,6 +14,9 @@ from unroll.report.curves import MOST_CURVES, curves, window
 from unroll.report.files import RunSummary
 from unroll.report.importance import importances
 from unroll.report.parallel import parallel
+from unroll.report.scoreboard.board import Board
+from unroll.report.scoreboard.picture import png
+from unroll.report.scoreboard.tables import below, costs, is_own, legend, notes, results
 from unroll.report.settings import SEED, counted, setting
 from unroll.report.tables import SortableTable
 from unroll.report.values import show
@@ -48,7 +51,38 @@ def sections(comparison: Comparison) -> list[Section]:
         together = [_curves]
     elif comparison.several_at_once:
         together.append(_trade_off)
-    return [make(comparison) for make in (_settings, _runs, *together, _best)]
+    made = [make(comparison) for make in (_settings, _runs, *together, _best)]
+    return [*_scoreboard(Board.of(sorted(comparison.runs, key=lambda run: run.name))), *made]
+
+
+def _scoreboard(board: Board) -> list[Section]:
+    """A section for each table of the scoreboard; none where fewer than two architectures have a result."""
+    if len({cell.architecture for cell in board.cells.values() if cell.runs}) < 2:
+        return []
+    made = []
+    for number, (title, tasks) in enumerate(board.tables().items()):
+        sources = [(str(index), line) for index, line in enumerate(notes(board, tasks), start=1)]
+        section = Section(
+            anchor=f"scoreboard-{number}",
+            title=f"Scoreboard: {title}",
+            text=legend(title),
+            pairs=[("", line) for line in below(board, title, tasks)],
+            more={"Where the published values are from": sources},
+            table=tables.plain(results(board, title, tasks)),
+        )
+        if number == 0:
+            section.pictures = {"tasks and architectures": b64encode(png(board)).decode("ascii")}
+        made.append(section)
+        for task in tasks if is_own(title) else ():
+            made.append(
+                Section(
+                    anchor=f"costs-of-{len(made)}",
+                    title=f"Costs: {task.name}",
+                    text="What each architecture costs, the best one first: means over its runs.",
+                    table=tables.plain(costs(board, task)),
+                )
+            )
+    return made
 
 
 def _settings(comparison: Comparison) -> Section:

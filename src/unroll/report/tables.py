@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from unroll.report.comparison import Comparison
+from unroll.report.scoreboard.tables import TextTable
 from unroll.report.settings import SEED, setting
-from unroll.report.values import NO_VALUE, show, show_setting, show_spread
+from unroll.report.values import NO_VALUE, number_of, show, show_setting, show_spread
 
 COST_COLUMNS = ("parameters", "epochs", "seconds")
 
@@ -70,6 +71,17 @@ def seeds(comparison: Comparison) -> SortableTable:
         row += [_spread([run.test.get(name) for run in measured]) for name in tests]
         rows.append(row)
     return SortableTable(head=head, rows=rows)
+
+
+def plain(table: TextTable) -> SortableTable:
+    """A table of the scoreboard. It is sorted by the number that a cell begins with."""
+    rows = [[_word(name), *(_leading(text) for text in cells)] for name, *cells in table.rows]
+    return SortableTable(head=table.head, rows=rows)
+
+
+def _leading(text: str) -> TableCell:
+    number = number_of(text.partition(" ")[0].replace(",", ""))
+    return TableCell(text=text, order="" if number is None else repr(number), kind="number")
 
 
 def _word(text: str) -> TableCell:

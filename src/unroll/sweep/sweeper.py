@@ -40,11 +40,12 @@ def run_sweep(
     loader: ConfigLoader,
     arguments: list[str],
     make_launcher: Callable[[], Launcher] | None = None,
+    show_more: Callable[[Path, Space], None] | None = None,
 ) -> None:
     """Run the trials of a command line that are left, and show the results of all.
 
     `master` is the config that Hydra composed from the command line. Without a launcher the trials run on
-    this machine.
+    this machine. `show_more` is called after the table of trials has been printed.
 
     Raises:
         InputError: a trial's config is wrong; no trial has been started then.
@@ -60,7 +61,10 @@ def run_sweep(
         queue = _open_queue(space, commands, folder, config)
         progress = Progress(space, folder, queue.size)
         _run(queue, commands, config, progress, make_launcher)
-        _conclude(queue.records(), space, folder)
+        _show(queue.records(), space, folder)
+        if show_more is not None:
+            show_more(folder, space)
+        _require_success(queue.records(), folder)
     except BrokenPipeError:  # nobody reads the output any longer
         raise
     except OSError as error:
@@ -89,10 +93,14 @@ def _run(
         raise
 
 
-def _conclude(records: list[Record], space: Space, folder: Path) -> None:
-    """Show the table of all trials, and raise a `SweepError` where some have failed."""
+def _show(records: list[Record], space: Space, folder: Path) -> None:
+    """Print the table of all trials, and write it into the sweep's folder."""
     print_table(records, space)
     write_table(records, folder)
+
+
+def _require_success(records: list[Record], folder: Path) -> None:
+    """Raise a `SweepError` where trials have failed."""
     failed = [record for record in records if record.state.is_failure]
     if failed:
         numbers = ", ".join(f"{record.number:04d}" for record in failed[:10])

@@ -27,6 +27,7 @@ from unroll.training.processes.watch import watching
 from unroll.training.saving import Saving
 from unroll.training.signals import Signals
 from unroll.training.trainer import build_trainer, own_callbacks
+from unroll.training.usage import Usage
 
 log = logging.getLogger("unroll")
 
@@ -111,9 +112,9 @@ def _fit_and_test(
 ) -> dict[str, Any]:
     """Train, then test the best checkpoint. Return the content of results.json, except the seconds."""
     config, model, data = parts.config, parts.model, parts.data
-    throughput = Throughput()
+    throughput, usage = Throughput(), Usage()
     saving = Saving(folder, model, config.trainer, signals, destinations, resumed_from=start.checkpoint)
-    everything = [saving, throughput, *own_callbacks(config, folder, model, destinations), *callbacks]
+    everything = [saving, throughput, usage, *own_callbacks(config, folder, model, destinations), *callbacks]
     trainer = build_trainer(config.trainer, folder, destinations, everything, saving.files)
     with ExitStack() as stack:
         stack.callback(data.stop_workers)
@@ -138,6 +139,7 @@ def _fit_and_test(
         **asdict(parts.size),
         "sizes": {split: len(samples) for split, samples in data.splits.items()},
         **speed,
+        **usage.results(),
         "seed": config.seed,
         "data": data.description,
     }

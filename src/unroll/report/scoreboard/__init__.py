@@ -1,0 +1,1 @@
+"""Tasks × architectures: what runs have reached, beside what papers have published."""
