@@ -74,6 +74,8 @@ class DataSpec:
         input_names, target_names: the names of features and of target values.
         input_mean, input_std, target_mean, target_std: mean and standard deviation of the training data, by
             which a model scales; empty if values are not scaled.
+        centered: whether the means are subtracted before the values become float32, which would lose too much
+            of values so far from zero. Inputs and targets are then differences from the means.
         target_inputs: the input features that the targets forecast; a naive forecast repeats them. Empty if
             the targets are not a forecast of an input.
         horizon: how many steps ahead the values of one forecast reach. One forecast per sequence holds
@@ -101,6 +103,7 @@ class DataSpec:
     input_std: tuple[float, ...] = ()
     target_mean: tuple[float, ...] = ()
     target_std: tuple[float, ...] = ()
+    centered: bool = False
     target_inputs: tuple[int, ...] = ()
     horizon: int = 1
     season: int = 1

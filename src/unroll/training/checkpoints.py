@@ -23,6 +23,7 @@ from unroll.runs import archive
 from unroll.runs.checkpoints import checksum_holds, find, seal
 from unroll.runs.files import write
 from unroll.runs.folder import RunFolder
+from unroll.spec import DataSpec
 
 
 class CheckpointFiles(CheckpointIO):
@@ -100,11 +101,11 @@ def require_fit(
         _require_shapes(optimizer["state"], [each for group in groups for each in group["params"]])
         old, new = checkpoint["hyper_parameters"], model.hparams
         same = {part: old[part]["name"] == new[part]["name"] for part in ("optimizer", "scheduler")}
-        same["data"] = old["spec"] == new["spec"]
+        same["data"] = DataSpec.from_dict(old["spec"]) == model.spec
         epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
         if not (type(epochs) is type(checkpoint["global_step"]) is int):
             raise TypeError("the numbers of epochs and steps are not whole numbers")
-    except (LookupError, TypeError, AttributeError, RuntimeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise InputError(
             f"{key}{path}: belongs to a run with another model; give the model and data options of that run"
         ) from error
