@@ -216,7 +216,10 @@ class RunFolder:
         if not self.results.is_file():
             return None
         try:
-            return read_json(self.results)
+            results = read_json(self.results)
+            if not isinstance(results.get("test"), dict):
+                raise InputError(f"{self.results}: holds no results")
+            return results
         except InputError as error:
             raise InputError(f"{error}; remove it to resume the run") from error
 

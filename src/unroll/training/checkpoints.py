@@ -14,6 +14,7 @@ from lightning.pytorch.plugins.io import CheckpointIO
 from torch import Tensor
 from torch.nn import Parameter
 
+from unroll.config.effect import first_difference, kept
 from unroll.errors import InputError, UnrollError
 from unroll.export import safetensors
 from unroll.foreign import require_plain
@@ -95,7 +96,9 @@ def require_fit(
     checkpoint = read(path)
     try:
         model.load_state_dict(checkpoint["state_dict"])
-        _require_place(checkpoint["callbacks"]["Saving"]["logged"])
+        saving = checkpoint["callbacks"]["Saving"]
+        _require_place(saving["logged"])
+        require_plain(saving.get("config"), f"{path}: config")
         optimizer = checkpoint["optimizer_states"][0]
         groups = as_saved(model, model.optimizer_config, optimizer["param_groups"])
         _require_shapes(optimizer["state"], [each for group in groups for each in group["params"]])
@@ -121,6 +124,24 @@ def require_fit(
     return checkpoint
 
 
+def require_same_config(checkpoint: dict[str, Any], config: dict[str, Any], folder: RunFolder) -> None:
+    """Raise an `InputError` if the config of a run to resume in its folder has changed since it was saved.
+
+    The checkpoint of an older run knows only what the run learned from, and its seed.
+    """
+    before = checkpoint["callbacks"]["Saving"].get("config")
+    if before is None:
+        data = checkpoint.get("datamodule_hyper_parameters")
+        before = kept(data) if isinstance(data, dict) else {}
+    found = first_difference(before, kept(config))
+    if found:
+        key, was, now = found
+        raise InputError(
+            f"{folder.config}: {key}={now}: was {was} in the run to resume, which goes on to the same bits; "
+            f"give what it was, or start another run with ckpt_path={folder.last}"
+        )
+
+
 def _require_shapes(states: dict[int, dict[str, Any]], parameters: list[Parameter]) -> None:
     """Raise a TypeError unless the tensors of the optimizer have the shapes of their parameters."""
     for index, state in states.items():
@@ -137,7 +158,8 @@ def _require_place(logged: dict[str, Any] | None) -> None:
         return
     named = logged["wandb"] is None or re.fullmatch(r"[\w-]{1,64}", logged["wandb"])
     columns = all(type(column) is str for column in logged["columns"])
-    if not (type(logged["rows"]) is int and logged["rows"] >= 0 and columns and named):
+    digest = isinstance(logged.get("sha256", ""), str)
+    if not (type(logged["rows"]) is int and logged["rows"] >= 0 and columns and named and digest):
         raise TypeError("this is not a place of a run's loggers")
 
 
