@@ -161,6 +161,13 @@ def finite(metrics):
     return all(value == value and abs(value) != float("inf") for value in metrics.values())
 
 
+def require_one_line(error: Exception, start: str, more: str = "") -> None:
+    """Require that an error is told in one line that begins like this, with `more` in it."""
+    assert str(error).startswith(start), str(error)
+    assert more in str(error), str(error)
+    assert str(error).isprintable()
+
+
 def text_of(tables):
     console = Console(width=120)
     with console.capture() as capture:

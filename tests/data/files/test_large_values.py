@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from file_data import data_in, write
-from helpers import small_model
+from helpers import require_one_line, small_model
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -32,11 +32,6 @@ def series(draw):
 def one_series(folder, values, **keys):
     path = write(folder, "s.csv", pd.DataFrame({"x": values}).to_csv(index=False))
     return path, data_in(path, "series", target="x", window=WINDOW, horizon=2, **keys)
-
-
-def require_one_line(error, start):
-    assert str(error).startswith(start)
-    assert str(error).isprintable()
 
 
 def numbers(text):

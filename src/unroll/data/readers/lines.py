@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from unroll.data.readers.table import MAX_FLOAT32
+from unroll.data.readers.table import MAX_VALUE
 from unroll.data.readers.text_file import read_text
 from unroll.errors import InputError
 from unroll.spec import SPECIAL_TOKENS, UNKNOWN
@@ -60,7 +60,7 @@ def read_context(place: str, text: str, size: int | None) -> list[float]:
     """The numbers of a context, separated by blanks: `size` of them, if the size is known.
 
     Raises:
-        InputError: too few or too many, or one that is not a number or out of the range of float32.
+        InputError: too few or too many, or one that is not a number or is too large.
     """
     cells = text.split()
     if not cells:
@@ -73,6 +73,6 @@ def read_context(place: str, text: str, size: int | None) -> list[float]:
 def _number(place: str, cell: str) -> float:
     if not re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", cell, re.IGNORECASE | re.ASCII):
         raise InputError(f"{place}: '{cell}' is not a finite number; write numbers as 1234.5 or 1.2e3")
-    if abs(float(cell)) > MAX_FLOAT32:
-        raise InputError(f"{place}: '{cell}' is beyond ±{MAX_FLOAT32:.1e}; write a smaller number")
+    if abs(float(cell)) > MAX_VALUE:
+        raise InputError(f"{place}: '{cell}' is beyond ±{MAX_VALUE:.0e}; write it in a larger unit")
     return float(cell)

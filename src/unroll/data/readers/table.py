@@ -1,5 +1,6 @@
 """A table that knows the line of each row in its file, and checks the columns that are taken from it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,12 @@ MAX_COLUMNS = 10_000
 MAX_LISTED_COLUMNS = 50
 """How many columns a message lists."""
 
-MAX_FLOAT32 = float(np.finfo(np.float32).max)
+MAX_VALUE = 1e30
+"""Sums and products of larger numbers come near to the largest one of float32."""
+
+MAX_EXACT = 2**53
+"""Some larger whole numbers equal their neighbours in float64."""
+
 MISSING = ("", "na", "nan", "n/a", "nat", "none", "null")
 """Cells that mean a missing number, in small or capital letters. Text is missing only in an empty cell."""
 
@@ -69,8 +75,9 @@ class Table:
         """A column as numbers, float64 (rows,).
 
         Raises:
-            InputError: a cell that is not a number, infinite or out of the range of float32, by file and
-                line; or a missing value, with `missing` as the fix. Without a fix it becomes NaN.
+            InputError: a cell that is not a number, is infinite, too large, or a whole number that float64
+                does not hold, by file and line; or a missing value, with `missing` as the fix. Without a fix
+                it becomes NaN.
         """
         column = self.frame[name]
         if pd.api.types.is_numeric_dtype(column):
@@ -80,10 +87,12 @@ class Table:
             cells = self._cells(name)
             values = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64)
             absent = cells.str.lower().isin(MISSING).to_numpy()
-        too_large = f"is infinite or beyond ±{MAX_FLOAT32:.1e}; write a finite number"
+        too_large = f"is infinite or beyond ±{MAX_VALUE:.0e}; write a finite number, in a larger unit"
+        inexact = "equals its neighbours in float64; write differences, or numbers below 2^53"
         for wrong, fault in (
             (np.isnan(values) & ~absent, "is not a number; write numbers as 1234.5 or 1.2e3"),
-            (np.abs(values) > MAX_FLOAT32, too_large),
+            (np.abs(values) > MAX_VALUE, too_large),
+            (_changed(column, values), inexact),
             (absent & (missing is not None), f"is a missing value; {missing}"),
         ):
             if wrong.any():
@@ -107,6 +116,15 @@ class Table:
 
     def _cells(self, name: str) -> pd.Series:
         return self.frame[name].astype("str").fillna("").str.strip()
+
+
+def _changed(column: pd.Series, values: np.ndarray) -> np.ndarray:
+    """Which whole numbers of a column, as they are written, are others in float64."""
+    changed = np.zeros(len(values), dtype=bool)
+    for row in np.flatnonzero((np.abs(values) > MAX_EXACT) & np.isfinite(values)):
+        written = str(column.iloc[row]).strip()
+        changed[row] = re.fullmatch(r"[-+]?[0-9]+", written) is not None and int(written) != int(values[row])
+    return changed
 
 
 def require_names(names: list[str], place: str) -> None:
