@@ -133,10 +133,11 @@ class DataSpec:
             name: _checked(name, value, hints[name]) for name, value in values.items() if name != "signature"
         }
         spec = cls(signature=Signature(Kind(inputs), Kind(targets), Alignment(alignment)), **rest)
-        spec._require_consistent()
+        spec.require_consistent()
         return spec
 
-    def _require_consistent(self) -> None:
+    def require_consistent(self) -> None:
+        """Raise a ValueError where values do not fit one another, or are larger than any data's."""
         kinds = self.signature
         _require_names("input_vocabulary", kinds.inputs, self.input_vocabulary, self.input_size)
         _require_names("target_vocabulary", kinds.targets, self.target_vocabulary, self.target_size)

@@ -15,6 +15,10 @@ from unroll.nn.recurrence import Recurrence
 PICTURES = (".svg", ".png", ".pdf")
 TEXTS = (".dot", ".gv")
 
+MOST_STEPS = 10_000
+MOST_DRAWN_NODES = 2_000
+"""Graphviz takes minutes to lay out more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:
@@ -101,6 +105,11 @@ class Graph:
         if path.suffix not in PICTURES + TEXTS:
             raise InputError(f"{path}: unknown suffix '{path.suffix}'; choose {', '.join(PICTURES + TEXTS)}")
         drawn = path.suffix in PICTURES
+        if drawn and len(self.nodes) > MOST_DRAWN_NODES:
+            raise InputError(
+                f"{path}: {len(self.nodes):,} nodes would take Graphviz very long, more than "
+                f"{MOST_DRAWN_NODES:,}; take fewer steps, or write a .dot"
+            )
         path.write_bytes(self.picture(path.suffix.removeprefix(".")) if drawn else self.dot.encode())
 
 
@@ -115,8 +124,8 @@ def graph(recurrence: Recurrence, steps: int = 5, *, rolled: bool = False, name:
     Raises:
         InputError: no steps, or a recurrence without a layer.
     """
-    if steps < 1:
-        raise InputError(f"steps {steps}: must be 1 or more")
+    if not 1 <= steps <= MOST_STEPS:
+        raise InputError(f"steps {steps}: must be in [1, {MOST_STEPS:,}]")
     if recurrence.num_layers == 0:
         raise InputError("the recurrence has no layer: model.num_layers must be 1 or more")
     nodes: dict[str, Node] = {}

@@ -23,7 +23,7 @@ from unroll.data.readers.table_file import read_table
 from unroll.data.readers.times import carry_on
 from unroll.data.samples import Samples
 from unroll.errors import InputError
-from unroll.spec import Alignment, DataSpec, Kind, Signature
+from unroll.spec import MOST_TARGET_STEPS, Alignment, DataSpec, Kind, Signature
 
 
 class SeriesTask(Enum):
@@ -86,6 +86,7 @@ class SeriesConfig(FilesConfig):
         FilesConfig.__post_init__(self)
         for key in ("window", "horizon", "stride", "season"):
             require(self, key, getattr(self, key) >= 1, "1 or more")
+        require(self, "horizon", self.horizon <= MOST_TARGET_STEPS, f"{MOST_TARGET_STEPS:,} or less")
         require(self, "season", self.season <= self.window, f"at most window={self.window}")
         one_ahead = self.task is SeriesTask.one_ahead
         require(self, "horizon", not one_ahead or self.horizon == 1, "1 with task=one_ahead")

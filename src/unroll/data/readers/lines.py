@@ -12,6 +12,10 @@ from unroll.vocabulary import Vocabulary, cut
 RESERVED = tuple(token for number, token in enumerate(SPECIAL_TOKENS) if number != UNKNOWN)
 """Tokens that have a meaning of their own, so data may not hold them. (A rare token may be written <unk>.)"""
 
+MAX_TOKENS = 100_000
+MAX_TOKEN_LETTERS = 1_000
+"""A longer text, or a longer word in it, is no sequence to learn from or to predict for."""
+
 MAX_LISTED_TOKENS = 50
 """How many known tokens a message lists."""
 
@@ -30,12 +34,19 @@ def read_tokens(place: str, text: str, *, characters: bool = False, lowercase: b
     """The tokens of a text at `place`.
 
     Raises:
-        InputError: the text has no tokens, or a reserved one.
+        InputError: the text has no tokens, too many, one that is too long, or a reserved one.
     """
     tokens = cut(text, characters=characters, lowercase=lowercase)
     if not tokens:
         raise InputError(f"{place}: has no tokens; write at least one")
+    if len(tokens) > MAX_TOKENS:
+        raise InputError(f"{place}: {len(tokens):,} tokens; at most {MAX_TOKENS:,} are read, so cut the text")
     for token in tokens:
+        if len(token) > MAX_TOKEN_LETTERS:
+            raise InputError(
+                f"{place}: the token '{token[:10]}…' of {len(token):,} letters, where one has at most "
+                f"{MAX_TOKEN_LETTERS:,}; write spaces between tokens"
+            )
         if token in RESERVED:
             raise InputError(f"{place}: token '{token}' is reserved for the model; write another")
     return tokens

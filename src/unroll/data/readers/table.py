@@ -1,8 +1,8 @@
 """A table that knows the line of each row in its file, and checks the columns that are taken from it."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +28,13 @@ MISSING = ("", "na", "nan", "n/a", "nat", "none", "null")
 class Table:
     """Columns of text or numbers, and for each row the line of the file on which it begins (from 1).
 
-    A Parquet file has no lines; its rows are counted from 1.
+    A Parquet file has no lines; its rows are counted from 1. `faults` say why columns cannot be read.
     """
 
     path: Path
     frame: pd.DataFrame
     lines: np.ndarray
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -57,6 +58,20 @@ class Table:
                     f"{self.path}: no column '{name}', which data.{key} names; "
                     f"there are: {', '.join(self.names[:MAX_LISTED_COLUMNS])}{more}"
                 )
+            self.column(name)
+
+    def column(self, name: str) -> pd.Series:
+        """A column as it is in the file.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        if name in self.faults:
+            raise InputError(
+                f"{self.path}: column '{name}' {self.faults[name]}; leave it out, or write it as numbers "
+                "or text"
+            )
+        return self.frame[name]
 
     def text(self, name: str) -> list[str]:
         """A column as text, without blanks around it.
@@ -79,7 +94,7 @@ class Table:
                 does not hold, by file and line; or a missing value, with `missing` as the fix. Without a fix
                 it becomes NaN.
         """
-        column = self.frame[name]
+        column = self.column(name)
         if pd.api.types.is_numeric_dtype(column):
             values = column.to_numpy(np.float64, na_value=np.nan)
             absent = np.isnan(values)
@@ -115,7 +130,7 @@ class Table:
         return values
 
     def _cells(self, name: str) -> pd.Series:
-        return self.frame[name].astype("str").fillna("").str.strip()
+        return self.column(name).astype("str").fillna("").str.strip()
 
 
 def _changed(column: pd.Series, values: np.ndarray) -> np.ndarray:

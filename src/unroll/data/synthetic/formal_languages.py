@@ -64,6 +64,9 @@ class FormalLanguagesConfig(SyntheticConfig):
             self, "test_max_length", self.test_max_length >= shortest, f"{shortest} or more: above max_length"
         )
 
+    def longest(self) -> int:
+        return 2 * max(self.max_length, self.test_max_length)
+
     def signature(self) -> Signature:
         string = self.task in (FormalTask.reverse_string, FormalTask.bucket_sort)
         return Signature(Kind.TOKENS, Kind.CLASSES, Alignment.STEP if string else Alignment.SEQUENCE)
