@@ -17,6 +17,7 @@ from unroll.data.collate import Sample, collate
 from unroll.models.base import SequenceModel, build_model
 from unroll.models.seq2seq import Seq2Seq
 from unroll.spec import SPECIAL_TOKENS, Alignment, DataSpec, Kind, Signature
+from unroll.terminal import one_line
 
 
 def token_spec(tokens: int = 6, max_target_length: int = 8) -> DataSpec:
@@ -166,6 +167,14 @@ def distance(a, b):
 
 def finite(metrics):
     return all(value == value and abs(value) != float("inf") for value in metrics.values())
+
+
+def require_one_line(error: Exception, start: str, more: str = "") -> None:
+    """Require that an error is told in one line that begins like this, with `more` in it."""
+    line = one_line(error)
+    assert line.startswith(start), line
+    assert more in line, line
+    assert line.isprintable()
 
 
 def text_of(tables):

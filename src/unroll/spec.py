@@ -74,6 +74,8 @@ class DataSpec:
         input_names, target_names: the names of features and of target values.
         input_mean, input_std, target_mean, target_std: mean and standard deviation of the training data, by
             which a model scales; empty if values are not scaled.
+        centered: whether the means are subtracted before the values become float32, which would lose too much
+            of values so far from zero. Inputs and targets are then differences from the means.
         target_inputs: the input features that the targets forecast; a naive forecast repeats them. Empty if
             the targets are not a forecast of an input.
         horizon: how many steps ahead the values of one forecast reach. One forecast per sequence holds
@@ -101,6 +103,7 @@ class DataSpec:
     input_std: tuple[float, ...] = ()
     target_mean: tuple[float, ...] = ()
     target_std: tuple[float, ...] = ()
+    centered: bool = False
     target_inputs: tuple[int, ...] = ()
     horizon: int = 1
     season: int = 1
@@ -130,10 +133,11 @@ class DataSpec:
             name: _checked(name, value, hints[name]) for name, value in values.items() if name != "signature"
         }
         spec = cls(signature=Signature(Kind(inputs), Kind(targets), Alignment(alignment)), **rest)
-        spec._require_consistent()
+        spec.require_consistent()
         return spec
 
-    def _require_consistent(self) -> None:
+    def require_consistent(self) -> None:
+        """Raise a ValueError where values do not fit one another, or are larger than any data's."""
         kinds = self.signature
         _require_names("input_vocabulary", kinds.inputs, self.input_vocabulary, self.input_size)
         _require_names("target_vocabulary", kinds.targets, self.target_vocabulary, self.target_size)

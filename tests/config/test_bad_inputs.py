@@ -95,6 +95,19 @@ def without_metrics(folder: Path) -> None:
     (folder / "run" / "metrics.csv").unlink()
 
 
+def edited(name: str, before: str, after: str) -> Callable[[Path], Any]:
+    """Changes a file of a run that was stopped."""
+
+    def make(folder: Path) -> None:
+        (folder / "run" / "results.json").unlink()
+        path = folder / "run" / name
+        text = path.read_text()
+        assert before in text
+        path.write_text(text.replace(before, after, 1))
+
+    return make
+
+
 CONFIG = [
     # keys and choices
     Bad("train model.hiden_size=3", "model.hiden_size: no such key, did you mean 'hidden_size'?"),
@@ -410,6 +423,33 @@ CHECKPOINTS = [
         make=torn,
     ),
     Bad("unroll resume run", "run/metrics.csv: no such file", name="metrics", make=without_metrics),
+    Bad(
+        "unroll resume run",
+        "run/metrics.csv: was changed since the run has written it",
+        name="a number in metrics.csv",
+        make=edited("metrics.csv", "0.", "1."),
+    ),
+    Bad(
+        "unroll resume run",
+        "run/results.json: holds no results; remove it to resume the run",
+        name="empty results",
+        make=holding("run/results.json", "{}"),
+    ),
+    *(
+        Bad(
+            "unroll resume run",
+            f"run/config.yaml: {key}={after}: was {before} in the run to resume",
+            name=f"edited {key}",
+            make=edited(
+                "config.yaml", f"{key.split('.')[-1]}: {before}\n", f"{key.split('.')[-1]}: {after}\n"
+            ),
+        )
+        for key, before, after in (
+            ("seed", 1, 2),
+            ("trainer.accumulate", 1, 2),
+            ("data.batch_size", 64, 32),
+        )
+    ),
     *(
         Bad(
             "unroll resume run",

@@ -75,7 +75,7 @@ def test_a_process_that_is_not_the_first_writes_nothing(tmp_path):
     assert not half.exists()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1]", '{"a": 1'])
+@pytest.mark.parametrize("content", ["", "{", "{}", "[1]", '{"a": 1', '{"test": 1}'])
 def test_results_that_somebody_has_changed_are_told(tmp_path, content):
     (tmp_path / "results.json").write_text(content)
     with pytest.raises(InputError, match=r"results\.json: .*; remove it to resume the run"):

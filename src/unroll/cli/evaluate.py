@@ -7,6 +7,7 @@ import click
 
 from unroll.cli.decoding import decoding_options, load
 from unroll.cli.options import RUN_ARGUMENT
+from unroll.runs.metrics import shown
 
 
 @click.command()
@@ -23,4 +24,4 @@ def evaluate(run: Path, split: str, **decoding: Any) -> None:
     how = f", {model.config.search.method.value} search" if isinstance(model, TokenGenerator) else ""
     print(f"{description}, {split} split{how}")
     for name, value in metrics.items():
-        print(f"{name:28s} {value:.4f}")
+        print(f"{name:28s} {shown(value)}")

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="Cells, separated by commas.",
 )
-@click.option("--hidden-size", type=click.IntRange(1), default=32, show_default=True)
-@click.option("--length", type=click.IntRange(1), default=100, show_default=True, help="Steps.")
+@click.option("--hidden-size", type=click.IntRange(1, 10_000), default=32, show_default=True)
+@click.option("--length", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Steps.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True)
 @PICTURE_OPTION
 @CSV_OPTION

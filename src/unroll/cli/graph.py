@@ -11,7 +11,7 @@ from unroll.trained.open import open_model
 
 @click.command()
 @WHAT_ARGUMENT
-@click.option("--steps", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--steps", type=click.IntRange(1, 10_000), default=3, show_default=True)
 @click.option("--rolled", is_flag=True, help="One step, with recurrent edges as loops.")
 @click.option(
     "--output",

@@ -199,7 +199,10 @@ def typed(cls: type[Any], values: dict[str, Any], group: str = "") -> Any:
             config = OmegaConf.merge(OmegaConf.structured(cls), rest)
             for key, value in nested.items():
                 OmegaConf.update(config, key, value)
-            return OmegaConf.to_object(config)
+            built = OmegaConf.to_object(config)
+            for key, value in rest.items():
+                require(built, key, _fits(value), "of whole numbers between -2^63 and 2^63")
+            return built
         except OmegaConfBaseException as error:
             if type(error.__context__) is TypeError:  # of a `__post_init__`: a defect of its file
                 raise error.__context__ from None
@@ -218,6 +221,13 @@ def _require_keys(values: Any, group: str) -> None:
 def _default(field: "dataclasses.Field[Any]") -> dict[str, Any]:
     """The plain default of a field that holds keys of its own: not always that of its class."""
     return {} if field.default_factory is dataclasses.MISSING else to_dict(field.default_factory())
+
+
+def _fits(value: Any) -> bool:
+    """Whether whole numbers fit into 64 bits: others are lost in checkpoints."""
+    if isinstance(value, list):
+        return all(map(_fits, value))
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 def _looks_up(value: Any) -> bool:

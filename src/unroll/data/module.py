@@ -20,6 +20,7 @@ from unroll.data.readers.lines import read_lines
 from unroll.data.samples import Samples
 from unroll.data.segments import SegmentedBatches
 from unroll.errors import InputError
+from unroll.foreign import require_plain
 from unroll.spec import DataSpec, Kind
 
 
@@ -175,6 +176,12 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
     def _load(self) -> tuple[DataSpec, dict[str, Samples]]:
         if self._prepared is None:
             self._prepared = self.load()
+            try:
+                self._prepared[0].require_consistent()
+                require_plain(self._prepared[0].to_dict(), "its spec")
+            except (ValueError, InputError) as error:  # a checkpoint of such data could not be read
+                self._prepared = None
+                raise InputError(f"data.name={self.config.name}: {error}; give smaller data") from error
         return self._prepared
 
 

@@ -14,6 +14,7 @@ from unroll.nn.cells.base import Cell, State
 from unroll.nn.embeddings.base import Embedding
 from unroll.nn.encoder import Memory
 from unroll.nn.front_ends.feature_conv import FeatureConv
+from unroll.nn.scaling import add_means
 from unroll.nn.search import allowed_scores
 from unroll.spec import PAD, SPECIAL_TOKENS, START, DataSpec, Kind
 
@@ -95,7 +96,8 @@ def _values(spec: DataSpec, *shape: int) -> Tensor:
     values = torch.randn(*shape, spec.input_size)
     if not spec.input_mean:
         return values
-    return values * torch.tensor(spec.input_std) + torch.tensor(spec.input_mean)
+    values = values * torch.tensor(spec.input_std)
+    return add_means(values, spec.input_mean) if spec.centered else values + torch.tensor(spec.input_mean)
 
 
 class _Whole(nn.Module):
@@ -108,6 +110,7 @@ class _Whole(nn.Module):
     def forward(
         self, inputs: Tensor, lengths: Tensor | None = None, characters: Tensor | None = None
     ) -> Tensor:
+        inputs = _as_in_batches(inputs, self.model.spec)
         return self.model.target.predict(self.model(_batch(inputs, lengths, characters)))
 
 
@@ -122,7 +125,7 @@ class _Encoder(nn.Module):
         self, inputs: Tensor | None = None, lengths: Tensor | None = None, context: Tensor | None = None
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         if context is not None:
-            inputs = context[:, None]
+            inputs = _as_in_batches(context[:, None], self.model.spec)
         assert inputs is not None
         memory, state = self.model.encode(_batch(inputs, lengths, None))
         attends = not isinstance(self.model.decoder.attention, NoAttention)
@@ -156,6 +159,13 @@ def _state_names(model: TokenGenerator) -> list[list[str]]:
 def _flat(model: TokenGenerator, states: list[State]) -> dict[str, Tensor]:
     named = zip(_state_names(model), states, strict=True)
     return {name: tensor for names, state in named for name, tensor in zip(names, state, strict=True)}
+
+
+def _as_in_batches(inputs: Tensor, spec: DataSpec) -> Tensor:
+    """Inputs in the units of the data as a model reads them: centered ones are given as float64."""
+    if not spec.centered:
+        return inputs
+    return (inputs - torch.tensor(spec.input_mean, dtype=torch.double)).float()
 
 
 def _batch(inputs: Tensor, lengths: Tensor | None, characters: Tensor | None) -> SequenceBatch:

@@ -15,6 +15,10 @@ from unroll.nn.recurrence import Recurrence
 PICTURES = (".svg", ".png", ".pdf")
 TEXTS = (".dot", ".gv")
 
+MOST_STEPS = 10_000
+MOST_DRAWN_NODES = 2_000
+"""Graphviz takes minutes to lay out more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:
@@ -103,8 +107,19 @@ class Graph:
         path.write_bytes(self.content(path.suffix))
 
     def content(self, suffix: str) -> bytes:
-        """What `render` writes into a file with one of its suffixes."""
-        return self.picture(suffix.removeprefix(".")) if suffix in PICTURES else self.dot.encode()
+        """What `render` writes into a file with one of its suffixes.
+
+        Raises:
+            InputError: a picture of so many nodes would take Graphviz very long.
+        """
+        if suffix not in PICTURES:
+            return self.dot.encode()
+        if len(self.nodes) > MOST_DRAWN_NODES:
+            raise InputError(
+                f"{suffix}: {len(self.nodes):,} nodes would take Graphviz very long, more than "
+                f"{MOST_DRAWN_NODES:,}; take fewer steps, or write a .dot"
+            )
+        return self.picture(suffix.removeprefix("."))
 
 
 def graph(recurrence: Recurrence, steps: int = 5, *, rolled: bool = False, name: str = "recurrence") -> Graph:
@@ -118,8 +133,8 @@ def graph(recurrence: Recurrence, steps: int = 5, *, rolled: bool = False, name:
     Raises:
         InputError: no steps, or a recurrence without a layer.
     """
-    if steps < 1:
-        raise InputError(f"steps {steps}: must be 1 or more")
+    if not 1 <= steps <= MOST_STEPS:
+        raise InputError(f"steps {steps}: must be in [1, {MOST_STEPS:,}]")
     if recurrence.num_layers == 0:
         raise InputError("the recurrence has no layer: model.num_layers must be 1 or more")
     nodes: dict[str, Node] = {}

@@ -229,6 +229,7 @@ def _require_weights(model: SequenceModel, weights: dict[str, Tensor]) -> None:
     stored = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage() for tensor in weights.values()}
     if sum(tensor.nbytes for tensor in weights.values()) > sum(part.nbytes() for part in stored.values()):
         raise ValueError("some tensors are views of the same numbers")
+    kinds = {name: tensor.dtype for name, tensor in model.state_dict().items()}
     for name, tensor in weights.items():
-        if not bool(tensor.isfinite().all()):
-            raise ValueError(f"{name}: holds NaN or infinity")
+        if not bool(tensor.to(kinds[name]).isfinite().all()):  # 1e300 is infinite where the model has float32
+            raise ValueError(f"{name}: holds NaN or infinity, or too large a number for {kinds[name]}")

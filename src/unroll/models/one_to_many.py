@@ -50,7 +50,7 @@ class OneToMany(TokenGenerator):
     def __init__(self, config: OneToManyConfig, spec: DataSpec) -> None:
         attention = NoAttention(NoAttentionConfig(), config.hidden_size, 0)
         super().__init__(config, spec, attention)
-        self.scaling = Scaling(spec.input_mean, spec.input_std, spec.input_size)
+        self.scaling = Scaling.of_inputs(spec)
         self.project = nn.ModuleList(
             nn.ModuleList(
                 ToState(tensor, torch.zeros(1, spec.input_size)) for tensor in state if is_learnable(tensor)

@@ -14,7 +14,8 @@ from unroll.config.components import ModelConfig
 from unroll.models.base import Example, Forecast, SequenceModel
 from unroll.models.naive import naive_forecast
 from unroll.models.target_metrics import TargetMetrics
-from unroll.models.targets import MOST_SHOWN_STEPS, MOST_SHOWN_VALUES, build_target, shortened
+from unroll.models.targets import MOST_SHOWN_STEPS, MOST_SHOWN_VALUES, ValueTarget, build_target, shortened
+from unroll.nn.scaling import add_means, digits
 from unroll.spec import IGNORED, Alignment, DataSpec, Kind
 from unroll.text import Text
 
@@ -78,8 +79,11 @@ class PointwiseModel(SequenceModel):
         graded = signature.targets is not Kind.CONTINUOUS
         lengths = batch.lengths if batch.target_lengths is None else batch.target_lengths
         examples = []
+        targets = batch.targets
+        if isinstance(self.target, ValueTarget):
+            targets = self.target.scaling.absolute(targets)
         for row, prediction in enumerate(self.predict_step(batch)):
-            found, true = prediction.tolist(), batch.targets[row].tolist()
+            found, true = prediction.tolist(), targets[row].tolist()
             if signature.alignment is Alignment.SEQUENCE:
                 both = self.target.text(found), self.target.text(true)
             else:
@@ -95,6 +99,9 @@ class PointwiseModel(SequenceModel):
             return []
         assert batch.targets is not None
         signature, feature = self.spec.signature, self.spec.target_inputs[0]
+        inputs, targets = self._absolute_inputs(batch), batch.targets
+        if isinstance(self.target, ValueTarget):
+            targets, naive = (self.target.scaling.absolute(each) for each in (targets, naive))
         forecasts = []
         for row, prediction in enumerate(self.predict_step(batch)):
             length = int(batch.lengths[row])
@@ -102,9 +109,9 @@ class PointwiseModel(SequenceModel):
             # The first feature, step by step; steps may lie on their own axis or share one with the features.
             true, predicted, plain = (
                 torch.as_tensor(values).reshape(-1, len(self.spec.target_inputs))[:steps, 0].tolist()
-                for values in (batch.targets[row], prediction, naive[row])
+                for values in (targets[row], prediction, naive[row])
             )
-            known = batch.inputs[row, :length, feature].tolist()
+            known = inputs[row, :length, feature].tolist()
             start = 1 if signature.alignment is Alignment.STEP else length
             forecasts.append(Forecast(known, start, true, predicted, plain))
         return forecasts
@@ -118,8 +125,17 @@ class PointwiseModel(SequenceModel):
         if self.spec.signature.inputs is Kind.TOKENS:
             spelt = None if batch.characters is None else batch.characters[row, :length].tolist()
             return Text(self.spec).input_text(batch.inputs[row, :length].tolist(), spelt)
-        last = " ".join(f"{value:.3g}" for value in batch.inputs[row, :length, 0][-4:].tolist())
+        spec, shown = self.spec, 3
+        if spec.centered:
+            shown = digits(spec.input_mean[0], spec.input_std[0], shown)
+        last = " ".join(
+            f"{value:.{shown}g}" for value in self._absolute_inputs(batch)[row, :length, 0][-4:].tolist()
+        )
         return f"{length} steps … {last}"
+
+    def _absolute_inputs(self, batch: SequenceBatch) -> Tensor:
+        """Inputs of values in the units of the data."""
+        return add_means(batch.inputs, self.spec.input_mean if self.spec.centered else ())
 
     def _evaluate(self, batch: SequenceBatch, stage: str) -> None:
         rows = self._rows(batch, self(batch))

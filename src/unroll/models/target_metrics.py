@@ -174,11 +174,25 @@ class LabelMetrics(TargetMetrics):
         }
 
 
+class Determination(R2Score):
+    """R², the mean over outputs; NaN of fewer than two rows, for which it is not defined."""
+
+    def compute(self) -> Tensor:
+        """R² of all rows of all processes."""
+        if self.total < 2:
+            return torch.tensor(torch.nan)
+        value: Tensor = super().compute()
+        return value
+
+
 class ValueMetrics(TargetMetrics):
     """MAE, RMSE and sMAPE in the data's units, R² (the mean over outputs), errors of the naive forecast.
 
     MASE (Hyndman & Koehler 2006) is the MAE over that of the naive forecast, one step ahead, in the training
     data: `naive_error`, of each forecast feature.
+
+    Errors are counted in `scaling.unit`: the square of one may be beyond float32. A unit that is a power of
+    two changes no bit.
     """
 
     naive_error: Tensor
@@ -190,7 +204,7 @@ class ValueMetrics(TargetMetrics):
         self.mae = MeanAbsoluteError(num_outputs=outputs)
         self.rmse = MeanSquaredError(squared=False)
         self.smape = SymmetricMeanAbsolutePercentageError()
-        self.r2 = R2Score()
+        self.r2 = Determination()
         self.naive_mae: MeanAbsoluteError | None = None
         self.register_buffer("naive_error", torch.tensor(naive_error), persistent=False)
         if naive_error:
@@ -203,27 +217,28 @@ class ValueMetrics(TargetMetrics):
         lengths: Int[Tensor, " rows"],
         naive: Float[Tensor, "rows outputs"] | None,
     ) -> None:
-        values = self.scaling.inverse(outputs)
-        for metric in (self.mae, self.rmse, self.smape):
-            metric.update(values, targets)
+        values, unit = self.scaling.inverse(outputs), self.scaling.unit
+        self.mae.update(values / unit, targets / unit)
+        self.rmse.update(values / unit, targets / unit)
+        self.smape.update(self.scaling.absolute(values) / unit, self.scaling.absolute(targets) / unit)
         # R² is the same in any unit; scaled values lose least in float32.
         self.r2.update(outputs, self.scaling(targets))
         if self.naive_mae is not None and naive is not None:
-            self.naive_mae.update(naive, targets)
+            self.naive_mae.update(naive / unit, targets / unit)
 
     def values(self) -> dict[str, Tensor]:
         values = {
-            "mae": self.mae.compute().mean(),
-            "rmse": self.rmse.compute(),
+            "mae": self.mae.compute().mean() * self.scaling.unit,
+            "rmse": self.rmse.compute() * self.scaling.unit,
             "smape": self.smape.compute(),
             "r2": self.r2.compute(),
         }
         if self.naive_mae is not None:
             values["mase"] = self._mase(self.mae)
-            values["naive_mae"] = self.naive_mae.compute().mean()
+            values["naive_mae"] = self.naive_mae.compute().mean() * self.scaling.unit
             values["naive_mase"] = self._mase(self.naive_mae)
         return values
 
     def _mase(self, mae: MeanAbsoluteError) -> Tensor:
         errors: Tensor = mae.compute().view(-1, self.naive_error.numel())
-        return (errors / self.naive_error).mean()
+        return (errors * self.scaling.unit / self.naive_error).mean()

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unroll.models.target_metrics import ClassMetrics, LabelMetrics, TargetMetrics, ValueMetrics
-from unroll.nn.scaling import Scaling
+from unroll.nn.scaling import Scaling, digits
 from unroll.spec import DataSpec, Kind
 
 MOST_SHOWN_VALUES = 6
@@ -81,7 +81,11 @@ class ValueTarget(Target):
 
     def __init__(self, spec: DataSpec) -> None:
         super().__init__(spec)
-        self.scaling = Scaling(spec.target_mean, spec.target_std, spec.target_size)
+        self.scaling = Scaling.of_targets(spec)
+        self.digits = 4
+        if spec.centered:
+            both = zip(spec.target_mean, spec.target_std, strict=True)
+            self.digits = max(digits(mean, std, self.digits) for mean, std in both)
 
     def loss(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, ""]:
         return F.mse_loss(outputs, self.scaling(targets))
@@ -90,12 +94,12 @@ class ValueTarget(Target):
         return ValueMetrics(self.scaling, self.spec.naive_error)
 
     def predict(self, outputs: Float[Tensor, "*rows outputs"]) -> Float[Tensor, "*rows outputs"]:
-        values: Tensor = self.scaling.inverse(outputs.float())
+        values: Tensor = self.scaling.absolute(self.scaling.inverse(outputs.float()))
         return values
 
     def text(self, row: Sequence[float] | int) -> str:
         assert not isinstance(row, int)
-        return shortened([f"{value:.4g}" for value in row], MOST_SHOWN_VALUES)
+        return shortened([f"{value:.{self.digits}g}" for value in row], MOST_SHOWN_VALUES)
 
 
 def shortened(parts: Sequence[str], most: int) -> str:

@@ -43,7 +43,7 @@ class Backbone(nn.Module):
             self.embedding = build(config.embedding, spec)
             size = self.embedding.output_size
         else:
-            self.scaling = Scaling(spec.input_mean, spec.input_std, spec.input_size)
+            self.scaling = Scaling.of_inputs(spec)
             size = spec.input_size
         self.front_end: FrontEnd = build(config.front_end, size, spec.length)
         self.dropout = config.dropout

@@ -298,7 +298,10 @@ class RunFolder:
         if not self.has(self.results):
             return None
         try:
-            return self.read_values(self.results)
+            results = self.read_values(self.results)
+            if not isinstance(results.get("test"), dict):
+                raise InputError(f"{self.results}: holds no results")
+            return results
         except InputError as error:
             raise InputError(f"{error}; remove it to resume the run") from error
 

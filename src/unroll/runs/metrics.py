@@ -1,7 +1,9 @@
 """metrics.csv: the logged metrics of a run, a row for each time. It can be cut back to an earlier row."""
 
 import csv
+import hashlib
 import io
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -56,30 +58,56 @@ class MetricsTable:
 
     def place(self) -> dict[str, Any]:
         """The present end of the table, for `take_back`. The table is on the disk when this returns."""
+        place: dict[str, Any] = {"rows": self.rows, "columns": list(self.columns)}
         if self.rows:
             files.sync(self.path)
-        return {"rows": self.rows, "columns": list(self.columns)}
+            place["sha256"] = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        return place
 
     def take_back(self, place: Mapping[str, Any]) -> None:
         """Remove the rows after a place.
 
         Raises:
-            InputError: the file is missing.
+            InputError: the file is missing, or its rows are not those that the run has written.
         """
         if place["rows"] and not self.path.is_file():
             raise InputError(f"{self.path}: no such file, but the run has written it; put it back to resume")
         self.rows, self.columns = place["rows"], list(place["columns"])
-        if self.rows:
-            self._write(self.read())
-        else:
+        if not self.rows:
             self.path.unlink(missing_ok=True)
+            return
+        try:
+            text = self._text(self.read())
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise InputError(f"{self.path}: cannot be read ({error}); put back what it was") from error
+        written = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        if place.get("sha256", written) != written:
+            raise InputError(
+                f"{self.path}: was changed since the run has written it; put back what it was to resume"
+            )
+        files.write(self.path, text)
 
     def _write(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        files.write(self.path, self._text(rows))
+
+    def _text(self, rows: Iterable[Mapping[str, Any]]) -> str:
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, self.columns, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
-        files.write(self.path, text.getvalue())
+        return text.getvalue()
+
+
+def defined(metrics: Mapping[str, Any]) -> dict[str, float | None]:
+    """Metrics by name; one that is not defined, or is no finite number, is None, since JSON has no NaN."""
+    return {name: float(value) if math.isfinite(value) else None for name, value in metrics.items()}
+
+
+def shown(value: float | None) -> str:
+    """A metric as text: four places after the point, or as many digits if it is very small or large."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def read_curves(path: Path) -> dict[str, Curve]:

@@ -8,18 +8,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from unroll.config.effect import KEYS_WITHOUT_EFFECT, without
 from unroll.errors import InputError
 from unroll.redact import redact
 from unroll.runs.folder import RunFolder
 from unroll.sweep.locks import Ownership
-
-KEYS_WITHOUT_EFFECT = {
-    "run_dir": True,
-    "logger": True,
-    "sweep": True,
-    "trainer": {"threads": True, "progress_bar": True},
-}
-"""Config keys that do not change what a run learns."""
 
 
 class TrialState(Enum):
@@ -91,16 +84,8 @@ def read_record(folder: RunFolder) -> Record | None:
 
 def identity(values: dict[str, Any]) -> str:
     """A short code for a config. Configs that learn the same have the same code."""
-    text = json.dumps(_without(values, KEYS_WITHOUT_EFFECT), sort_keys=True)
+    text = json.dumps(without(values, KEYS_WITHOUT_EFFECT), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _without(values: dict[str, Any], left_out: dict[str, Any]) -> dict[str, Any]:
-    rest = {key: value for key, value in values.items() if left_out.get(key) is not True}
-    for key, inner in left_out.items():
-        if isinstance(inner, dict) and isinstance(rest.get(key), dict):
-            rest[key] = _without(rest[key], inner)
-    return rest
 
 
 @dataclass(kw_only=True, slots=True)

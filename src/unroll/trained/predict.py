@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
 from unroll.data.collate import collate
 from unroll.data.module import SequenceDataModule
 from unroll.data.prediction.inputs import PredictionInputs, text_inputs
 from unroll.data.prediction.predictions import predictions_table, predictions_text
-from unroll.errors import InputError
+from unroll.errors import InputError, NumericError
 from unroll.models.base import SequenceModel
 from unroll.nn.embeddings.base import Embedding
 from unroll.spec import Kind
@@ -30,14 +32,21 @@ def predict(
 
     Raises:
         InputError: an input that the model cannot read, by file and line.
+        NumericError: a prediction is not finite.
     """
     inputs = read_inputs(model, data_of(run), str(run), file=file, lines=lines)
     spec = model.spec
     predictions = []
     for start in range(0, len(inputs.samples), PREDICTION_BATCH_SIZE):
-        predictions += model.predict_step(
-            collate(inputs.samples[start : start + PREDICTION_BATCH_SIZE], spec.signature)
-        )
+        batch = collate(inputs.samples[start : start + PREDICTION_BATCH_SIZE], spec.signature)
+        found = model.predict_step(batch)
+        for number, prediction in enumerate(found, start=start + 1):
+            if isinstance(prediction, np.ndarray) and not np.isfinite(prediction).all():
+                raise NumericError(
+                    f"{run}: the prediction for sequence {number} is no finite number; its inputs are too "
+                    "far from what the model has learned from, or its weights are too large"
+                )
+        predictions += found
     return predictions_text(predictions_table(inputs, predictions, spec), spec)
 
 

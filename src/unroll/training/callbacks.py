@@ -11,6 +11,7 @@ from torch import Tensor
 
 from unroll.batch import SequenceBatch
 from unroll.models.base import SequenceModel
+from unroll.runs.metrics import shown
 
 log = logging.getLogger("unroll")
 
@@ -69,9 +70,10 @@ class EpochLines(pl.Callback):
         assert isinstance(pl_module, SequenceModel)
         metrics = trainer.callback_metrics
         names = ["train/loss", "valid/loss", pl_module.monitor[0], *EPOCH_LINE_METRICS]
-        shown = "  ".join(f"{name} {metrics[name]:.4f}" for name in dict.fromkeys(names) if name in metrics)
+        known = [name for name in dict.fromkeys(names) if name in metrics]
+        line = "  ".join(f"{name} {shown(float(metrics[name]))}" for name in known)
         seconds = time.perf_counter() - self.start
-        log.info("epoch %d/%s  %s  %.0f s", trainer.current_epoch + 1, trainer.max_epochs, shown, seconds)
+        log.info("epoch %d/%s  %s  %.0f s", trainer.current_epoch + 1, trainer.max_epochs, line, seconds)
 
 
 class KeepMetrics(pl.Callback):

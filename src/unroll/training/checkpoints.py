@@ -14,6 +14,7 @@ from lightning.pytorch.plugins.io import CheckpointIO
 from torch import Tensor
 from torch.nn import Parameter
 
+from unroll.config.effect import first_difference, kept
 from unroll.errors import InputError, UnrollError
 from unroll.export import safetensors
 from unroll.foreign import require_plain
@@ -24,6 +25,7 @@ from unroll.runs import archive
 from unroll.runs.checkpoints import checksum_holds, find, seal
 from unroll.runs.files import write
 from unroll.runs.folder import RunFolder
+from unroll.spec import DataSpec
 
 
 class CheckpointFiles(CheckpointIO):
@@ -96,17 +98,19 @@ def require_fit(
     checkpoint = read(path)
     try:
         model.load_state_dict(checkpoint["state_dict"])
-        _require_place(checkpoint["callbacks"]["Saving"]["logged"])
+        saving = checkpoint["callbacks"]["Saving"]
+        _require_place(saving["logged"])
+        require_plain(saving.get("config"), f"{path}: config")
         optimizer = checkpoint["optimizer_states"][0]
         groups = as_saved(model, model.optimizer_config, optimizer["param_groups"])
         _require_shapes(optimizer["state"], [each for group in groups for each in group["params"]])
         old, new = checkpoint["hyper_parameters"], model.hparams
         same = {part: old[part]["name"] == new[part]["name"] for part in ("optimizer", "scheduler")}
-        same["data"] = old["spec"] == new["spec"]
+        same["data"] = DataSpec.from_dict(old["spec"]) == model.spec
         epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
         if not (type(epochs) is type(checkpoint["global_step"]) is int):
             raise TypeError("the numbers of epochs and steps are not whole numbers")
-    except (LookupError, TypeError, AttributeError, RuntimeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise InputError(
             f"{key}{path}: belongs to a run with another model; give the model and data options of that run"
         ) from error
@@ -120,6 +124,24 @@ def require_fit(
             f"trainer.max_epochs={max_epochs}: {path} has {epochs} epochs already; give more to continue"
         )
     return checkpoint
+
+
+def require_same_config(checkpoint: dict[str, Any], config: dict[str, Any], folder: RunFolder) -> None:
+    """Raise an `InputError` if the config of a run to resume in its folder has changed since it was saved.
+
+    The checkpoint of an older run knows only what the run learned from, and its seed.
+    """
+    before = checkpoint["callbacks"]["Saving"].get("config")
+    if before is None:
+        data = checkpoint.get("datamodule_hyper_parameters")
+        before = kept(data) if isinstance(data, dict) else {}
+    found = first_difference(before, kept(config))
+    if found:
+        key, was, now = found
+        raise InputError(
+            f"{folder.config}: {key}={now}: was {was} in the run to resume, which goes on to the same bits; "
+            f"give what it was, or start another run with ckpt_path={folder.last}"
+        )
 
 
 def _require_shapes(states: dict[int, dict[str, Any]], parameters: list[Parameter]) -> None:
@@ -138,7 +160,8 @@ def _require_place(logged: dict[str, Any] | None) -> None:
         return
     named = logged["wandb"] is None or re.fullmatch(r"[\w-]{1,64}", logged["wandb"])
     columns = all(type(column) is str for column in logged["columns"])
-    if not (type(logged["rows"]) is int and logged["rows"] >= 0 and columns and named):
+    digest = isinstance(logged.get("sha256", ""), str)
+    if not (type(logged["rows"]) is int and logged["rows"] >= 0 and columns and named and digest):
         raise TypeError("this is not a place of a run's loggers")
 
 

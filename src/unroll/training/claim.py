@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unroll.config.registry import to_dict
 from unroll.errors import MissingEnvironmentError
 from unroll.runs.checkpoints import recover
 from unroll.runs.folder import RunFolder
@@ -95,7 +96,10 @@ def begin(folder: RunFolder, parts: RunParts, *, resume: bool) -> Start:
         folder.write_json(folder.vocabulary, vocabulary)
         folder.write_record(parts.values, now)
     checkpoint = recover(folder) if resume else None
-    saved = checkpoints.require_fit(checkpoint, parts.model) if checkpoint else None
+    saved = None
+    if checkpoint:
+        saved = checkpoints.require_fit(checkpoint, parts.model)
+        checkpoints.require_same_config(saved, to_dict(parts.config), folder)
     changed = tuple(changes(folder.read_environment(), now)) if resume and folder.writes else ()
     return Start(checkpoint=checkpoint, saved=saved, goes_on=resume, changes=changed)
 

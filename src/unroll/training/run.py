@@ -12,9 +12,12 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
 from unroll.config import root
+from unroll.config.effect import kept
+from unroll.config.registry import to_dict
 from unroll.config.root import TrainConfig
 from unroll.errors import Stopped
 from unroll.runs.folder import RunFolder
+from unroll.runs.metrics import defined
 from unroll.training import checkpoints
 from unroll.training.bare_trainer import quiet
 from unroll.training.build import RunParts, build
@@ -113,7 +116,15 @@ def _fit_and_test(
     """Train, then test the best checkpoint. Return the content of results.json, except the seconds."""
     config, model, data = parts.config, parts.model, parts.data
     throughput, usage = Throughput(), Usage()
-    saving = Saving(folder, model, config.trainer, signals, destinations, resumed_from=start.checkpoint)
+    saving = Saving(
+        folder,
+        model,
+        config.trainer,
+        signals,
+        destinations,
+        kept=kept(to_dict(config)),
+        resumed_from=start.checkpoint,
+    )
     everything = [saving, throughput, usage, *own_callbacks(config, folder, model, destinations), *callbacks]
     trainer = build_trainer(config.trainer, folder, destinations, everything, saving.files)
     with ExitStack() as stack:
@@ -130,8 +141,8 @@ def _fit_and_test(
     model.float().eval()  # in the state in which the model will be loaded, whatever the precision
     metric, mode = model.monitor
     return {
-        "test": dict(test),
-        "valid": chosen.get(CHECKPOINT_METRICS, {}),
+        "test": defined(test),
+        "valid": defined(chosen.get(CHECKPOINT_METRICS, {})),
         "monitor": {metric: f"{mode}imize"},
         "best": {metric: saving.best} if saving.best is not None else {},
         "epochs": trainer.current_epoch,

@@ -27,7 +27,7 @@ class Saving(pl.Callback):
     is a run that is stopped during validation: it is saved there, and repeats the validation.
 
     `resumed_from` is the checkpoint of a run that resumes in its own folder. A new run that starts from the
-    checkpoint of another run keeps its own best.
+    checkpoint of another run keeps its own best. `kept` is what a resumed run has to keep of the config.
 
     Attributes:
         best: the best value of the monitored metric; None before the first validation.
@@ -43,6 +43,7 @@ class Saving(pl.Callback):
         signals: Signals,
         destinations: list[Logger],
         *,
+        kept: dict[str, Any],
         resumed_from: Path | None = None,
     ) -> None:
         self.files = CheckpointFiles()
@@ -51,6 +52,7 @@ class Saving(pl.Callback):
         self.finished = False
         self.has_begun = False
         self._folder = folder
+        self._kept = kept
         self._metric, self._mode = model.monitor
         self._every_steps = config.checkpoint_every_steps
         self._every_seconds = 60 * (config.checkpoint_every_minutes or 0)
@@ -152,7 +154,7 @@ class Saving(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         logged = loggers.place(self._destinations)
-        return {"best": self.best, "finished": self.finished, "logged": logged}
+        return {"best": self.best, "finished": self.finished, "logged": logged, "config": self._kept}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best, self.finished = state_dict["best"], state_dict["finished"]

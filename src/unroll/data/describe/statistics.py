@@ -30,12 +30,18 @@ class Statistics:
         self.squares += shifted.square().sum(dim=0)
         self.count += len(rows)
 
-    def by_name(self, names: Sequence[str]) -> dict[str, dict[str, float]]:
-        """The mean, sd, min and max of each feature; without names, by its number from 1."""
+    def by_name(self, names: Sequence[str], added: Sequence[float] = ()) -> dict[str, dict[str, float]]:
+        """The mean, sd, min and max of each feature; without names, by its number from 1.
+
+        `added` are the numbers by which the values of each feature are too small, n times over.
+        """
         assert self.shift is not None
         mean = self.sums / self.count
         sd = (self.squares / self.count - mean.square()).clamp(min=0).sqrt()
-        columns = torch.stack([mean + self.shift, sd, self.low.double(), self.high.double()], dim=1).tolist()
+        more = torch.tensor(added or [0.0], dtype=torch.double)
+        more = more.repeat(self.features // len(more))
+        places = [mean + self.shift + more, sd, self.low.double() + more, self.high.double() + more]
+        columns = torch.stack(places, dim=1).tolist()
         names = names or [str(number + 1) for number in range(self.features)]
         keys = ("mean", "sd", "min", "max")
         return {

@@ -111,7 +111,8 @@ def _statistics(samples: Sequence[Sample], spec: DataSpec) -> dict[str, dict[str
         for key, statistics in found.items():
             statistics.update([sample.inputs if key == "inputs" else _target(sample) for sample in chunk])
     names = {"inputs": spec.input_names, "targets": spec.target_names}
-    return {key: statistics.by_name(names[key]) for key, statistics in found.items()}
+    means = {"inputs": spec.input_mean, "targets": spec.target_mean} if spec.centered else {}
+    return {key: statistics.by_name(names[key], means.get(key, ())) for key, statistics in found.items()}
 
 
 def _padding(data: SequenceDataModule, pool: int) -> float:

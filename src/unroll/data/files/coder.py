@@ -9,7 +9,7 @@ from torch import Tensor
 
 from unroll.data.collate import Sample
 from unroll.data.files.class_names import ClassNames
-from unroll.data.files.scale import scale_of
+from unroll.data.files.scale import Scale
 from unroll.errors import InputError
 from unroll.spec import SPECIAL_TOKENS, Alignment, DataSpec, Kind, Signature
 from unroll.vocabulary import Vocabulary
@@ -29,13 +29,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Coder:
-    """The vocabularies of the training lines. `inputs` is None for contexts, `letters` for tokens without
-    spelling."""
+    """The vocabularies of the training lines, or the scale of their contexts.
+
+    `inputs` is None for contexts, `scale` for tokens, `letters` for tokens without spelling.
+    """
 
     signature: Signature
     inputs: Vocabulary | None
     letters: Vocabulary | None
     targets: Vocabulary | ClassNames
+    scale: Scale | None
     spellings: dict[str, list[int]] = field(default_factory=dict)
     """The letters of the words so far. All occurrences of a word share one list."""
 
@@ -48,16 +51,18 @@ class Coder:
         Raises:
             InputError: all tokens are rare, or all labels are the same.
         """
-        inputs = letters = None
+        inputs = letters = scale = None
         if signature.inputs is Kind.TOKENS:
             inputs = _vocabulary([line.inputs for line in train], min_count, max_size)
             if spelt:
                 letters = Vocabulary.from_sequences(token for line in train for token in line.inputs)
+        else:
+            scale = Scale.of([np.array([line.inputs for line in train])], ordered=False)
         targets = [line.targets for line in train]
         if signature.targets is Kind.TOKENS:
-            return cls(signature, inputs, letters, _vocabulary(targets, min_count, max_size))
+            return cls(signature, inputs, letters, _vocabulary(targets, min_count, max_size), scale)
         labels = (label for line in targets for label in line)
-        return cls(signature, inputs, letters, ClassNames.of(labels, train[0].place))
+        return cls(signature, inputs, letters, ClassNames.of(labels, train[0].place), scale)
 
     def samples(self, lines: list[Line]) -> list[Sample]:
         """A sample for each line.
@@ -92,10 +97,7 @@ class Coder:
 
     def spec(self, train: list[Line]) -> DataSpec:
         """The spec of the data, from the training lines."""
-        mean: tuple[float, ...] = ()
-        std: tuple[float, ...] = ()
-        if self.inputs is None:
-            mean, std = scale_of(np.array([line.inputs for line in train]))
+        scaled = self.scale.spec_values("input") if self.scale else {}
         tokens = isinstance(self.targets, Vocabulary)
         targets = self.targets.tokens if isinstance(self.targets, Vocabulary) else self.targets.names
         return DataSpec(
@@ -106,14 +108,16 @@ class Coder:
             input_vocabulary=self.inputs.tokens if self.inputs else (),
             target_vocabulary=targets,
             letters=self.letters.tokens if self.letters else (),
-            input_mean=mean,
-            input_std=std,
+            centered=self.scale is not None and self.scale.centered,
+            **scaled,
         )
 
     def _inputs(self, line: Line) -> Tensor:
         """Token ids (T,), or a context (1, K)."""
         if self.inputs is None:
-            return torch.tensor([line.inputs], dtype=torch.float32)
+            assert self.scale is not None
+            values, names = np.array([line.inputs]), [str(number + 1) for number in range(len(line.inputs))]
+            return self.scale.narrow(values, self.scale.centered, names, lambda _: line.place)
         return torch.tensor(self.inputs.encode(line.inputs))
 
     def _characters(self, line: Line) -> list[list[int]] | None:

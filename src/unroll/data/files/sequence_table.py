@@ -1,5 +1,6 @@
 """A table whose rows are the steps of sequences."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,10 @@ class SequenceTable:
         if not by_step:
             sequences._require_constant(targets)
         return sequences
+
+    def place_in(self, rows: np.ndarray) -> Callable[[int], str]:
+        """The place of each step of a sequence with these rows."""
+        return lambda step: self.table.place(int(rows[step]))
 
     def require_lengths(self, shortest: int, longest: int | None) -> None:
         """Raise an `InputError` if a sequence has fewer or more steps."""

@@ -1,6 +1,7 @@
 """Sequences of the user's own, a row for each time step, with labels or values to learn."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import Tensor
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
 from unroll.data.files.class_names import ClassNames
-from unroll.data.files.scale import naive_error, scale_of
+from unroll.data.files.scale import Scale, naive_error, narrow_inputs
 from unroll.data.files.sequence_table import SequenceTable
 from unroll.data.files.splitting import split_randomly
 from unroll.data.module import SequenceDataModule
@@ -129,12 +130,15 @@ class Sequences(SequenceDataModule):
             assert train.targets is not None
             rows = np.concatenate(list(train.groups.values()))
             classes = ClassNames.of(train.targets[rows], train.table.place(int(rows[0])))
+        spec, narrow = self._spec(train, features, classes)
         splits = {}
         for split, part in parts.items():
             groups = enumerate(part.groups.values())
-            splits[split] = Samples([self._sample(part, rows, index, classes) for index, rows in groups])
+            splits[split] = Samples(
+                [self._sample(part, rows, index, classes, narrow) for index, rows in groups]
+            )
         length = common_length(length for samples in splits.values() for length in samples.lengths)
-        return dataclasses.replace(self._spec(train, features, classes), length=length), splits
+        return dataclasses.replace(spec, length=length), splits
 
     def read_inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> PredictionInputs:
         config = self.config
@@ -143,7 +147,10 @@ class Sequences(SequenceDataModule):
         steps = None if config.step is None else table.text(config.step)
         groups = sequences.groups.values()
         return PredictionInputs(
-            samples=[Sample(i, _tensor(sequences.features[rows])) for i, rows in enumerate(groups)],
+            samples=[
+                Sample(i, narrow_inputs(sequences.features[rows], spec, sequences.place_in(rows)))
+                for i, rows in enumerate(groups)
+            ],
             columns={config.id: list(sequences.groups)},
             step_name=config.step or "step",
             steps=[
@@ -196,62 +203,91 @@ class Sequences(SequenceDataModule):
         return sequences
 
     def _sample(
-        self, part: SequenceTable, rows: np.ndarray, index: int, classes: ClassNames | None
+        self,
+        part: SequenceTable,
+        rows: np.ndarray,
+        index: int,
+        classes: ClassNames | None,
+        narrow: "_Narrowing",
     ) -> Sample:
-        features = _tensor(part.features[rows])
+        place = part.place_in(rows)
+        features = narrow.features(part.features[rows], place)
         if part.targets is None:
             return Sample(index, features[:-1], features[1:])
         targets = part.targets[rows]
         if classes is None:
-            return Sample(index, features, _tensor(targets[0]))
-        ids = torch.tensor(classes.encode(targets, lambda step: part.table.place(int(rows[step]))))
+            return Sample(index, features, narrow.targets(targets[:1], place)[0])
+        ids = torch.tensor(classes.encode(targets, place))
         return Sample(index, features, ids[0] if self.config.task is SequencesTask.label else ids)
 
-    def _spec(self, train: SequenceTable, features: tuple[str, ...], classes: ClassNames | None) -> DataSpec:
-        """The spec of the data without the length of the sequences."""
+    def _spec(
+        self, train: SequenceTable, features: tuple[str, ...], classes: ClassNames | None
+    ) -> "tuple[DataSpec, _Narrowing]":
+        """The spec of the data without the length of the sequences; and how their values become float32."""
         config = self.config
         names = config.columns("target")
         signature = config.signature()
+        more: dict[str, Any]
         groups = list(train.groups.values())
-        mean, std = scale_of(train.features[np.concatenate(groups)])
+        series = [train.features[rows] for rows in groups]
+        scale = Scale.of(series)
+        targets = None
+        if config.task is SequencesTask.value:
+            assert train.targets is not None
+            targets = Scale.of([train.targets[[rows[0] for rows in groups]]], ordered=False)
+        centered = scale.centered or (targets is not None and targets.centered)
+        narrow = _Narrowing(centered, features, names, scale, targets)
         spec = DataSpec(
             signature=signature,
             input_size=len(features),
             target_size=len(names) or len(features),
             input_names=features,
             target_names=names or features,
-            input_mean=mean,
-            input_std=std,
+            **scale.spec_values("input"),
+            centered=centered,
         )
         match config.task:
             case SequencesTask.label | SequencesTask.step_label:
                 assert classes is not None
-                return dataclasses.replace(
-                    spec, target_size=len(classes.names), target_vocabulary=classes.names
-                )
+                more = {"target_size": len(classes.names), "target_vocabulary": classes.names}
             case SequencesTask.labels:
-                return dataclasses.replace(spec, target_vocabulary=names)
+                more = {"target_vocabulary": names}
             case SequencesTask.next_labels:
-                return dataclasses.replace(
-                    spec,
-                    target_vocabulary=features,
-                    input_mean=(),
-                    input_std=(),
-                    target_inputs=tuple(range(len(features))),
-                )
+                more = {
+                    "target_vocabulary": features,
+                    "input_mean": (),
+                    "input_std": (),
+                    "centered": False,
+                    "target_inputs": tuple(range(len(features))),
+                }
+                narrow = dataclasses.replace(narrow, centered=False)
             case SequencesTask.next:
-                return dataclasses.replace(
-                    spec,
-                    target_mean=mean,
-                    target_std=std,
-                    target_inputs=tuple(range(len(features))),
-                    naive_error=naive_error([train.features[rows] for rows in groups], season=1),
-                )
+                more = {
+                    **scale.spec_values("target"),
+                    "target_inputs": tuple(range(len(features))),
+                    "naive_error": naive_error(series, season=1),
+                }
             case SequencesTask.value:
-                assert train.targets is not None
-                target_mean, target_std = scale_of(train.targets[[rows[0] for rows in groups]])
-                return dataclasses.replace(spec, target_mean=target_mean, target_std=target_std)
+                assert targets is not None
+                more = targets.spec_values("target")
+        return dataclasses.replace(spec, **more), narrow
 
 
-def _tensor(values: np.ndarray) -> Float[Tensor, "..."]:
-    return torch.from_numpy(np.asarray(values, np.float32))
+@dataclass(frozen=True, slots=True)
+class _Narrowing:
+    """How the values of sequences become float32."""
+
+    centered: bool
+    feature_names: tuple[str, ...]
+    target_names: tuple[str, ...]
+    scale: Scale
+    target_scale: Scale | None
+    """That of targets that are values; others are 0 or 1."""
+
+    def features(self, values: np.ndarray, place: Callable[[int], str]) -> Float[Tensor, "time features"]:
+        return self.scale.narrow(values, self.centered, self.feature_names, place)
+
+    def targets(self, values: np.ndarray, place: Callable[[int], str]) -> Float[Tensor, "time targets"]:
+        if self.target_scale is None:
+            return torch.from_numpy(np.asarray(values, np.float32))
+        return self.target_scale.narrow(values, self.centered, self.target_names, place)

@@ -11,9 +11,9 @@ import pandas as pd
 
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
-from unroll.data.files.scale import naive_error, scale_of
+from unroll.data.files.scale import Scale, naive_error, narrow_inputs
 from unroll.data.files.splitting import split_sizes
-from unroll.data.files.windows import Form, Stretch, Windows, as_inputs, series_name
+from unroll.data.files.windows import Form, Stretch, Windows, series_name
 from unroll.data.module import SequenceDataModule
 from unroll.data.prediction.inputs import PredictionInputs
 from unroll.data.readers.files_config import FilesConfig
@@ -23,7 +23,7 @@ from unroll.data.readers.table_file import read_table
 from unroll.data.readers.times import carry_on
 from unroll.data.samples import Samples
 from unroll.errors import InputError
-from unroll.spec import Alignment, DataSpec, Kind, Signature
+from unroll.spec import MOST_TARGET_STEPS, Alignment, DataSpec, Kind, Signature
 
 
 class SeriesTask(Enum):
@@ -86,6 +86,7 @@ class SeriesConfig(FilesConfig):
         FilesConfig.__post_init__(self)
         for key in ("window", "horizon", "stride", "season"):
             require(self, key, getattr(self, key) >= 1, "1 or more")
+        require(self, "horizon", self.horizon <= MOST_TARGET_STEPS, f"{MOST_TARGET_STEPS:,} or less")
         require(self, "season", self.season <= self.window, f"at most window={self.window}")
         one_ahead = self.task is SeriesTask.one_ahead
         require(self, "horizon", not one_ahead or self.horizon == 1, "1 with task=one_ahead")
@@ -106,6 +107,20 @@ class SeriesConfig(FilesConfig):
             raise InputError("data.target: not given; name the column to forecast, as data.target=COLUMN")
 
 
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A series: its name, its rows in a table, and its values (time, features) as precise as the file."""
+
+    name: str
+    table: Table
+    rows: np.ndarray
+    values: np.ndarray
+
+    def place(self, step: int) -> str:
+        """The place of a step's row."""
+        return self.table.place(int(self.rows[step]))
+
+
 @builds(SeriesConfig)
 class Series(SequenceDataModule):
     """Each sample is a window (T, I): the targets' columns first, then the features'."""
@@ -123,7 +138,7 @@ class Series(SequenceDataModule):
         config = self.config
         config.require_ready()
         self.carried = 0
-        stretches: dict[str, list[Stretch]] = {"train": [], "valid": [], "test": []}
+        parts: list[tuple[dict[str, int], _Whole]] = []
         for key, path in config.files().items():
             table = read_table(path)
             for name, rows, values, _ in self._read(table):
@@ -132,16 +147,21 @@ class Series(SequenceDataModule):
                 if key == "path":
                     sizes = split_sizes(len(values), config, f"steps of {series_name(name)} ({place})")
                     ends = dict(zip(sizes, np.cumsum(list(sizes.values())).tolist(), strict=True))
-                start, inputs = 0, as_inputs(values)
-                for split, end in ends.items():
-                    stretches[split].append(Stretch(name, place, values, inputs, start, end))
-                    start = end
+                parts.append((ends, _Whole(name, table, rows, values)))
+        known = [whole.values[: ends["train"]] for ends, whole in parts if "train" in ends]
+        scale = Scale.of(known)
+        stretches: dict[str, list[Stretch]] = {"train": [], "valid": [], "test": []}
+        for ends, whole in parts:
+            start, inputs = 0, scale.narrow(whole.values, scale.centered, self._input_names, whole.place)
+            for split, end in ends.items():
+                stretches[split].append(Stretch(whole.name, whole.place(0), inputs, start, end))
+                start = end
         form = self._form()
         splits = {}
-        for split, parts in stretches.items():
-            windows = Windows(form, parts, split)
+        for split, within in stretches.items():
+            windows = Windows(form, within, split)
             splits[split] = Samples(windows, [config.window] * len(windows))
-        return self._spec(stretches["train"]), splits
+        return self._spec(known, scale), splits
 
     def read_inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> PredictionInputs:
         config = self.config
@@ -156,7 +176,8 @@ class Series(SequenceDataModule):
                     f"the model reads data.window={config.window}"
                 )
             names.append(name)
-            samples.append(Sample(len(samples), as_inputs(values[-config.window :])))
+            whole = _Whole(name, table, rows[-config.window :], values[-config.window :])
+            samples.append(Sample(len(samples), narrow_inputs(whole.values, spec, whole.place)))
             numbered = [str(step) for step in range(1, config.horizon + 1)]
             steps.append(numbered if times is None else carry_on(times, config.horizon))
         return PredictionInputs(
@@ -205,11 +226,10 @@ class Series(SequenceDataModule):
             flat=config.task is SeriesTask.forecast,
         )
 
-    def _spec(self, train: list[Stretch]) -> DataSpec:
+    def _spec(self, known: list[np.ndarray], scale: Scale) -> DataSpec:
+        """The spec of the data, from the values (time, features) of each series in training."""
         config = self.config
         names, targets = self._input_names, config.columns("target")
-        known = [stretch.values[stretch.start : stretch.end] for stretch in train]
-        mean, std = scale_of(np.concatenate(known))
         forecast = config.task is SeriesTask.forecast
         ahead = tuple(f"{name}+{step}" for step in range(1, config.horizon + 1) for name in targets)
         return DataSpec(
@@ -220,10 +240,9 @@ class Series(SequenceDataModule):
             max_target_length=config.horizon,
             input_names=names,
             target_names=ahead if forecast else targets,
-            input_mean=mean,
-            input_std=std,
-            target_mean=mean[: len(targets)],
-            target_std=std[: len(targets)],
+            **scale.spec_values("input"),
+            **scale.spec_values("target", len(targets)),
+            centered=scale.centered,
             target_inputs=tuple(range(len(targets))),
             horizon=config.horizon,
             season=config.season,

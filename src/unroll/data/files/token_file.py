@@ -46,7 +46,8 @@ class TokenFileConfig(FilesConfig):
         lowercase: whether the input is read in lower case
         min_count: times that a token must occur in training to be known
         max_vocabulary: tokens that are known, at most, the most frequent; null is all
-        max_length: the longest sequence, in tokens; a longer one is an error, null is no limit
+        max_length: the longest sequence, in tokens; a longer one is an error, null is no limit but that of
+            10,000 tokens to write
         valid_fraction: share of the different inputs of `path` to validate on
         test_fraction: share of the different inputs of `path` to test on
         split_seed: seed of the split of `path`
@@ -85,6 +86,9 @@ COLUMNS = {
     TokenFileTask.label: ("tokens", "label"),
     TokenFileTask.context: ("context", "tokens"),
 }
+
+MAX_UNASKED_TARGET = 10_000
+"""A model writes a target token by token, and one that never ends up to one and a half times as many."""
 
 HEADINGS = {
     *("source", "target", "tokens", "tags", "label", "labels", "context"),
@@ -161,7 +165,7 @@ class TokenFile(SequenceDataModule):
                 f"{table.place(0)}: {len(table.names)} columns where a line has 2: "
                 f"{names[0]}, {between}, {names[1]}"
             )
-        first, second = (table.frame[name].astype("str").fillna("") for name in table.names)
+        first, second = (table.column(name).astype("str").fillna("") for name in table.names)
         if not self.config.header and {first[0].strip().lower(), second[0].strip().lower()} <= HEADINGS:
             raise InputError(
                 f"{table.place(0)}: '{first[0]}' and '{second[0]}' look like names of columns; set "
@@ -194,6 +198,11 @@ class TokenFile(SequenceDataModule):
     def _target(self, place: str, text: str) -> tuple[str, ...]:
         tokens = tuple(read_tokens(place, text, characters=self.config.target_characters))
         self._require_length(place, len(tokens))
+        if self.config.max_length is None and len(tokens) > MAX_UNASKED_TARGET:
+            raise InputError(
+                f"{place}: {len(tokens):,} tokens to write one by one; more than {MAX_UNASKED_TARGET:,} are "
+                f"read only with data.max_length={len(tokens)}; set it, or cut them"
+            )
         return tokens
 
     def _require_length(self, place: str, length: int) -> None:

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
-import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -20,22 +18,15 @@ def series_name(name: str) -> str:
     return f"series '{name}'" if name else "the series"
 
 
-def as_inputs(values: np.ndarray) -> Float[Tensor, "time features"]:
-    """The values of a series as a model reads them."""
-    return torch.from_numpy(values.astype(np.float32))
-
-
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """A whole series, and the steps of a split in it: from `start` to before `end`.
 
-    `values` (time, features) are as precise as the file; `inputs` are as a model reads them. `place` is that
-    of the first row.
+    `inputs` are its values as a model reads them, and `place` is that of the first row.
     """
 
     name: str
     place: str
-    values: np.ndarray
     inputs: Float[Tensor, "time features"]
     start: int
     end: int

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
 from unroll.data.collate import Sample
+from unroll.data.files.scale import narrow_inputs
 from unroll.data.readers.lines import read_context, read_tokens, require_known
 from unroll.spec import DataSpec, Kind
 from unroll.vocabulary import Vocabulary
@@ -46,7 +48,10 @@ def text_inputs(
     if spec.signature.inputs is Kind.CONTEXT:
         contexts = [read_context(place, line, spec.input_size) for place, line in lines]
         return PredictionInputs(
-            samples=[Sample(index, torch.tensor([context])) for index, context in enumerate(contexts)],
+            samples=[
+                Sample(index, narrow_inputs(np.array([context]), spec, [place].__getitem__))
+                for index, ((place, _), context) in enumerate(zip(lines, contexts, strict=True))
+            ],
             columns=text,
         )
     vocabulary = Vocabulary(spec.input_vocabulary)

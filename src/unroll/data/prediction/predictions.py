@@ -53,7 +53,8 @@ def predictions_table(
 def predictions_text(table: pd.DataFrame, spec: DataSpec) -> str:
     """The table as CSV with a header; for tokens and contexts as lines without a header, like their files."""
     if spec.signature.inputs is Kind.CONTINUOUS:
-        return table.to_csv(index=False, float_format="%.8g", lineterminator="\n")
+        digits = 15 if spec.centered else 8
+        return table.to_csv(index=False, float_format=f"%.{digits}g", lineterminator="\n")
     cells = [[_cell(value) for value in row] for row in table.itertuples(index=False)]
     return "".join("\t".join(row) + "\n" for row in cells)
 

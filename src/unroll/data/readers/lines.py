@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from unroll.data.readers.table import MAX_FLOAT32
+from unroll.data.readers.table import MAX_VALUE
 from unroll.data.readers.text_file import read_text
 from unroll.errors import InputError
 from unroll.spec import SPECIAL_TOKENS, UNKNOWN
@@ -11,6 +11,10 @@ from unroll.vocabulary import Vocabulary, cut
 
 RESERVED = tuple(token for number, token in enumerate(SPECIAL_TOKENS) if number != UNKNOWN)
 """Tokens that have a meaning of their own, so data may not hold them. (A rare token may be written <unk>.)"""
+
+MAX_TOKENS = 100_000
+MAX_TOKEN_LETTERS = 1_000
+"""A longer text, or a longer word in it, is no sequence to learn from or to predict for."""
 
 MAX_LISTED_TOKENS = 50
 """How many known tokens a message lists."""
@@ -30,12 +34,19 @@ def read_tokens(place: str, text: str, *, characters: bool = False, lowercase: b
     """The tokens of a text at `place`.
 
     Raises:
-        InputError: the text has no tokens, or a reserved one.
+        InputError: the text has no tokens, too many, one that is too long, or a reserved one.
     """
     tokens = cut(text, characters=characters, lowercase=lowercase)
     if not tokens:
         raise InputError(f"{place}: has no tokens; write at least one")
+    if len(tokens) > MAX_TOKENS:
+        raise InputError(f"{place}: {len(tokens):,} tokens; at most {MAX_TOKENS:,} are read, so cut the text")
     for token in tokens:
+        if len(token) > MAX_TOKEN_LETTERS:
+            raise InputError(
+                f"{place}: the token '{token[:10]}…' of {len(token):,} letters, where one has at most "
+                f"{MAX_TOKEN_LETTERS:,}; write spaces between tokens"
+            )
         if token in RESERVED:
             raise InputError(f"{place}: token '{token}' is reserved for the model; write another")
     return tokens
@@ -60,7 +71,7 @@ def read_context(place: str, text: str, size: int | None) -> list[float]:
     """The numbers of a context, separated by blanks: `size` of them, if the size is known.
 
     Raises:
-        InputError: too few or too many, or one that is not a number or out of the range of float32.
+        InputError: too few or too many, or one that is not a number or is too large.
     """
     cells = text.split()
     if not cells:
@@ -73,6 +84,6 @@ def read_context(place: str, text: str, size: int | None) -> list[float]:
 def _number(place: str, cell: str) -> float:
     if not re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", cell, re.IGNORECASE | re.ASCII):
         raise InputError(f"{place}: '{cell}' is not a finite number; write numbers as 1234.5 or 1.2e3")
-    if abs(float(cell)) > MAX_FLOAT32:
-        raise InputError(f"{place}: '{cell}' is beyond ±{MAX_FLOAT32:.1e}; write a smaller number")
+    if abs(float(cell)) > MAX_VALUE:
+        raise InputError(f"{place}: '{cell}' is beyond ±{MAX_VALUE:.0e}; write it in a larger unit")
     return float(cell)

@@ -1,7 +1,8 @@
 """A table that knows the line of each row in its file, and checks the columns that are taken from it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,12 @@ MAX_COLUMNS = 10_000
 MAX_LISTED_COLUMNS = 50
 """How many columns a message lists."""
 
-MAX_FLOAT32 = float(np.finfo(np.float32).max)
+MAX_VALUE = 1e30
+"""Sums and products of larger numbers come near to the largest one of float32."""
+
+MAX_EXACT = 2**53
+"""Some larger whole numbers equal their neighbours in float64."""
+
 MISSING = ("", "na", "nan", "n/a", "nat", "none", "null")
 """Cells that mean a missing number, in small or capital letters. Text is missing only in an empty cell."""
 
@@ -22,12 +28,13 @@ MISSING = ("", "na", "nan", "n/a", "nat", "none", "null")
 class Table:
     """Columns of text or numbers, and for each row the line of the file on which it begins (from 1).
 
-    A Parquet file has no lines; its rows are counted from 1.
+    A Parquet file has no lines; its rows are counted from 1. `faults` say why columns cannot be read.
     """
 
     path: Path
     frame: pd.DataFrame
     lines: np.ndarray
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -51,6 +58,20 @@ class Table:
                     f"{self.path}: no column '{name}', which data.{key} names; "
                     f"there are: {', '.join(self.names[:MAX_LISTED_COLUMNS])}{more}"
                 )
+            self.column(name)
+
+    def column(self, name: str) -> pd.Series:
+        """A column as it is in the file.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        if name in self.faults:
+            raise InputError(
+                f"{self.path}: column '{name}' {self.faults[name]}; leave it out, or write it as numbers "
+                "or text"
+            )
+        return self.frame[name]
 
     def text(self, name: str) -> list[str]:
         """A column as text, without blanks around it.
@@ -69,10 +90,11 @@ class Table:
         """A column as numbers, float64 (rows,).
 
         Raises:
-            InputError: a cell that is not a number, infinite or out of the range of float32, by file and
-                line; or a missing value, with `missing` as the fix. Without a fix it becomes NaN.
+            InputError: a cell that is not a number, is infinite, too large, or a whole number that float64
+                does not hold, by file and line; or a missing value, with `missing` as the fix. Without a fix
+                it becomes NaN.
         """
-        column = self.frame[name]
+        column = self.column(name)
         if pd.api.types.is_numeric_dtype(column):
             values = column.to_numpy(np.float64, na_value=np.nan)
             absent = np.isnan(values)
@@ -80,10 +102,12 @@ class Table:
             cells = self._cells(name)
             values = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64)
             absent = cells.str.lower().isin(MISSING).to_numpy()
-        too_large = f"is infinite or beyond ±{MAX_FLOAT32:.1e}; write a finite number"
+        too_large = f"is infinite or beyond ±{MAX_VALUE:.0e}; write a finite number, in a larger unit"
+        inexact = "equals its neighbours in float64; write differences, or numbers below 2^53"
         for wrong, fault in (
             (np.isnan(values) & ~absent, "is not a number; write numbers as 1234.5 or 1.2e3"),
-            (np.abs(values) > MAX_FLOAT32, too_large),
+            (np.abs(values) > MAX_VALUE, too_large),
+            (_changed(column, values), inexact),
             (absent & (missing is not None), f"is a missing value; {missing}"),
         ):
             if wrong.any():
@@ -106,7 +130,16 @@ class Table:
         return values
 
     def _cells(self, name: str) -> pd.Series:
-        return self.frame[name].astype("str").fillna("").str.strip()
+        return self.column(name).astype("str").fillna("").str.strip()
+
+
+def _changed(column: pd.Series, values: np.ndarray) -> np.ndarray:
+    """Which whole numbers of a column, as they are written, are others in float64."""
+    changed = np.zeros(len(values), dtype=bool)
+    for row in np.flatnonzero((np.abs(values) > MAX_EXACT) & np.isfinite(values)):
+        written = str(column.iloc[row]).strip()
+        changed[row] = re.fullmatch(r"[-+]?[0-9]+", written) is not None and int(written) != int(values[row])
+    return changed
 
 
 def require_names(names: list[str], place: str) -> None:

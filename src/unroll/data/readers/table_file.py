@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pyarrow as pa
-
 from unroll.data.readers.delimited import read_delimited
 from unroll.data.readers.files_config import FilesConfig
 from unroll.data.readers.parquet import read_parquet
@@ -26,7 +24,5 @@ def read_table(path: Path, *, header: bool = True, literal: bool = False) -> Tab
         return read_delimited(path, header=header, literal=literal)
     except MemoryError as error:
         raise InputError(f"{path}: does not fit into the memory ({error}); give less of it") from error
-    except pa.ArrowException as error:
-        raise InputError(f"{path}: is not a complete Parquet file ({error}); make the file anew") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({reason(error)})") from error

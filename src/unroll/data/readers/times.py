@@ -1,5 +1,7 @@
 """Columns of times: numbers or dates that increase, and the times that follow them."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 
@@ -9,17 +11,28 @@ from unroll.errors import InputError
 LAST_YEAR = 9999
 """ISO 8601 has dates of four digits of the year."""
 
+STAMPS = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 10: "%Y%m%d%H", 8: "%Y%m%d", 6: "%Y%m"}
+"""Dates that are written as whole numbers, by their number of digits."""
+
+LARGEST_WHOLE = 2**62
+"""Differences of whole numbers up to here are exact in 64 bits."""
+
 
 def read_times(table: Table, name: str) -> pd.Series:
-    """A column as numbers if its first cell is a number, else as dates.
+    """A column as numbers if its first cell is a number, else as dates. Whole numbers are exact.
 
-    Dates must be in ISO 8601, since 01/02/2024 means different days in different countries. If any date has
-    an offset from UTC, all are converted to UTC.
+    Dates must be in ISO 8601, since 01/02/2024 means different days in different countries, or be digits such
+    as 20240131. If any date has an offset from UTC, all are converted to UTC.
 
     Raises:
         InputError: a cell that is neither, by file and line.
     """
     text = pd.Series(table.text(name), dtype="str")
+    stamps = _stamps(text)
+    if stamps is not None:
+        return stamps
+    if text.str.fullmatch(r"[-+]?[0-9]{1,30}").all():
+        return _whole_numbers(table, name, text)
     if pd.notna(pd.to_numeric(text.iloc[:1], errors="coerce")).all():
         return pd.Series(table.numbers(name, missing="write when the step was"))
     dates = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
@@ -32,6 +45,36 @@ def read_times(table: Table, name: str) -> pd.Series:
         )
     has_offset = text.str.contains(r":\d\d.*(?:Z|[+-]\d\d:?\d\d)$|T\d\d(?:Z|[+-]\d\d)$", case=False)
     return dates if has_offset.any() else dates.dt.tz_localize(None)
+
+
+def _stamps(text: pd.Series) -> pd.Series | None:
+    """Whole numbers that are all dates of the years 1900 to 2099, such as 20240131 or 202401311345; or None.
+
+    Months such as 202401 are dates only if they show it, by going on from 202312 to 202401.
+    """
+    digits = text.str.removesuffix(".0")  # a Parquet column may hold them as float64
+    size = len(digits.iloc[0])
+    if size not in STAMPS or not digits.str.fullmatch(rf"(?:19|20)[0-9]{{{size - 2}}}").all():
+        return None
+    dates = pd.to_datetime(digits, format=STAMPS[size], errors="coerce")
+    if dates.isna().any():
+        return None
+    if size == 6:
+        turns = digits.str.endswith("12") & digits.shift(-1).str.endswith("01")
+        if not turns.any() or dates.dt.to_period("M").astype("int64").diff().dropna().nunique() != 1:
+            return None
+    return dates
+
+
+def _whole_numbers(table: Table, name: str, text: pd.Series) -> pd.Series:
+    values = [int(each) for each in text]
+    for row, value in enumerate(values):
+        if abs(value) > LARGEST_WHOLE:
+            raise InputError(
+                f"{table.place(row)}: '{text[row]}' in column '{name}' is beyond ±2^62; count from a later "
+                "start"
+            )
+    return pd.Series(values, dtype="int64")
 
 
 def require_increasing(table: Table, name: str, times: pd.Series, rows: np.ndarray) -> None:
@@ -53,9 +96,10 @@ def require_increasing(table: Table, name: str, times: pd.Series, rows: np.ndarr
 def as_text(times: pd.Series) -> list[str]:
     """Times as text: whole numbers without a point, dates at midnight without a time."""
     if pd.api.types.is_numeric_dtype(times):
-        return [f"{value:.15g}" for value in times]
+        return [str(value) if isinstance(value, int) else f"{value:.15g}" for value in times.tolist()]
     days = (times == times.dt.normalize()).all()
-    return [f"{time:%Y-%m-%d}" if days else time.isoformat(sep=" ") for time in times]
+    texts = [time.isoformat(sep=" ") for time in times]
+    return [text.split(" ")[0] for text in texts] if days else texts
 
 
 def carry_on(times: pd.Series, steps: int) -> list[str]:
@@ -72,6 +116,12 @@ def carry_on(times: pd.Series, steps: int) -> list[str]:
         if frequency is not None:
             following = pd.date_range(times.iloc[-1], periods=steps + 1, freq=frequency)[1:]
             return _as_the_rest(times, following.to_series())
+    if pd.api.types.is_integer_dtype(times):
+        whole = times.tolist()
+        steps_between = {after - before for before, after in itertools.pairwise(whole)}
+        if len(steps_between) == 1:
+            return [str(whole[-1] + step * min(steps_between)) for step in ahead]
+        return [f"+{step}" for step in ahead]
     even = len(differences) > 0 and (
         (differences == differences.iloc[0]).all() if dates else np.allclose(differences, differences.iloc[0])
     )

@@ -29,6 +29,9 @@ class AddingConfig(SplitSizesConfig):
         SplitSizesConfig.__post_init__(self)
         require(self, "length", self.length >= 2, "2 or more")
 
+    def longest(self) -> int:
+        return 2 * self.length + 1
+
     def signature(self) -> Signature:
         return Signature(Kind.CONTINUOUS, Kind.CONTINUOUS, Alignment.SEQUENCE)
 

@@ -20,6 +20,15 @@ from unroll.data.samples import Samples
 from unroll.errors import InputError
 from unroll.spec import SPECIAL_TOKENS, DataSpec
 
+MOST_SEQUENCES = 2 * 10**6
+MOST_NUMBERS = 2 * 10**8
+"""Data that are drawn lie in the memory, and a run draws them before it begins."""
+
+SAMPLE_BYTES = 1000
+SAMPLE_SECONDS = 4e-5
+NUMBER_SECONDS = 2e-8
+"""What drawing takes, roughly: for each sequence, and for each number in it."""
+
 Item = TypeVar("Item")
 """What a data set draws: all that is random in a sample."""
 
@@ -27,6 +36,25 @@ Item = TypeVar("Item")
 @dataclass(kw_only=True, slots=True)
 class SyntheticConfig(DataConfig):
     """Base config of data that are drawn: checks that several share. It has no keys of its own."""
+
+    def longest(self) -> int:
+        """The numbers of the longest sequence, with its target."""
+        raise NotImplementedError
+
+    def require_ready(self) -> None:
+        """Raise an `InputError` where drawing the data would take very long, or fill the memory."""
+        sizes = self.sizes()
+        sequences, longest = sum(sizes.values()), self.longest()
+        if sequences <= MOST_SEQUENCES and sequences * longest <= MOST_NUMBERS:
+            return
+        listed = ", ".join(f"{size:,} {split}" for split, size in sizes.items())
+        gigabytes = sequences * (SAMPLE_BYTES + 8 * longest) / 1e9
+        minutes = sequences * (SAMPLE_SECONDS + NUMBER_SECONDS * longest) / 60
+        raise InputError(
+            f"data.name={self.name}: its sequences ({listed}) of up to {longest:,} numbers would take about "
+            f"{gigabytes:,.0f} GB and {minutes:,.0f} minutes to draw; give at most {MOST_SEQUENCES:,} "
+            f"sequences and {MOST_NUMBERS:,} numbers in all"
+        )
 
     def sizes(self) -> dict[str, int]:
         """The number of samples of the splits "train", "valid" and "test"."""
@@ -99,6 +127,7 @@ class SyntheticData(SequenceDataModule, Generic[Item]):
         return self._items("train")
 
     def load(self) -> tuple[DataSpec, dict[str, Samples]]:
+        self.config.require_ready()  # the config may come from a checkpoint
         items = {"train": self.train_items, "valid": self._items("valid"), "test": self._items("test")}
         splits = {
             split: Samples([self.sample(index, item) for index, item in enumerate(drawn)])

@@ -37,6 +37,9 @@ class CopyMemoryConfig(SplitSizesConfig):
         SplitSizesConfig.__post_init__(self)
         self.require_positive("delay")
 
+    def longest(self) -> int:
+        return 2 * (self.delay + 20)
+
     def signature(self) -> Signature:
         return Signature(Kind.TOKENS, Kind.CLASSES, Alignment.STEP)
 

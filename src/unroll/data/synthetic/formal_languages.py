@@ -79,6 +79,9 @@ class FormalLanguagesConfig(SyntheticConfig):
         one_class = self.signature().alignment is Alignment.SEQUENCE
         require(self, "blanks", self.blanks or one_class, "true: the answer is as long as the string")
 
+    def longest(self) -> int:
+        return 2 * max(self.max_length, self.test_max_length)
+
     def signature(self) -> Signature:
         string = self.task in (FormalTask.reverse_string, FormalTask.bucket_sort)
         return Signature(Kind.TOKENS, Kind.CLASSES, Alignment.STEP if string else Alignment.SEQUENCE)

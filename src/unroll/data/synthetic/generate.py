@@ -55,6 +55,9 @@ class GenerateConfig(SplitSizesConfig):
         """The number of different sequences."""
         return self.vocabulary_size * self.max_stride * (self.max_length - self.min_length + 1)
 
+    def longest(self) -> int:
+        return self.max_length + 4
+
     def signature(self) -> Signature:
         return Signature(Kind.CONTEXT, Kind.TOKENS, Alignment.UNALIGNED)
 

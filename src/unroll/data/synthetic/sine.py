@@ -14,7 +14,7 @@ from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
 from unroll.data.samples import common_length
 from unroll.data.synthetic.base import SplitSizesConfig, SyntheticData
-from unroll.spec import Alignment, DataSpec, Kind, Signature
+from unroll.spec import MOST_TARGET_STEPS, Alignment, DataSpec, Kind, Signature
 
 
 class SineTask(Enum):
@@ -80,6 +80,7 @@ class SineConfig(SplitSizesConfig):
     def __post_init__(self) -> None:
         SplitSizesConfig.__post_init__(self)
         self.require_positive("min_length", "features", "horizon")
+        require(self, "horizon", self.horizon <= MOST_TARGET_STEPS, f"{MOST_TARGET_STEPS:,} or less")
         require(self, "steps_per_unit", 0 < self.steps_per_unit < math.inf, "a positive number")
         require(self, "min_frequency", 0 < self.min_frequency < math.inf, "a positive number")
         require(self, "phase", self.phase is None or math.isfinite(self.phase), "a number, or null (random)")
@@ -92,6 +93,9 @@ class SineConfig(SplitSizesConfig):
             require(
                 self, "max_frequency", self.max_frequency > low, f"above min_frequency={low} to be told apart"
             )
+
+    def longest(self) -> int:
+        return (self.max_length + self.horizon) * self.features
 
     def signature(self) -> Signature:
         match self.task:

@@ -70,6 +70,9 @@ class TaggingConfig(SplitSizesConfig):
         words = self.max_vocabulary
         require(self, "max_vocabulary", words is None or words >= 1, "1 or more, or null")
 
+    def longest(self) -> int:
+        return self.max_length * (2 + 2 * (self.syllables + 1))  # a syllable has two letters
+
     def signature(self) -> Signature:
         return Signature(Kind.TOKENS, Kind.CLASSES, Alignment.STEP)
 

@@ -62,6 +62,9 @@ class TokensConfig(SplitSizesConfig):
         self.require_positive("min_length")
         self.require_ranges("length")
 
+    def longest(self) -> int:
+        return 2 * self.max_length
+
     def signature(self) -> Signature:
         if self.task in (Task.majority, Task.parity):
             return Signature(Kind.TOKENS, Kind.CLASSES, Alignment.SEQUENCE)

@@ -34,7 +34,7 @@ class Objectives:
             if name not in known and valid:  # a run without validation has no measures
                 raise InputError(f"sweep.objectives: {name} is not measured, {nearest(name, valid)}")
         record.directions = dict(directions)
-        record.values = {name: float(known[name]) for name in directions if name in known}
+        record.values = {name: float(known[name]) for name in directions if known.get(name) is not None}
 
 
 def best_first(records: Sequence[Record]) -> list[Record]:

@@ -1,5 +1,6 @@
 """Lightning's logger for a run's metrics.csv."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,9 @@ from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
 from unroll.runs.metrics import MetricsTable
+
+MEASURED = ("valid/", "test/")
+"""How the names of metrics begin. Of too little data some are not defined, and their cells stay empty."""
 
 
 class MetricsFile(Logger):
@@ -29,4 +33,5 @@ class MetricsFile(Logger):
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         row = {name: value.item() if isinstance(value, Tensor) else value for name, value in metrics.items()}
-        self.table.append({**row, "step": step})
+        undefined = [name for name, value in row.items() if name.startswith(MEASURED) and math.isnan(value)]
+        self.table.append({**row, **dict.fromkeys(undefined), "step": step})

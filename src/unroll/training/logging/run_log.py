@@ -14,6 +14,7 @@ from unroll.errors import reason
 from unroll.models.token_generator import TokenGenerator
 from unroll.redact import redact
 from unroll.runs.folder import RunFolder
+from unroll.runs.metrics import shown
 from unroll.spec import Kind
 from unroll.startup import WARNINGS
 from unroll.terminal import for_terminal, to_nowhere
@@ -74,7 +75,10 @@ def say_what_came_of_it(outcome: dict[str, Any]) -> None:
     """Print the metrics of the test."""
     log.info("\ntest")
     for name, value in outcome["test"].items():
-        log.info("  %-28s %.4f", name.removeprefix("test/"), value)
+        log.info("  %-28s %s", name.removeprefix("test/"), shown(value))
+    for name, value in outcome["test"].items():
+        if value is None:
+            log.info("  (%s is not defined for so few values)", name.removeprefix("test/"))
 
 
 def say_what_is_next(folder: RunFolder, parts: RunParts, batch: SequenceBatch, seconds: float) -> None:
