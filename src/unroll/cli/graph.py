@@ -40,4 +40,4 @@ def graph(what: tuple[str, ...], steps: int, rolled: bool, output_file: Path | N
         show(drawn.tables())
         if written is not None:
             one = written.beside(name) if len(found) > 1 else written
-            one.write(drawn.content(one.path.suffix))
+            one.write(drawn.content(one.path))

@@ -104,22 +104,22 @@ class Graph:
         """
         if path.suffix not in PICTURES + TEXTS:
             raise InputError(f"{path}: unknown suffix '{path.suffix}'; choose {', '.join(PICTURES + TEXTS)}")
-        path.write_bytes(self.content(path.suffix))
+        path.write_bytes(self.content(path))
 
-    def content(self, suffix: str) -> bytes:
-        """What `render` writes into a file with one of its suffixes.
+    def content(self, path: Path) -> bytes:
+        """What `render` writes into a file of this name.
 
         Raises:
             InputError: a picture of so many nodes would take Graphviz very long.
         """
-        if suffix not in PICTURES:
+        if path.suffix not in PICTURES:
             return self.dot.encode()
         if len(self.nodes) > MOST_DRAWN_NODES:
             raise InputError(
-                f"{suffix}: {len(self.nodes):,} nodes would take Graphviz very long, more than "
+                f"{path}: {len(self.nodes):,} nodes would take Graphviz very long, more than "
                 f"{MOST_DRAWN_NODES:,}; take fewer steps, or write a .dot"
             )
-        return self.picture(suffix.removeprefix("."))
+        return self.picture(path.suffix.removeprefix("."))
 
 
 def graph(recurrence: Recurrence, steps: int = 5, *, rolled: bool = False, name: str = "recurrence") -> Graph:
