@@ -95,7 +95,7 @@ def _scores_by_channel(
 def _halves(x: Float[Tensor, "batch heads chunks L key"], half: int) -> tuple[Halves, Halves]:
     """The first and the second half of each block of 2 · `half` steps."""
     batch, heads, chunks, _, size = x.shape
-    early, late = x.reshape(batch, heads, chunks, -1, 2 * half, size).split(half, dim=-2)
+    early, late = x.reshape(batch, heads, chunks, -1, 2 * half, size).chunk(2, dim=-2)
     return early, late
 
 
