@@ -54,5 +54,9 @@ if __name__ == "__main__":
         print(composition.help_text(CONF), end="")
     else:
         with boundary(), composition_errors(CONF):
+            overrides = command_line.overrides(sys.argv[1:], CONF)
+            for model in composition.complete(overrides, CONF)[len(overrides) :]:
+                print(f"{model} fits these data; choose another one by model=NAME", file=sys.stderr)
+                sys.argv.append(model)
             composition.prepare(command_line.overrides(sys.argv[1:], CONF), CONF)
             main()

@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from unroll.config import registry
 from unroll.config.choices import choices, written
 from unroll.config.components import DataConfig
+from unroll.config.fitting import fitting_model
 from unroll.config.mistakes import composition_errors, of_a_value
 from unroll.config.plain import plain
 from unroll.config.root import LoggerConfig, TrainConfig, TrainerConfig, load
@@ -42,9 +43,16 @@ def compose(overrides: Sequence[str]) -> DictConfig:
         MissingEnvironmentError: Unroll was installed without conf/.
     """
     with composition_errors(CONF):
+        overrides = complete(overrides, CONF)
         prepare(overrides, CONF)
         with initialize_config_dir(str(CONF), version_base="1.3"):
             return hydra.compose("train", [*overrides, "run_dir=none"])
+
+
+def complete(overrides: Sequence[str], conf: Path) -> list[str]:
+    """These overrides, with a model that fits where they name the data alone."""
+    model = fitting_model(overrides, conf)
+    return [*overrides, *([] if model is None else [f"model={model}"])]
 
 
 def prepare(overrides: Sequence[str], conf: Path) -> None:

@@ -1,0 +1,31 @@
+"""A command line that names the data alone gets the model that fits."""
+
+import pytest
+
+from unroll.config.compose import CONF
+from unroll.config.fitting import fitting_model
+
+
+@pytest.mark.parametrize(
+    ("overrides", "model"),
+    {
+        ("data=series",): "many_to_one",
+        ("data=series", "data.task=seq2seq"): "seq2seq_continuous",
+        ("data=series_one_ahead",): "many_to_many",
+        ("data=context_tokens", "seed=2"): "one_to_many",
+        ("data=majority,parity",): "many_to_one",
+        ("data=series,series_one_ahead",): None,
+        ("data=reverse",): None,
+        ("data=token_pairs",): None,
+        ("data=series", "model=many_to_one"): None,
+        ("data=series", "experiment=copy"): None,
+        ("data=series", "debug=fast"): "many_to_one",
+        ("data=series", "sweep=cells"): None,
+        ("data=series", "data.task=no"): None,
+        ("data=no",): None,
+        ("model=many_to_one",): None,
+        (): None,
+    }.items(),
+)
+def test_fitting_model(overrides, model):
+    assert fitting_model(overrides, CONF) == model
