@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from unroll.batch import SequenceBatch, mask_from_lengths
 from unroll.config.components import ModelConfig
 from unroll.models.base import Example, Forecast, SequenceModel
+from unroll.models.measure import ErrorsBySequence, by_sequence
 from unroll.models.naive import naive_forecast
 from unroll.models.target_metrics import TargetMetrics
 from unroll.models.targets import MOST_SHOWN_STEPS, MOST_SHOWN_VALUES, build_target, shortened
@@ -30,6 +31,8 @@ class PointwiseModel(SequenceModel):
     def __init__(self, config: ModelConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
         self.target = build_target(spec)
+        self.measure = self.target.measure
+        self.errors = ErrorsBySequence()
         self._test_details: dict[str, Any] = {}
         self.metrics = nn.ModuleDict({stage: self.target.metrics() for stage in ("valid", "test")})
 
@@ -52,7 +55,8 @@ class PointwiseModel(SequenceModel):
         self._evaluate(batch, "valid")
 
     def test_step(self, batch: SequenceBatch, batch_idx: int) -> None:
-        self._evaluate(batch, "test")
+        outputs = self._evaluate(batch, "test")
+        self.errors.update(batch.index, *self.errors_of(batch, outputs))
 
     def on_validation_epoch_end(self) -> None:
         self._log_metrics("valid")
@@ -121,8 +125,19 @@ class PointwiseModel(SequenceModel):
         last = " ".join(f"{value:.3g}" for value in batch.inputs[row, :length, 0][-4:].tolist())
         return f"{length} steps … {last}"
 
-    def _evaluate(self, batch: SequenceBatch, stage: str) -> None:
-        rows = self._rows(batch, self(batch))
+    def errors_of(
+        self, batch: SequenceBatch, outputs: Outputs
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
+        """The summed errors of such outputs for each sequence, and the number of its targets that count."""
+        rows = self._rows(batch, outputs)
+        sequences = torch.arange(len(batch), device=outputs.device)
+        if rows.counts is not None:
+            sequences = sequences[:, None].expand(rows.counts.shape)[rows.counts]
+        return by_sequence(self.target.errors(rows.outputs.float(), rows.targets), sequences, len(batch))
+
+    def _evaluate(self, batch: SequenceBatch, stage: str) -> Outputs:
+        outputs: Tensor = self(batch)
+        rows = self._rows(batch, outputs)
         loss = self.target.loss(rows.outputs, rows.targets)
         self.require_finite(f"{stage}/loss", loss)  # MeanMetric would drop a NaN
         metrics = self._metrics(stage)
@@ -131,6 +146,7 @@ class PointwiseModel(SequenceModel):
         if naive is not None and rows.counts is not None:
             naive = naive[rows.counts]
         metrics.update(rows.outputs.float(), rows.targets, rows.lengths, naive)
+        return outputs
 
     def _log_metrics(self, stage: str) -> None:
         metrics = self._metrics(stage)
