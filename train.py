@@ -56,6 +56,8 @@ if __name__ == "__main__":
         with boundary(), composition_errors(CONF):
             require_environment()
             words = command_line.overrides(sys.argv[1:], CONF)
+            for model in composition.complete(words, CONF)[len(words) :]:
+                print(f"{model} fits these data; choose another one by model=NAME", file=sys.stderr)
+                sys.argv.append(model)
             composition.prepare(words, CONF)
-            sys.argv += composition.fitting_model(words, CONF)
             main()

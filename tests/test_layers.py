@@ -38,7 +38,8 @@ ALLOWED = {
     "data": COMMON | {"config"},
     "export": COMMON | {"config", "runs", "nn", "models"},
 }
-ALLOWED["training"] = COMMON | {"config", "runs", "nn", "models", "inspect", "data", "export"}
+ALLOWED["baselines"] = COMMON | {"models", "data"}
+ALLOWED["training"] = COMMON | {"config", "runs", "nn", "models", "inspect", "data", "export", "baselines"}
 ALLOWED["cost"] = ALLOWED["trained"] = ALLOWED["training"] | {"training"}
 ALLOWED["sweep"] = ALLOWED["training"] | {"training"}
 ALLOWED["report"] = COMMON | {"runs", "sweep"}

@@ -34,6 +34,7 @@ RUNS = {
     (*SAMPLING, *LOADED, *FALLING): ("on_train_batch_end-14", "on_validation_batch_end-2", "written-3"),
     ("model=many_to_one", "model/cell=lstm", "scheduler=cosine"): ("on_train_epoch_end-2", "moved-4"),
     ("model=many_to_one", "model/cell=min_gru", "trainer.max_steps=19"): ("on_train_batch_end-9",),
+    ("trainer.validate_every=0.5", *FALLING): ("on_train_batch_end-6", "on_validation_batch_end-2"),
     ("model=many_to_many", "trainer.truncate_steps=7", *LOADED): ("on_train_batch_end-20",),
     ("optimizer.lr=1e-30", "early_stopping.patience=1", "model.search.method=sample"): (
         "on_test_batch_end-1",

@@ -95,7 +95,7 @@ def _gradients_of_model(what: tuple[str, ...]) -> "GradientFlow":
     from unroll.inspect.gradients import gradient_flow
 
     test = data.splits["test"]
-    longest = sorted(range(len(test)), key=lambda index: -test.lengths[index])[: data.config.batch_size]
+    longest = sorted(range(len(test)), key=lambda index: -test.lengths[index])[: data.batch_size]
     batch = data.collate([test[index] for index in longest])
     values = {
         name: tensor.double()  # the weights are converted to double too

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from omegaconf import MISSING
 
+from unroll.config.defaults import USUAL_RATE
 from unroll.config.registry import Config, require
 from unroll.spec import Signature
 
@@ -94,16 +95,21 @@ class OptimizerConfig(Config):
     """Base config of an optimizer.
 
     Attributes:
-        lr: the learning rate, which the schedule changes
+        lr: the learning rate, which the schedule changes; null is 0.001, or for files by size and cell
         weight_decay: how strongly weights are drawn to zero; 0 is not at all
     """
 
-    lr: float = MISSING
+    lr: float | None = MISSING
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        require(self, "lr", 0 < self.lr <= 1e6, "a positive number up to 1e6")
+        require(self, "lr", self.lr is None or 0 < self.lr <= 1e6, "a positive number up to 1e6, or null")
         require(self, "weight_decay", self.weight_decay >= 0, "zero or a positive number")
+
+    @property
+    def rate(self) -> float:
+        """The learning rate. (A run has put a number in place of null.)"""
+        return USUAL_RATE if self.lr is None else self.lr
 
 
 @dataclass(kw_only=True, slots=True)
@@ -224,17 +230,17 @@ class DataConfig(Config):
     """Base config of a data set.
 
     Attributes:
-        batch_size: sequences in a batch
+        batch_size: sequences in a batch; null is by the number of training sequences
         bucket_pool: batches' worth of sequences that are sorted by length together; 0 is no bucketing
         workers: processes that load; 0 is the run's own
     """
 
-    batch_size: int = 64
+    batch_size: int | None = 64
     bucket_pool: int = 50
     workers: int = 0
 
     def __post_init__(self) -> None:
-        require(self, "batch_size", self.batch_size >= 1, "1 or more")
+        require(self, "batch_size", self.batch_size is None or self.batch_size >= 1, "1 or more, or null")
         require(self, "bucket_pool", self.bucket_pool >= 0, "0 (no bucketing) or more")
         require(self, "workers", 0 <= self.workers <= WORKER_LIMIT, f"0 or more, up to {WORKER_LIMIT}")
         for name in (each.name for each in dataclasses.fields(self)):

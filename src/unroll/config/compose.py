@@ -17,12 +17,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from unroll.config import registry
 from unroll.config.choices import choices, written
-from unroll.config.components import DataConfig, ModelConfig
+from unroll.config.components import DataConfig
+from unroll.config.fitting import fitting_model
 from unroll.config.mistakes import composition_errors, of_a_value
 from unroll.config.plain import plain
 from unroll.config.root import LoggerConfig, TrainConfig, TrainerConfig, load
 from unroll.config.sweep import SweepConfig
-from unroll.errors import InputError, MissingEnvironmentError, nearest
+from unroll.errors import InputError, MissingEnvironmentError
 from unroll.foreign import require_plain_yaml
 from unroll.paths import given, require_regular
 from unroll.spec import Signature
@@ -43,9 +44,16 @@ def compose(overrides: Sequence[str]) -> DictConfig:
         MissingEnvironmentError: Unroll was installed without conf/.
     """
     with composition_errors(CONF):
+        overrides = complete(overrides, CONF)
         prepare(overrides, CONF)
         with initialize_config_dir(str(CONF), version_base="1.3"):
             return hydra.compose("train", [*overrides, "run_dir=none"])
+
+
+def complete(overrides: Sequence[str], conf: Path) -> list[str]:
+    """These overrides, with a model that fits where they name the data alone."""
+    model = fitting_model(overrides, conf)
+    return [*overrides, *([] if model is None else [f"model={model}"])]
 
 
 def prepare(overrides: Sequence[str], conf: Path) -> None:
@@ -60,35 +68,6 @@ def prepare(overrides: Sequence[str], conf: Path) -> None:
     require_harmless(conf)
     _require_names(overrides, conf)
     register()
-
-
-def fitting_model(overrides: Sequence[str], conf: Path) -> list[str]:
-    """The override that chooses a model for `sweep=architectures`, which is asked of any data set.
-
-    Empty for other commands, and where the command says what the model is.
-
-    Raises:
-        InputError: no data set is given, or there is none of that name.
-    """
-    words = dict(word.split("=", 1) for word in overrides if "=" in word)
-    if words.get("sweep") != "architectures" or {"model", "task", "experiment"} & words.keys():
-        return []
-    data, known = words.get("data"), choices(conf, "data")
-    if data is None:
-        raise InputError(
-            "sweep=architectures: compares on what data? Give them, as data=series data.path=FILE"
-        )
-    if data not in known:
-        raise InputError(f"data={data}: no such choice, {nearest(data, known)}")
-    signature = _signature(conf, data)
-    return [f"model={name}" for name in registry.names("model") if signature in _accepted(name)][:1]
-
-
-def _accepted(model: str) -> tuple[Signature, ...]:
-    """The signatures of the data that a model can learn from."""
-    config = registry.config_class("model", model)
-    assert issubclass(config, ModelConfig)
-    return config.accepts
 
 
 def check(composed: DictConfig, conf: Path, *, launcher: str | None = None) -> dict[str, Any]:

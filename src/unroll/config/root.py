@@ -69,17 +69,23 @@ class TrainerConfig:
         devices: how many of them, each with a process of its own; auto is all
         strategy: how several devices share the work; auto or ddp
         precision: 32-true, 16-mixed, bf16-mixed, bf16-true or 64-true
-        max_epochs: passes over the training data
+        max_epochs: passes over the training data; null is until it no longer gets better: as many as suit the
+            size of the data, early_stopping.patience and max_minutes where they are null, and a falling rate
+            where the schedule is auto
         max_steps: steps of the optimizer; -1 is no limit
-        max_minutes: stops in time for a deadline; null is none
+        max_minutes: stops in time for a deadline; null is none, or an hour where max_epochs is null
         gradient_clip: bound on the gradient's norm; 0 is none
         accumulate: batches whose gradients make one step of the optimizer
         truncate_steps: cuts training batches along time into segments of so many steps, each a batch of its
             own; the state is carried over, gradients are not; null is off
-        validate_every: epochs from one validation to the next
-        checkpoint_every_steps: steps after which a run is saved, besides after every epoch; null is never
-        checkpoint_every_minutes: minutes after which a run is saved, besides after every epoch; null is never
-        log_every: steps from one row of metrics to the next
+        validate_every: epochs from one validation to the next; 0.25 is four validations an epoch; null is 1,
+            or by the size of the data where max_epochs is null
+        checkpoint_every_steps: steps after which a run is saved, besides after every validation; null is
+            never
+        checkpoint_every_minutes: minutes after which a run is saved, besides after every validation; null is
+            never
+        log_every: steps from one row of metrics to the next; null is 50, or fewer so that each validation
+            has one
         log_gradients_every: steps of the optimizer from one record to the next of how far the loss's gradient
             reaches back in time, in gradients.csv and as a picture; null is off
         threads: threads of the CPU; null is as many as it has cores
@@ -97,16 +103,16 @@ class TrainerConfig:
     devices: str = "1"
     strategy: str = "auto"
     precision: str = "32-true"
-    max_epochs: int = 10
+    max_epochs: int | None = None
     max_steps: int = -1
     max_minutes: float | None = None
     gradient_clip: float = 1.0
     accumulate: int = 1
     truncate_steps: int | None = None
-    validate_every: int = 1
+    validate_every: float | None = None
     checkpoint_every_steps: int | None = None
     checkpoint_every_minutes: float | None = 10.0
-    log_every: int = 50
+    log_every: int | None = None
     log_gradients_every: int | None = None
     threads: int | None = 1
     limit_train_batches: int | None = None
@@ -124,20 +130,22 @@ class TrainerConfig:
             self, "devices", re.fullmatch(r"auto|[1-9]\d*", self.devices) is not None, "auto or 1 or more"
         )
         require(self, "strategy", self.strategy in ("auto", "ddp"), "auto or ddp")
-        require(self, "max_epochs", self.max_epochs >= 1, "1 or more")
         require(self, "max_steps", self.max_steps >= -1, "-1 (no limit) or more")
         minutes = self.max_minutes
         in_time = minutes is None or 0 < minutes <= MINUTE_LIMIT
         require(self, "max_minutes", in_time, f"a positive number up to {MINUTE_LIMIT:,} (a year)")
         require(self, "gradient_clip", self.gradient_clip >= 0, "0 (off) or more")
-        for key in ("accumulate", "validate_every", "log_every"):
-            require(self, key, getattr(self, key) >= 1, "1 or more")
+        require(self, "accumulate", self.accumulate >= 1, "1 or more")
+        every = self.validate_every
+        often = every is None or 0 < every < 1 or (every >= 1 and every == int(every))
+        require(self, "validate_every", often, "a whole number, a share of an epoch in (0, 1), or null")
         minutes = self.checkpoint_every_minutes
         require(
             self, "checkpoint_every_minutes", minutes is None or minutes > 0, "a positive number, or null"
         )
         limits = ("limit_train_batches", "limit_valid_batches", "limit_test_batches")
-        for key in ("threads", "truncate_steps", "checkpoint_every_steps", "log_gradients_every", *limits):
+        lengths = ("max_epochs", "log_every", "threads", "truncate_steps")
+        for key in (*lengths, "checkpoint_every_steps", "log_gradients_every", *limits):
             require(self, key, getattr(self, key) is None or getattr(self, key) >= 1, "1 or more, or null")
         require(self, "threads", (self.threads or 1) <= THREAD_LIMIT, f"{THREAD_LIMIT} or less")
         # Batches of several processes would differ in their number of segments.
@@ -181,16 +189,17 @@ class EarlyStoppingConfig:
 
     Attributes:
         patience: validations without improvement of the model's own measure, after which to stop; null is
-            never
-        min_delta: the least change that is an improvement
+            never, or 12 where trainer.max_epochs is null
+        min_delta: the least change that is an improvement; null is 0, or 0.0005 where trainer.max_epochs is
+            null
     """
 
     patience: int | None = None
-    min_delta: float = 0.0
+    min_delta: float | None = None
 
     def __post_init__(self) -> None:
         require(self, "patience", self.patience is None or self.patience >= 1, "1 or more, or null")
-        require(self, "min_delta", self.min_delta >= 0, "0 or more")
+        require(self, "min_delta", (self.min_delta or 0) >= 0, "0 or more, or null")
 
 
 @dataclass(kw_only=True, slots=True)

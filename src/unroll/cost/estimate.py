@@ -11,6 +11,7 @@ from rich.table import Table
 from unroll.cost.cell_costs import MEGABYTE
 from unroll.cost.own_process import measure_in_own_process
 from unroll.errors import InputError
+from unroll.terminal import duration
 
 if TYPE_CHECKING:
     from unroll.cost.measure import Measured
@@ -93,7 +94,7 @@ def estimate_run(values: dict[str, Any]) -> Estimate:
         except InputError:  # this model cannot be trained that way
             continue
         ways.append(_way(f"{key}={'null' if value is None else value}", other))
-    return Estimate(ways, _summary(values, measured, ways[0]))
+    return Estimate(ways, _summary(measured, ways[0]))
 
 
 def _other_settings(values: dict[str, Any], longest: int) -> dict[str, Any]:
@@ -114,22 +115,16 @@ def _way(name: str, measured: "Measured") -> Way:
     return Way(name, step_ms, measured.steps, measured.memory_bytes, measured.counted_bytes)
 
 
-def _summary(values: dict[str, Any], measured: "Measured", way: Way) -> str:
+def _summary(measured: "Measured", way: Way) -> str:
     if math.isinf(measured.memory_bytes):
         return "As configured it needs more memory than is free."
-    epochs, seconds = values["trainer"]["max_epochs"], way.epoch_seconds
+    epochs, seconds = measured.epochs, way.epoch_seconds
     return (
-        f"An epoch takes about {_duration(seconds)} without validation, and {epochs} epochs take "
-        f"{_duration(epochs * seconds)}. Training needs {measured.memory_bytes / MEGABYTE:.0f} MB besides "
+        f"An epoch takes about {duration(seconds)} without validation, and {epochs} epochs take "
+        f"{duration(epochs * seconds)}. Training needs {measured.memory_bytes / MEGABYTE:.0f} MB besides "
         f'the {measured.program_bytes / MEGABYTE:.0f} MB of the program and the data. "MB counted" is what '
         "the tensors alone take, counted on two sequences."
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.2g} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _number(value: float, digits: int) -> str:

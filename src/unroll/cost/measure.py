@@ -22,6 +22,7 @@ from unroll.data.module import build_data
 from unroll.models.base import SequenceModel, build_model
 from unroll.training.bare_trainer import bare_trainer, quiet
 from unroll.training.callbacks import StepSeeds
+from unroll.training.settle import settle
 from unroll.training.usage import peak_resident_bytes, resident_bytes
 
 TIMING_SECONDS = 20.0
@@ -33,6 +34,7 @@ class Measured:
     """What training costs with one config.
 
     Attributes:
+        epochs: how many the run takes at most.
         batches, steps: their numbers in an epoch. There are more steps where batches are cut along time.
         longest: the length of the longest sequence of the largest batch.
         batch_seconds: the mean time of a batch, loading included; NaN where memory did not suffice.
@@ -43,6 +45,7 @@ class Measured:
         program_bytes: what the process took before training: the program and the data.
     """
 
+    epochs: int
     batches: int
     steps: int
     longest: int
@@ -62,6 +65,8 @@ def measure(values: dict[str, Any]) -> Measured:
     torch.set_num_threads(config.trainer.threads or len(os.sched_getaffinity(0)))
     torch.manual_seed(config.seed)
     data = build_data(config.data, config.seed)
+    config = settle(values, data).config
+    assert config.trainer.max_epochs is not None
     cut = config.trainer.truncate_steps
     few = FewBatches(data, cut, config.trainer.limit_train_batches)
     watch = _Watch(few)
@@ -80,6 +85,7 @@ def measure(values: dict[str, Any]) -> Measured:
             raise
         watch.memory_bytes = math.inf
     return Measured(
+        epochs=config.trainer.max_epochs,
         batches=len(few.batches),
         steps=sum(map(few.steps, few.batches)),
         longest=max(map(few.length, few.largest)),

@@ -1,5 +1,6 @@
 """The base of all data sets: a spec, three splits, batches of similar lengths, and the place in training."""
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import lightning.pytorch as pl
 from torch.utils.data import DataLoader
 
 from unroll.batch import SequenceBatch
+from unroll.config import defaults
 from unroll.config.components import DataConfig
 from unroll.config.registry import build, to_dict
 from unroll.data.buckets import BucketedBatches
@@ -70,6 +72,11 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
         return str(self.config.signature())
 
     @property
+    def overlap(self) -> int:
+        """How many sequences next to one another share targets, as windows of a series do; 1 is none."""
+        return 1
+
+    @property
     def accepts_unknown(self) -> bool:
         """Whether the training data hold unknown tokens, so that a model learns to read them."""
         return False
@@ -83,6 +90,13 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
     def splits(self) -> dict[str, Samples]:
         """The splits by name."""
         return self._load()[1]
+
+    @property
+    def batch_size(self) -> int:
+        """Sequences in a batch."""
+        self._load()
+        assert self.config.batch_size is not None
+        return self.config.batch_size
 
     def collate(self, samples: Sequence[Sample]) -> SequenceBatch:
         """A batch of these samples."""
@@ -107,7 +121,7 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
         trainer = self.trainer
         batches = BucketedBatches(
             samples.lengths,
-            self.config.batch_size,
+            self.batch_size,
             seed=self.seed,
             pool=self.config.bucket_pool,
             shuffle=shuffle,
@@ -161,7 +175,7 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
         """Everything that the batches of an epoch depend on."""
         return {
             "training samples": len(self.splits["train"]),
-            "data.batch_size": self.config.batch_size,
+            "data.batch_size": self.batch_size,
             "data.bucket_pool": self.config.bucket_pool,
             "seed": self.seed,
             "trainer.devices": self._trainer.world_size,
@@ -182,6 +196,10 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
             except (ValueError, InputError) as error:  # a checkpoint of such data could not be read
                 self._prepared = None
                 raise InputError(f"data.name={self.config.name}: {error}; give smaller data") from error
+            if self.config.batch_size is None:
+                size = defaults.batch_size(len(self._prepared[1]["train"]))
+                self.config = dataclasses.replace(self.config, batch_size=size)
+                self.hparams["data"]["batch_size"] = size
         return self._prepared
 
 

@@ -16,6 +16,7 @@ from unroll.config.components import ModelConfig, OptimizerConfig, SchedulerConf
 from unroll.config.registry import build, from_dict, to_dict
 from unroll.errors import InputError, NumericError
 from unroll.models.finite import FiniteSteps
+from unroll.models.measure import ErrorsBySequence, Measure
 from unroll.models.size import resolve_size
 from unroll.nn.attention.base import AttentionMap
 from unroll.nn.optimizers.groups import as_saved, parameter_groups
@@ -60,6 +61,8 @@ class SequenceModel(pl.LightningModule, ABC):
         finite_steps: checks the loss and the gradients of every training step before it is taken.
         saved_groups: the optimizer's parameter groups in the checkpoint that training resumes from.
         monitor: the metric of the best checkpoint and of early stopping, and whether "min" or "max" is best.
+        measure: the metric by which the model is compared with a baseline.
+        errors: the errors of each sequence of the last test, from which `measure` follows.
     """
 
     monitor: tuple[str, Literal["min", "max"]] = ("valid/loss", "min")
@@ -67,6 +70,8 @@ class SequenceModel(pl.LightningModule, ABC):
     optimizer_config: OptimizerConfig
     scheduler_config: SchedulerConfig
     finite_steps: FiniteSteps
+    measure: Measure
+    errors: ErrorsBySequence
 
     def __init__(self, config: ModelConfig, spec: DataSpec) -> None:
         super().__init__()
@@ -137,6 +142,9 @@ class SequenceModel(pl.LightningModule, ABC):
         """Forecasts for the sequences of a batch, beside the true values. Empty by default."""
         return []
 
+    def on_test_start(self) -> None:
+        self.errors.reset()
+
     def test_details(self) -> dict[str, Any]:
         """What the last test found besides its metrics, as plain values. Empty by default."""
         return {}
@@ -146,7 +154,7 @@ class SequenceModel(pl.LightningModule, ABC):
         if not loss.isfinite():
             raise NumericError(
                 f"{name}={loss.item()} at step {self.global_step}: the run has diverged; "
-                f"try a smaller optimizer.lr={self.optimizer_config.lr} or trainer.gradient_clip"
+                f"try a smaller optimizer.lr={self.optimizer_config.rate} or trainer.gradient_clip"
             )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -162,10 +170,16 @@ class SequenceModel(pl.LightningModule, ABC):
         steps = int(self.trainer.estimated_stepping_batches)
         scheduler = build(self.scheduler_config, optimizer, steps, mode)
         if isinstance(scheduler, ReduceLROnPlateau):
-            every = self.trainer.check_val_every_n_epoch
-            plan = {"scheduler": scheduler, "monitor": metric, "interval": "epoch", "frequency": every}
+            plan = {"scheduler": scheduler, "monitor": metric, **self._validations()}
             return {"optimizer": optimizer, "lr_scheduler": plan}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _validations(self) -> dict[str, Any]:
+        """When validations are, as Lightning has it for schedules that step after each."""
+        trainer = self.trainer
+        if trainer.val_check_interval == 1.0:
+            return {"interval": "epoch", "frequency": trainer.check_val_every_n_epoch}
+        return {"interval": "step", "frequency": trainer.val_check_batch}
 
 
 def build_model(

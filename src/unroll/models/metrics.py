@@ -34,20 +34,23 @@ class SequenceErrors(Metric):
 
     def update(self, predictions: Sequence[Sequence[int]], references: References) -> None:
         """Add one batch; `references[i]` lists the acceptable targets of `predictions[i]`."""
-        edits = tokens = wrong = 0
-        for predicted, acceptable in zip(predictions, references, strict=True):
-            distance, length = min(
-                ((Levenshtein.distance(predicted, target), len(target)) for target in acceptable),
-                key=lambda pair: pair[0],
-            )
-            edits += distance
-            tokens += length
-            wrong += distance > 0
-        self.edits += edits
-        self.reference_tokens += tokens
-        self.wrong += wrong
+        found = edits(predictions, references)
+        self.edits += sum(distance for distance, _ in found)
+        self.reference_tokens += sum(length for _, length in found)
+        self.wrong += sum(distance > 0 for distance, _ in found)
         self.sequences += len(predictions)
 
     def compute(self) -> tuple[Tensor, Tensor]:
         """The token error rate and the sequence error rate."""
         return self.edits / self.reference_tokens.clamp(min=1), self.wrong / self.sequences.clamp(min=1)
+
+
+def edits(predictions: Sequence[Sequence[int]], references: References) -> list[tuple[int, int]]:
+    """For each prediction the edits to its nearest reference, and the length of that one."""
+    return [
+        min(
+            ((Levenshtein.distance(predicted, target), len(target)) for target in acceptable),
+            key=lambda pair: pair[0],
+        )
+        for predicted, acceptable in zip(predictions, references, strict=True)
+    ]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from unroll.batch import SequenceBatch, mask_from_lengths
 from unroll.config.components import ModelConfig
 from unroll.models.base import Example, Forecast, SequenceModel
+from unroll.models.measure import ErrorsBySequence, by_sequence
 from unroll.models.naive import naive_forecast
 from unroll.models.target_metrics import TargetMetrics
 from unroll.models.targets import MOST_SHOWN_STEPS, MOST_SHOWN_VALUES, ValueTarget, build_target, shortened
@@ -31,6 +32,8 @@ class PointwiseModel(SequenceModel):
     def __init__(self, config: ModelConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
         self.target = build_target(spec)
+        self.measure = self.target.measure
+        self.errors = ErrorsBySequence()
         self._test_details: dict[str, Any] = {}
         self.metrics = nn.ModuleDict({stage: self.target.metrics() for stage in ("valid", "test")})
 
@@ -53,7 +56,8 @@ class PointwiseModel(SequenceModel):
         self._evaluate(batch, "valid")
 
     def test_step(self, batch: SequenceBatch, batch_idx: int) -> None:
-        self._evaluate(batch, "test")
+        outputs = self._evaluate(batch, "test")
+        self.errors.update(batch.index, *self.errors_of(batch, outputs))
 
     def on_validation_epoch_end(self) -> None:
         self._log_metrics("valid")
@@ -137,8 +141,19 @@ class PointwiseModel(SequenceModel):
         """Inputs of values in the units of the data."""
         return add_means(batch.inputs, self.spec.input_mean if self.spec.centered else ())
 
-    def _evaluate(self, batch: SequenceBatch, stage: str) -> None:
-        rows = self._rows(batch, self(batch))
+    def errors_of(
+        self, batch: SequenceBatch, outputs: Outputs
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
+        """The summed errors of such outputs for each sequence, and the number of its targets that count."""
+        rows = self._rows(batch, outputs)
+        sequences = torch.arange(len(batch), device=outputs.device)
+        if rows.counts is not None:
+            sequences = sequences[:, None].expand(rows.counts.shape)[rows.counts]
+        return by_sequence(self.target.errors(rows.outputs.float(), rows.targets), sequences, len(batch))
+
+    def _evaluate(self, batch: SequenceBatch, stage: str) -> Outputs:
+        outputs: Tensor = self(batch)
+        rows = self._rows(batch, outputs)
         loss = self.target.loss(rows.outputs, rows.targets)
         self.require_finite(f"{stage}/loss", loss)  # MeanMetric would drop a NaN
         metrics = self._metrics(stage)
@@ -147,6 +162,7 @@ class PointwiseModel(SequenceModel):
         if naive is not None and rows.counts is not None:
             naive = naive[rows.counts]
         metrics.update(rows.outputs.float(), rows.targets, rows.lengths, naive)
+        return outputs
 
     def _log_metrics(self, stage: str) -> None:
         metrics = self._metrics(stage)

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from unroll.models.measure import Form, Measure
 from unroll.models.target_metrics import ClassMetrics, LabelMetrics, TargetMetrics, ValueMetrics
 from unroll.nn.scaling import Scaling, digits
 from unroll.spec import DataSpec, Kind
@@ -31,6 +32,15 @@ class Target(nn.Module, ABC):
     def metrics(self) -> TargetMetrics:
         """New metrics, with nothing counted."""
 
+    @property
+    @abstractmethod
+    def measure(self) -> Measure:
+        """The metric by which a model is compared with a baseline."""
+
+    @abstractmethod
+    def errors(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, " rows"]:
+        """The error of each row, from which `measure` follows."""
+
     @abstractmethod
     def predict(self, outputs: Float[Tensor, "*rows outputs"]) -> Float[Tensor, "*rows outputs"]:
         """Probabilities of classes or labels, or values in the data's units."""
@@ -49,6 +59,13 @@ class ClassTarget(Target):
     def metrics(self) -> TargetMetrics:
         return ClassMetrics(self.spec.target_size, lengths_differ=self.spec.length == 0)
 
+    @property
+    def measure(self) -> Measure:
+        return Measure("accuracy", Form.RIGHT)
+
+    def errors(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, " rows"]:
+        return (outputs.argmax(dim=-1) != targets).float()
+
     def predict(self, outputs: Float[Tensor, "*rows outputs"]) -> Float[Tensor, "*rows outputs"]:
         return outputs.float().softmax(dim=-1)
 
@@ -66,6 +83,13 @@ class LabelTarget(Target):
 
     def metrics(self) -> TargetMetrics:
         return LabelMetrics(self.spec.target_size)
+
+    @property
+    def measure(self) -> Measure:
+        return Measure("loss", Form.MEAN)
+
+    def errors(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, " rows"]:
+        return F.binary_cross_entropy_with_logits(outputs, targets, reduction="none").mean(dim=-1)
 
     def predict(self, outputs: Float[Tensor, "*rows outputs"]) -> Float[Tensor, "*rows outputs"]:
         return outputs.float().sigmoid()
@@ -92,6 +116,15 @@ class ValueTarget(Target):
 
     def metrics(self) -> TargetMetrics:
         return ValueMetrics(self.scaling, self.spec.naive_error)
+
+    @property
+    def measure(self) -> Measure:
+        return Measure("mae", Form.MEAN) if self.spec.target_inputs else Measure("rmse", Form.ROOT)
+
+    def errors(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, " rows"]:
+        distance = self.scaling.inverse(outputs) - targets
+        each = distance.abs() if self.measure.form is Form.MEAN else distance.square()
+        return each.mean(dim=-1)
 
     def predict(self, outputs: Float[Tensor, "*rows outputs"]) -> Float[Tensor, "*rows outputs"]:
         values: Tensor = self.scaling.absolute(self.scaling.inverse(outputs.float()))

@@ -16,7 +16,8 @@ from unroll.batch import SequenceBatch
 from unroll.config.components import RecurrentConfig
 from unroll.config.registry import require
 from unroll.models.base import Example, SequenceModel
-from unroll.models.metrics import SequenceErrors
+from unroll.models.measure import ErrorsBySequence, Form, Measure
+from unroll.models.metrics import SequenceErrors, edits
 from unroll.models.teacher_forcing import TeacherForcingConfig, teacher_forcing_ratio
 from unroll.nn.attention.base import Attention, AttentionMap
 from unroll.nn.backbone import build_recurrence
@@ -66,6 +67,8 @@ class TokenGenerator(SequenceModel):
         recurrence = build_recurrence(config, config.embedding_size, decoder=True)
         self.decoder = Decoder(spec.target_size, config.embedding_size, recurrence, attention, config.dropout)
         self.monitor = (f"valid/{spec.error_names[0]}", "min")
+        self.measure = Measure(spec.error_names[0], Form.MEAN)
+        self.errors = ErrorsBySequence()
         self.metrics = nn.ModuleDict({stage: _Metrics() for stage in ("valid", "test")})
 
     @abstractmethod
@@ -126,7 +129,7 @@ class TokenGenerator(SequenceModel):
                 batch.lengths.tolist(),
                 [None] * len(batch) if batch.characters is None else batch.characters.tolist(),
                 self.decode(batch).to_lists(),
-                _references(batch),
+                references_of(batch),
                 strict=True,
             )
         ]
@@ -164,7 +167,8 @@ class TokenGenerator(SequenceModel):
         self._evaluate(batch, "valid", SearchConfig())
 
     def test_step(self, batch: SequenceBatch, batch_idx: int) -> None:
-        self._evaluate(batch, "test", self.config.search)
+        predictions = self._evaluate(batch, "test", self.config.search)
+        self.errors.update(batch.index, *self.errors_of(batch, predictions))
 
     def predict_step(self, batch: SequenceBatch, batch_idx: int = 0) -> list[str]:
         """The decoded text for each sequence."""
@@ -177,7 +181,14 @@ class TokenGenerator(SequenceModel):
     def on_test_epoch_end(self) -> None:
         self._log_metrics("test")
 
-    def _evaluate(self, batch: SequenceBatch, stage: str, config: SearchConfig) -> None:
+    def errors_of(
+        self, batch: SequenceBatch, predictions: list[list[int]]
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
+        """The edits of such predictions for each sequence, and the tokens of its nearest reference."""
+        found = torch.tensor(edits(predictions, references_of(batch)), dtype=torch.float)
+        return found[:, 0].to(batch.lengths.device), found[:, 1].to(batch.lengths.device)
+
+    def _evaluate(self, batch: SequenceBatch, stage: str, config: SearchConfig) -> list[list[int]]:
         assert batch.targets is not None
         logits, _ = self(batch)
         loss = self._cross_entropy(batch, logits)
@@ -187,7 +198,9 @@ class TokenGenerator(SequenceModel):
         metrics = self._metrics(stage)
         metrics.loss.update(loss, weight=valid.sum())
         metrics.accuracy.update(accuracy, weight=valid.sum())
-        metrics.errors.update(self.decode(batch, config).to_lists(), _references(batch))
+        predictions = self.decode(batch, config).to_lists()
+        metrics.errors.update(predictions, references_of(batch))
+        return predictions
 
     def _log_metrics(self, stage: str) -> None:
         metrics = self._metrics(stage)
@@ -223,7 +236,7 @@ class TokenGenerator(SequenceModel):
         return metrics
 
 
-def _references(batch: SequenceBatch) -> list[list[list[int]]]:
+def references_of(batch: SequenceBatch) -> list[list[list[int]]]:
     """Every acceptable target of each sequence, without END."""
     if batch.references is not None:
         return batch.references

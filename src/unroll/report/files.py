@@ -28,6 +28,7 @@ class RunSummary:
     name: str
     state: str = "unfinished"
     reason: str = ""
+    verdict: str = ""
     overrides: dict[str, str] = field(default_factory=dict)
     config: dict[str, str] = field(default_factory=dict)
     objectives: dict[str, float] = field(default_factory=dict)
@@ -75,6 +76,7 @@ def _read_results(run: RunSummary, folder: RunFolder) -> None:
     run.objectives = measured(results.get("best"))
     run.larger_is_better = _maximised(results.get("monitor"))
     run.costs = measured(results)
+    run.verdict = redact(str(results.get("verdict") or ""))
 
 
 def _read_trial(run: RunSummary, folder: RunFolder) -> None:

@@ -214,12 +214,12 @@ def _best(comparison: Comparison) -> Section:
         **{name: best.costs[name] for name in tables.COST_COLUMNS if name in best.costs},
     }
     pictures, faults = _pictures(best)
+    varied = comparison.settings.varied
+    name = f"{best.name}: {comparison.settings.label(best, seed=True)}" if varied else best.name
     return Section(
         anchor="best",
         title="Best run" if len(comparison.runs) > 1 else "The run",
-        text=f"{best.name}: {comparison.settings.label(best, seed=True)}"
-        if comparison.settings.varied
-        else best.name,
+        text=f"{name}. {best.verdict}" if best.verdict else name,
         pairs=[(name, show(value)) for name, value in measures.items()],
         more={"Its settings": sorted({**best.config, **best.overrides}.items())},
         examples=best.examples,

@@ -16,6 +16,7 @@ IGNORED_WARNINGS = (
     ".*`srun` command is available.*",  # not every run on a SLURM machine is a SLURM job
     ".*GPU available but not used.*",  # trainer.accelerator=cpu asks for it
     ".*your dataloader is not resumable.*",  # the batches themselves start at the right place
+    ".*callbacks used to create the checkpoint need.*",  # a run may go on without early stopping
     ".*LeafSpec.*is deprecated.*",  # Lightning 2.6 on torch 2.13
 )
 

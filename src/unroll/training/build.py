@@ -15,6 +15,7 @@ from unroll.models.finite import FiniteSteps
 from unroll.models.size import ModelSize
 from unroll.redact import redacted
 from unroll.training.environment import processes
+from unroll.training.settle import settle
 from unroll.training.trainer import require_device
 
 
@@ -23,8 +24,10 @@ class RunParts:
     """The config of a run, with the data and the model built from it.
 
     Attributes:
+        config: the config, with numbers in place of what it left open.
         values: the config as plain values, for the folder and the dashboard: redacted, and with the hidden
             size that `model.parameters` resolves to.
+        chosen: the keys that the config left open, with what they are.
     """
 
     config: TrainConfig
@@ -32,6 +35,7 @@ class RunParts:
     data: SequenceDataModule
     model: SequenceModel
     size: ModelSize
+    chosen: dict[str, Any]
 
 
 def build(config: TrainConfig, values: dict[str, Any]) -> RunParts:
@@ -54,11 +58,13 @@ def build(config: TrainConfig, values: dict[str, Any]) -> RunParts:
                 f"trainer.devices={trainer.devices}: {len(samples)} {split} sequences cannot be shared out "
                 f"among {dealt} processes; use fewer, or give more data"
             )
+    settled = settle(values, data)
+    config, values = settled.config, settled.values
     model = build_model(config.model, data.spec, config.optimizer, config.scheduler, _finite_steps(trainer))
     if trainer.truncate_steps is not None:
         model.require_truncatable(trainer.truncate_steps)
     values = redacted({**values, "model": model.hparams["model"]})
-    return RunParts(config, values, data, model, ModelSize.of(model))
+    return RunParts(config, values, data, model, ModelSize.of(model), settled.chosen)
 
 
 def _finite_steps(trainer: TrainerConfig) -> FiniteSteps:

@@ -1,6 +1,5 @@
-"""Callbacks around the steps of a run: repeatable randomness, a line for each epoch, throughput."""
+"""Callbacks around the steps of a run: repeatable randomness, the metrics in checkpoints, throughput."""
 
-import logging
 import time
 from typing import Any
 
@@ -10,13 +9,6 @@ import torch
 from torch import Tensor
 
 from unroll.batch import SequenceBatch
-from unroll.models.base import SequenceModel
-from unroll.runs.metrics import shown
-
-log = logging.getLogger("unroll")
-
-EPOCH_LINE_METRICS = ("valid/exact_match", "valid/accuracy", "valid/mae")
-"""The line of an epoch shows these metrics if the model measures them."""
 
 CHECKPOINT_METRICS = "metrics"
 """The key under which a checkpoint holds the metrics of its validation."""
@@ -52,28 +44,6 @@ class StepSeeds(pl.Callback):
         torch.default_generator.manual_seed(seed)
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             torch.cuda.manual_seed_all(seed)
-
-
-class EpochLines(pl.Callback):
-    """Prints a line for each validation: the losses, the monitored metric, the time since the start."""
-
-    def __init__(self) -> None:
-        self.start = time.perf_counter()
-
-    @property
-    def state_key(self) -> str:
-        return "EpochLines"
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.sanity_checking or not trainer.is_global_zero:
-            return
-        assert isinstance(pl_module, SequenceModel)
-        metrics = trainer.callback_metrics
-        names = ["train/loss", "valid/loss", pl_module.monitor[0], *EPOCH_LINE_METRICS]
-        known = [name for name in dict.fromkeys(names) if name in metrics]
-        line = "  ".join(f"{name} {shown(float(metrics[name]))}" for name in known)
-        seconds = time.perf_counter() - self.start
-        log.info("epoch %d/%s  %s  %.0f s", trainer.current_epoch + 1, trainer.max_epochs, line, seconds)
 
 
 class KeepMetrics(pl.Callback):

@@ -18,7 +18,7 @@ class Pruned(Exception):  # noqa: N818  # it is not an error
 
 
 class Pruning(pl.Callback):
-    """Gives a metric of every validation to a pruning rule, and stops the run if the rule says so.
+    """Gives a metric to a pruning rule at the first validation of an epoch, and stops the run if it says so.
 
     `metric` defaults to the one that the model monitors. Of several processes only the first has a rule; all
     processes stop.
@@ -31,6 +31,7 @@ class Pruning(pl.Callback):
     def __init__(self, metric: str | None, rule: PruningRule | None) -> None:
         self.metric = metric
         self.rule = rule
+        self._epoch = -1
 
     @property
     def state_key(self) -> str:
@@ -38,6 +39,9 @@ class Pruning(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, SequenceModel)
+        if trainer.current_epoch == self._epoch:  # trials are compared after as many epochs
+            return
+        self._epoch = trainer.current_epoch
         metric = self.metric or pl_module.monitor[0]
         stop = False
         if self.rule is not None:

@@ -11,6 +11,8 @@ from typing import Any
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
+from unroll.baselines.errors import compare
+from unroll.baselines.verdict import judge
 from unroll.config import root
 from unroll.config.effect import kept
 from unroll.config.registry import to_dict
@@ -27,6 +29,7 @@ from unroll.training.environment import deterministic
 from unroll.training.logging import leaving, loggers, run_log
 from unroll.training.processes import slurm, sockets
 from unroll.training.processes.watch import watching
+from unroll.training.progress import Progress
 from unroll.training.saving import Saving
 from unroll.training.signals import Signals
 from unroll.training.trainer import build_trainer, own_callbacks
@@ -63,6 +66,7 @@ def run(
         reserve(run_dir)
     sockets.keep_paths_short()
     parts = build(config, values)
+    config = parts.config
     folder, resume = claim(parts, run_dir, resume=resume)
     with _attended(folder, config) as signals:
         start = begin(folder, parts, resume=resume)
@@ -115,7 +119,7 @@ def _fit_and_test(
 ) -> dict[str, Any]:
     """Train, then test the best checkpoint. Return the content of results.json, except the seconds."""
     config, model, data = parts.config, parts.model, parts.data
-    throughput, usage = Throughput(), Usage()
+    throughput, usage, progress = Throughput(), Usage(), Progress(model, config.trainer.max_minutes)
     saving = Saving(
         folder,
         model,
@@ -125,7 +129,14 @@ def _fit_and_test(
         kept=kept(to_dict(config)),
         resumed_from=start.checkpoint,
     )
-    everything = [saving, throughput, usage, *own_callbacks(config, folder, model, destinations), *callbacks]
+    everything = [
+        saving,
+        throughput,
+        usage,
+        progress,
+        *own_callbacks(config, folder, model, destinations),
+        *callbacks,
+    ]
     trainer = build_trainer(config.trainer, folder, destinations, everything, saving.files)
     with ExitStack() as stack:
         stack.callback(data.stop_workers)
@@ -139,9 +150,13 @@ def _fit_and_test(
         test = trainer.test(model, data, verbose=False)[0]
         speed = throughput.results()  # sums over all processes, which end after this
     model.float().eval()  # in the state in which the model will be loaded, whatever the precision
+    verdict = judge(compare(model, data))
+    ending = progress.history.ending(trainer.current_epoch)
     metric, mode = model.monitor
     return {
         "test": defined(test),
+        "verdict": f"{verdict} {ending}".strip(),
+        "baseline": verdict.to_dict(),
         "valid": defined(chosen.get(CHECKPOINT_METRICS, {})),
         "monitor": {metric: f"{mode}imize"},
         "best": {metric: saving.best} if saving.best is not None else {},

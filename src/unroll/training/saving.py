@@ -19,7 +19,10 @@ from unroll.training.signals import Signals, agree, stopped
 
 
 class Saving(pl.Callback):
-    """Saves a run after every epoch, at intervals, and when a signal stops it; and its best checkpoint.
+    """Saves a run after every validation, at intervals, and when a signal stops it; and its best checkpoint.
+
+    After a validation within an epoch it writes the best checkpoint alone, and anything else a batch later:
+    Lightning would end that validation a second time in a run that resumed there.
 
     It saves between two batches, before the second one starts. At that point the work after a batch, a
     validation or an epoch is complete: metrics are logged, schedules have stepped, gradients are applied. It
@@ -59,6 +62,7 @@ class Saving(pl.Callback):
         self._signals = signals
         self._destinations = destinations
         self._is_best = False
+        self._has_validated = False
         self._saved_at = time.monotonic()
         self._saved_step = 0
 
@@ -85,13 +89,18 @@ class Saving(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: SequenceBatch, batch_idx: int
     ) -> None:
+        has_validated, self._has_validated = self._has_validated, False
+        if has_validated and batch_idx > 0:
+            if self._is_best:
+                self._write(trainer, self._folder.best)
+                self._is_best = False
+            return
         if batch.start or batch_idx % trainer.accumulate_grad_batches:
             return
         late = self._every_seconds and time.monotonic() - self._saved_at >= self._every_seconds
         signal_number, is_late = agree(trainer, self._signals.received, int(late))
         steps = trainer.global_step - self._saved_step
-        epoch_ended = batch_idx == 0 and trainer.global_step > 0
-        if signal_number or is_late or epoch_ended or (self._every_steps and steps >= self._every_steps):
+        if signal_number or is_late or has_validated or (self._every_steps and steps >= self._every_steps):
             self.save(trainer)
         if signal_number:
             self._end_by(trainer, signal_number)
@@ -107,6 +116,7 @@ class Saving(pl.Callback):
         self._end_if_asked(trainer, save=True)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._has_validated = True
         value = trainer.callback_metrics.get(self._metric)
         if value is None or value.isnan():
             return
@@ -137,12 +147,15 @@ class Saving(pl.Callback):
         assert not any(result.meta.on_epoch for result in trainer.fit_loop.epoch_loop._results.values())
         # The best first: if last.ckpt names a best value, best.ckpt must exist.
         for file in (self._folder.best, self._folder.last) if self._is_best else (self._folder.last,):
-            trainer.save_checkpoint(file)
-            failure = trainer.strategy.broadcast(self.files.failure)
-            if failure is not None:
-                self._end(trainer, self._folder.cannot_write(failure))
+            self._write(trainer, file)
         self._is_best = False
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
+
+    def _write(self, trainer: pl.Trainer, file: Path) -> None:
+        trainer.save_checkpoint(file)
+        failure = trainer.strategy.broadcast(self.files.failure)
+        if failure is not None:
+            self._end(trainer, self._folder.cannot_write(failure))
 
     def finish(self, trainer: pl.Trainer) -> None:
         """Save that the training is complete."""
@@ -180,8 +193,9 @@ class Saving(pl.Callback):
             trainer.should_stop = checkpoint["callbacks"][self.state_key]["finished"]
             self._saved_step = checkpoint["global_step"]
             return
-        for own in (self.state_key, "Throughput"):
-            checkpoint["callbacks"].pop(own, None)
+        for key in list(checkpoint["callbacks"]):  # what belongs to the other run alone
+            if key.startswith((self.state_key, "Throughput", "Progress", "EarlyStopping", "Timer")):
+                del checkpoint["callbacks"][key]
         place = checkpoint.get(type(trainer.datamodule).__qualname__)  # type: ignore[attr-defined]
         epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]
         if place and place["batches"] and epochs["current"]["processed"] == epochs["current"]["started"]:

@@ -17,7 +17,7 @@ from unroll.errors import MissingEnvironmentError
 from unroll.models.base import SequenceModel
 from unroll.runs.folder import RunFolder
 from unroll.training import checkpoints
-from unroll.training.callbacks import EpochLines, KeepMetrics, StepSeeds
+from unroll.training.callbacks import KeepMetrics, StepSeeds
 from unroll.training.environment import processes
 from unroll.training.gradient_norms import GradientNorms
 from unroll.training.logging.learning_rates import LearningRates
@@ -60,7 +60,9 @@ def build_trainer(
     callbacks: list[Callback],
     files: checkpoints.CheckpointFiles,
 ) -> pl.Trainer:
-    """The trainer of a config. It writes only below the folder."""
+    """The trainer of a settled config. It writes only below the folder."""
+    every = config.validate_every
+    assert every is not None
     return pl.Trainer(
         accelerator=config.accelerator.value,
         devices=config.devices if config.devices == "auto" else int(config.devices),
@@ -71,7 +73,8 @@ def build_trainer(
         max_time=timedelta(minutes=config.max_minutes) if config.max_minutes else None,
         gradient_clip_val=config.gradient_clip or None,
         accumulate_grad_batches=config.accumulate,
-        check_val_every_n_epoch=config.validate_every,
+        check_val_every_n_epoch=max(1, int(every)),
+        val_check_interval=min(1.0, every),
         log_every_n_steps=config.log_every,
         # Only the loader of an epoch knows the number of its segments.
         reload_dataloaders_every_n_epochs=int(config.truncate_steps is not None),
@@ -97,7 +100,7 @@ def own_callbacks(
 ) -> list[Callback]:
     """The callbacks of every run, as its config needs them."""
     metric, mode = model.monitor
-    callbacks: list[Callback] = [StepSeeds(config.seed), EpochLines(), KeepMetrics()]
+    callbacks: list[Callback] = [StepSeeds(config.seed), KeepMetrics()]
     if config.trainer.progress_bar and sys.stderr.isatty():
         callbacks.append(TQDMProgressBar(leave=False))
     if destinations:
@@ -107,7 +110,7 @@ def own_callbacks(
     stopping = config.early_stopping
     if stopping.patience is not None:
         callbacks.append(
-            EarlyStopping(metric, stopping.min_delta, stopping.patience, mode=mode, strict=False)
+            EarlyStopping(metric, stopping.min_delta or 0.0, stopping.patience, mode=mode, strict=False)
         )
     return callbacks
 

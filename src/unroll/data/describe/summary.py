@@ -118,6 +118,6 @@ def _statistics(samples: Sequence[Sample], spec: DataSpec) -> dict[str, dict[str
 def _padding(data: SequenceDataModule, pool: int) -> float:
     """The share of padding in the batches of the first epoch."""
     lengths = data.splits["train"].lengths
-    batches = BucketedBatches(lengths, data.config.batch_size, seed=data.seed, pool=pool)
+    batches = BucketedBatches(lengths, data.batch_size, seed=data.seed, pool=pool)
     padded = sum(len(batch) * max(lengths[index] for index in batch) for batch in batches)
     return 1 - sum(lengths) / padded

@@ -134,6 +134,11 @@ class Series(SequenceDataModule):
         names = Path(config.path or config.train or "").name
         return f"{names}: {', '.join(config.columns('target'))}, {steps} ahead from {config.window}"
 
+    @property
+    def overlap(self) -> int:
+        form = self._form()
+        return max(1, form.count // form.stride)
+
     def load(self) -> tuple[DataSpec, dict[str, Samples]]:
         config = self.config
         config.require_ready()

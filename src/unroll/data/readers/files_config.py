@@ -33,6 +33,7 @@ class FilesConfig(DataConfig):
         ".parquet",
     )
 
+    batch_size: int | None = None
     path: str | None = None
     train: str | None = None
     valid: str | None = None

@@ -60,7 +60,7 @@ class TaggingConfig(SplitSizesConfig):
     train_size: int = 2_000
     valid_size: int = 500
     test_size: int = 1_000
-    batch_size: int = 32
+    batch_size: int | None = 32
 
     def __post_init__(self) -> None:
         SplitSizesConfig.__post_init__(self)

@@ -20,7 +20,7 @@ class AdamConfig(OptimizerConfig):
     """
 
     name: str = "adam"
-    lr: float = 1e-3
+    lr: float | None = None
     beta1: float = 0.9
     beta2: float = 0.999
 
@@ -34,4 +34,4 @@ class AdamConfig(OptimizerConfig):
 def adam(config: AdamConfig, parameters: ParamsT) -> torch.optim.Optimizer:
     """torch.optim.Adam."""
     betas = (config.beta1, config.beta2)
-    return torch.optim.Adam(parameters, lr=config.lr, betas=betas, weight_decay=config.weight_decay)
+    return torch.optim.Adam(parameters, lr=config.rate, betas=betas, weight_decay=config.weight_decay)

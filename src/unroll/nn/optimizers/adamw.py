@@ -22,4 +22,4 @@ class AdamWConfig(AdamConfig):
 def adamw(config: AdamWConfig, parameters: ParamsT) -> torch.optim.Optimizer:
     """torch.optim.AdamW."""
     betas = (config.beta1, config.beta2)
-    return torch.optim.AdamW(parameters, lr=config.lr, betas=betas, weight_decay=config.weight_decay)
+    return torch.optim.AdamW(parameters, lr=config.rate, betas=betas, weight_decay=config.weight_decay)

@@ -55,7 +55,7 @@ def parameter_groups(model: nn.Module, config: OptimizerConfig, *, apart: bool |
             (decayed, scale),
             {"params": []}
             | ({} if decayed else {"weight_decay": 0.0})
-            | ({} if scale == 1 else {"lr": scale * config.lr, "scale": scale}),
+            | ({} if scale == 1 else {"lr": scale * config.rate, "scale": scale}),
         )
         group["params"].append(parameter)
     return list(groups.values())

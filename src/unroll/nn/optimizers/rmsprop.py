@@ -19,7 +19,7 @@ class RMSpropConfig(OptimizerConfig):
     """
 
     name: str = "rmsprop"
-    lr: float = 1e-3
+    lr: float | None = 1e-3
     momentum: float = 0.0
 
     def __post_init__(self) -> None:
@@ -31,5 +31,5 @@ class RMSpropConfig(OptimizerConfig):
 def rmsprop(config: RMSpropConfig, parameters: ParamsT) -> torch.optim.Optimizer:
     """torch.optim.RMSprop."""
     return torch.optim.RMSprop(
-        parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
+        parameters, lr=config.rate, momentum=config.momentum, weight_decay=config.weight_decay
     )

@@ -20,7 +20,7 @@ class SGDConfig(OptimizerConfig):
     """
 
     name: str = "sgd"
-    lr: float = 0.1
+    lr: float | None = 0.1
     momentum: float = 0.9
     nesterov: bool = False
 
@@ -35,7 +35,7 @@ def sgd(config: SGDConfig, parameters: ParamsT) -> torch.optim.Optimizer:
     """torch.optim.SGD."""
     return torch.optim.SGD(
         parameters,
-        lr=config.lr,
+        lr=config.rate,
         momentum=config.momentum,
         nesterov=config.nesterov,
         weight_decay=config.weight_decay,

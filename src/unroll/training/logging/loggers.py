@@ -176,10 +176,11 @@ def _keep_to_one_folder() -> None:
 
 
 def log_summary(outcome: dict[str, Any]) -> None:
-    """Put the numbers of a run's results on the dashboard, if there is one."""
+    """Put the numbers of a run's results and its verdict on the dashboard, if there is one."""
     if wandb.run is not None:
         numbers = {name: value for name, value in outcome.items() if isinstance(value, int | float)}
-        wandb.run.summary.update(numbers)
+        baseline = {"baseline": outcome["baseline"]["name"], "baseline_value": outcome["baseline"]["value"]}
+        wandb.run.summary.update({**numbers, **baseline, "verdict": outcome["verdict"]})
 
 
 def log_table(name: str, columns: list[str | int], rows: list[Iterable[Any]]) -> None:

@@ -68,17 +68,33 @@ def say_what_runs(folder: RunFolder, parts: RunParts, start: Start) -> None:
             f"{size.step_operations:,}",
         )
     log.info("data   %s (%s): %s", config.data.name, data.description, sizes)
+    log.info("train  %s", _training(parts))
     log.info("run    %s%s\n", folder, f", on from step {start.saved['global_step']}" if start.saved else "")
 
 
+def _training(parts: RunParts) -> str:
+    """The size of batches, the rate, and how long at most."""
+    config, trainer = parts.config, parts.config.trainer
+    sequences = len(parts.data.splits["train"])
+    words = f"batch {parts.data.batch_size}, lr {config.optimizer.rate:g}: {sequences:,} sequences"
+    limit = f" or {trainer.max_minutes:g} min" if trainer.max_minutes else ""
+    words += f"; at most {trainer.max_epochs} epochs{limit}"
+    if config.early_stopping.patience is None:
+        return words
+    return f"{words}, or until {config.early_stopping.patience} validations are no better"
+
+
 def say_what_came_of_it(outcome: dict[str, Any]) -> None:
-    """Print the metrics of the test."""
+    """Print the metrics of the test, with the baseline's beside its metric, and the verdict."""
     log.info("\ntest")
+    baseline = outcome["baseline"]
     for name, value in outcome["test"].items():
-        log.info("  %-28s %s", name.removeprefix("test/"), shown(value))
+        beside = f"   ({baseline['name']}: {shown(baseline['value'])})" if name == baseline["metric"] else ""
+        log.info("  %-28s %s%s", name.removeprefix("test/"), shown(value), beside)
     for name, value in outcome["test"].items():
         if value is None:
             log.info("  (%s is not defined for so few values)", name.removeprefix("test/"))
+    log.info("\n%s", outcome["verdict"])
 
 
 def say_what_is_next(folder: RunFolder, parts: RunParts, batch: SequenceBatch, seconds: float) -> None:

@@ -1,0 +1,1 @@
+"""Baselines, which a model has to beat, and the verdict on a model beside them."""

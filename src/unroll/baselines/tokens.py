@@ -1,0 +1,47 @@
+"""Baselines of models that write tokens."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable
+
+from unroll.batch import SequenceBatch
+from unroll.data.collate import Sample
+from unroll.spec import UNKNOWN, DataSpec
+
+
+class TokenBaseline(ABC):
+    """A baseline that was fitted on the training part."""
+
+    name: str
+
+    @abstractmethod
+    def predictions(self, batch: SequenceBatch) -> list[list[int]]:
+        """The target tokens that it writes for each sequence, without END."""
+
+
+class Copy(TokenBaseline):
+    """The source once more."""
+
+    name = "copy of the source"
+
+    def __init__(self, spec: DataSpec) -> None:
+        targets = {token: number for number, token in enumerate(spec.target_vocabulary)}
+        self.targets = [targets.get(token, UNKNOWN) for token in spec.input_vocabulary]
+
+    def predictions(self, batch: SequenceBatch) -> list[list[int]]:
+        rows = zip(batch.inputs.tolist(), batch.lengths.tolist(), strict=True)
+        return [[self.targets[token] for token in row[:length]] for row, length in rows]
+
+
+class Same(TokenBaseline):
+    """The same target for all: the most frequent one, or the first of several."""
+
+    name = "most frequent target"
+
+    def __init__(self, train: Iterable[Sample]) -> None:
+        counts = Counter(tuple(each.targets.tolist()) for each in train if each.targets is not None)
+        ((target, _),) = counts.most_common(1)
+        self.target = list(target)
+
+    def predictions(self, batch: SequenceBatch) -> list[list[int]]:
+        return [self.target] * len(batch)
