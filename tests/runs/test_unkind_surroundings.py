@@ -66,6 +66,7 @@ def places(run, tmp_path):
         folder = outside / "folder"
         folder.mkdir(parents=True)
         shutil.copytree(run, folder / "run")
+        (folder / "run" / "export").mkdir()
         (outside / "canary").write_bytes(CANARY)
         stand_around(folder)
         return folder
@@ -261,16 +262,18 @@ FAULTS = {
 
 @pytest.mark.parametrize("examples", [24, pytest.param(120, marks=pytest.mark.slow)])
 def test_a_file_of_a_run_that_is_something_else(examples, places):
-    def check(command, name, fault, goes_on):
+    def check(command, faults, goes_on):
         folder = places()
         if goes_on:
             (folder / "run" / "results.json").unlink()
-        path = folder / "run" / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        path.unlink(missing_ok=True)
-        path.parent.mkdir(exist_ok=True)
-        FAULTS[fault](path)
+        for name, fault in faults.items():
+            path = folder / "run" / name
+            if not path.parent.is_dir():
+                continue  # it is something else itself
+            if path.is_dir():
+                shutil.rmtree(path)
+            path.unlink(missing_ok=True)
+            FAULTS[fault](path)
         program, *arguments = shlex.split(command)
         ended = programs.run(program, arguments, folder, seconds=WORKS)
         require_kept(ended, WORKS)
@@ -286,8 +289,9 @@ def test_a_file_of_a_run_that_is_something_else(examples, places):
         check,
         examples,
         command=st.sampled_from(READERS),
-        name=st.sampled_from(FILES),
-        fault=st.sampled_from(sorted(FAULTS)),
+        faults=st.dictionaries(
+            st.sampled_from(FILES), st.sampled_from(sorted(FAULTS)), min_size=1, max_size=4
+        ),
         goes_on=st.booleans(),
     )
 
