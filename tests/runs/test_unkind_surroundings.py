@@ -310,6 +310,7 @@ def test_a_file_of_a_run_that_is_something_else(examples, places):
         ("curves.png", "a link to nothing", "curves.png: cannot be looked up (No such file"),
         ("metrics.csv.tmp", "a link out", "is a link out of the run's folder"),
         ("checkpoints/last.ckpt", "a pipe", "last.ckpt: is a pipe, no file"),
+        ("checkpoints/last.ckpt.tmp", "a folder", "last.ckpt.tmp: is a folder, no file"),
         ("checkpoints/last.ckpt", "without end", "last.ckpt: is torn"),
         ("config.yaml", "a link to /dev/zero", "is a link out of the run's folder"),
     ],
@@ -323,6 +324,17 @@ def test_a_run_does_not_go_on_where_it_would_write_elsewhere(name, fault, says, 
     require_kept(ended)
     assert (ended.code, says in ended.stderr) == (2, True), ended.stderr
     assert (folder.parent / "canary").read_bytes() == CANARY
+
+
+def test_what_a_person_has_put_into_a_run_does_not_matter(places):
+    folder = RunFolder(places() / "run")
+    (folder.checkpoints / "best-export").mkdir()
+    (folder.path / "data").symlink_to("/tmp")
+    (folder.path / "notes").write_bytes(b"mine")
+    folder.best.rename(folder.path / "own.ckpt")
+    folder.best.symlink_to("../own.ckpt")  # not out of the folder
+    folder.require_own_files()
+    assert folder.has(folder.best)
 
 
 def test_a_report_shows_no_picture_of_others(places):
