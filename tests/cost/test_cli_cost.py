@@ -104,7 +104,7 @@ def test_gradients_of_cells_show_that_they_vanish_and_the_cure(tmp_path):
     again = tmp_path / "again.csv"
     unroll("gradients", "--csv", again)
     assert again.read_text() == numbers.read_text()
-    unroll("gradients", "--csv", again, "--seed", 2)
+    unroll("gradients", "--csv", again, "--seed", 2, "--overwrite")
     assert again.read_text() != numbers.read_text()
 
 

@@ -66,6 +66,7 @@ def places(run, tmp_path):
         folder = outside / "folder"
         folder.mkdir(parents=True)
         shutil.copytree(run, folder / "run")
+        (folder / "run" / "export").mkdir()
         (outside / "canary").write_bytes(CANARY)
         stand_around(folder)
         return folder
@@ -225,6 +226,9 @@ FILES = sorted(
     }
     | {"metrics.csv.tmp", "export/model.safetensors", "export/config.json"}
 )
+MUCH_USED = ["run.log", "curves.png", "metrics.csv", "checkpoints/last.ckpt", "checkpoints/best.ckpt"]
+"""Half of the faults are in these."""
+
 READERS = [
     "unroll report run",
     "unroll report .",
@@ -261,16 +265,18 @@ FAULTS = {
 
 @pytest.mark.parametrize("examples", [24, pytest.param(120, marks=pytest.mark.slow)])
 def test_a_file_of_a_run_that_is_something_else(examples, places):
-    def check(command, name, fault, goes_on):
+    def check(command, faults, goes_on):
         folder = places()
         if goes_on:
             (folder / "run" / "results.json").unlink()
-        path = folder / "run" / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        path.unlink(missing_ok=True)
-        path.parent.mkdir(exist_ok=True)
-        FAULTS[fault](path)
+        for name, fault in faults.items():
+            path = folder / "run" / name
+            if not path.parent.is_dir():
+                continue  # it is something else itself
+            if path.is_dir():
+                shutil.rmtree(path)
+            path.unlink(missing_ok=True)
+            FAULTS[fault](path)
         program, *arguments = shlex.split(command)
         ended = programs.run(program, arguments, folder, seconds=WORKS)
         require_kept(ended, WORKS)
@@ -286,8 +292,12 @@ def test_a_file_of_a_run_that_is_something_else(examples, places):
         check,
         examples,
         command=st.sampled_from(READERS),
-        name=st.sampled_from(FILES),
-        fault=st.sampled_from(sorted(FAULTS)),
+        faults=st.dictionaries(
+            st.sampled_from(MUCH_USED) | st.sampled_from(FILES),
+            st.just("a link out") | st.sampled_from(sorted(FAULTS)),
+            min_size=1,
+            max_size=4,
+        ),
         goes_on=st.booleans(),
     )
 
@@ -300,6 +310,7 @@ def test_a_file_of_a_run_that_is_something_else(examples, places):
         ("curves.png", "a link to nothing", "curves.png: cannot be looked up (No such file"),
         ("metrics.csv.tmp", "a link out", "is a link out of the run's folder"),
         ("checkpoints/last.ckpt", "a pipe", "last.ckpt: is a pipe, no file"),
+        ("checkpoints/last.ckpt.tmp", "a folder", "last.ckpt.tmp: is a folder, no file"),
         ("checkpoints/last.ckpt", "without end", "last.ckpt: is torn"),
         ("config.yaml", "a link to /dev/zero", "is a link out of the run's folder"),
     ],
@@ -313,6 +324,17 @@ def test_a_run_does_not_go_on_where_it_would_write_elsewhere(name, fault, says, 
     require_kept(ended)
     assert (ended.code, says in ended.stderr) == (2, True), ended.stderr
     assert (folder.parent / "canary").read_bytes() == CANARY
+
+
+def test_what_a_person_has_put_into_a_run_does_not_matter(places):
+    folder = RunFolder(places() / "run")
+    (folder.checkpoints / "best-export").mkdir()
+    (folder.path / "data").symlink_to("/tmp")
+    (folder.path / "notes").write_bytes(b"mine")
+    folder.best.rename(folder.path / "own.ckpt")
+    folder.best.symlink_to("../own.ckpt")  # not out of the folder
+    folder.require_own_files()
+    assert folder.has(folder.best)
 
 
 def test_a_report_shows_no_picture_of_others(places):

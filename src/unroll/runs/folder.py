@@ -20,7 +20,7 @@ from unroll.foreign import read_json, read_yaml
 from unroll.paths import kind, quoted, read
 from unroll.redact import redact
 from unroll.runs import lock
-from unroll.runs.files import clean, write
+from unroll.runs.files import PREVIOUS, TEMPORARY, clean, write
 from unroll.runs.metrics import Curve, read_curves
 
 DISK_ERRORS = (
@@ -142,17 +142,17 @@ class RunFolder:
     def require_own_files(self) -> None:
         """Raise an `InputError` if a file in the folder is no regular file, or a link out of it.
 
-        A run that goes on here would write wherever the link leads. Other folders that a person has put here
+        A run that goes on here would write wherever the link leads. Folders of other names, such as exports,
         do not matter.
         """
+        if os.path.lexists(self.checkpoints):
+            self._require_own(self.checkpoints, is_folder=True)
         named = set(vars(self).values())
-        for file in self.path.iterdir() if self.path.is_dir() else ():
-            if file == self.checkpoints:
-                self._require_own(file, is_folder=True)
-                for checkpoint in file.iterdir():
-                    self._require_own(checkpoint, is_folder=False)
-            elif file in named or not file.is_dir():
-                self._require_own(file, is_folder=False)
+        for folder in filter(Path.is_dir, (self.path, self.checkpoints)):
+            for file in folder.iterdir():
+                is_written = file in named or file.suffix in (TEMPORARY, PREVIOUS) or not file.is_dir()
+                if is_written and file != self.checkpoints:
+                    self._require_own(file, is_folder=False)
 
     def _require_own(self, file: Path, *, is_folder: bool) -> None:
         try:
