@@ -12,10 +12,10 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
 from unroll.config import root
-from unroll.config.effect import kept
 from unroll.config.registry import to_dict
 from unroll.config.root import TrainConfig
 from unroll.errors import Stopped
+from unroll.runs.effect import kept
 from unroll.runs.folder import RunFolder
 from unroll.runs.metrics import defined
 from unroll.training import checkpoints
