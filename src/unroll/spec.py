@@ -133,11 +133,10 @@ class DataSpec:
             name: _checked(name, value, hints[name]) for name, value in values.items() if name != "signature"
         }
         spec = cls(signature=Signature(Kind(inputs), Kind(targets), Alignment(alignment)), **rest)
-        spec.require_consistent()
+        spec._require_consistent()
         return spec
 
-    def require_consistent(self) -> None:
-        """Raise a ValueError where values do not fit one another, or are larger than any data's."""
+    def _require_consistent(self) -> None:
         kinds = self.signature
         _require_names("input_vocabulary", kinds.inputs, self.input_vocabulary, self.input_size)
         _require_names("target_vocabulary", kinds.targets, self.target_vocabulary, self.target_size)

@@ -57,7 +57,7 @@ class Bad:
     stdin: bytes = b""
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.command}" if self.name else self.command
+        return f"{self.name}: {self.command[:200]}" if self.name else self.command
 
 
 def holding(name: str, content: str | bytes) -> Callable[[Path], Any]:
@@ -554,7 +554,40 @@ COMMANDS = [
     Bad("unroll gradients --cell lstm:nowhere=3", "--cell lstm:nowhere=3: nowhere=3: no such key"),
 ]
 
-CASES = [*CONFIG, *OPTIONS, *SWEEPS, *DATA, *MACHINE, *CHECKPOINTS, *COMMANDS]
+WITHOUT_BOUND = [
+    Bad(
+        "train model=seq2seq data=copy data.train_size=10000000",
+        "data.name=tokens: its sequences (10,000,000 train, 1,000 valid, 2,000 test) of up to 40 numbers",
+        "would take about 13 GB and 7 minutes to draw; give at most 2,000,000 sequences",
+    ),
+    Bad("unroll describe data=copy data.train_size=10000000", "data.name=tokens: its sequences (10,000,000"),
+    Bad("train model=many_to_one data=sine_forecast data.horizon=10000000", "data.horizon=10000000: must be"),
+    Bad("train model=many_to_one data=sine_forecast data.horizon=90000", "data.name=sine: its sequences ("),
+    Bad(f"{SERIES} data.horizon=10000000", "data.horizon=10000000: must be 100,000 or less"),
+    Bad("train model=many_to_one data=sine_frequency data.classes=10000000", "data.classes=10000000: must"),
+    Bad("train model=seq2seq data=copy data.vocabulary_size=10000000", "data.vocabulary_size=10000000: must"),
+    Bad("unroll graph run --steps 1000000", "Invalid value for '--steps': 1000000 is not in the range"),
+    Bad("unroll gradients --length 1000000000", "Invalid value for '--length': 1000000000 is not in the"),
+    Bad(
+        f"unroll predict run --text {'a' * 200_000}",
+        "--text: the token 'aaaaaaaaaa…' of 200,000 letters",
+        name="a long word",
+    ),
+    Bad(
+        f"unroll predict run --text '{'1 ' * 110_000}'",
+        "--text: 110,000 tokens; at most 100,000 are read",
+        name="many words",
+    ),
+    Bad(
+        "train data=token_pairs data.path=t.tsv logger=none run_dir=r",
+        "t.tsv:41: target: 20,000 tokens to write one by one; more than 10,000 are read only with data.max_",
+        make=holding("t.tsv", "".join(f"a b{i}\tc\n" for i in range(40)) + "a\t" + "c " * 20_000 + "\n"),
+    ),
+    Bad("train trainer.accumulate=1000000000000000000000000000000", "trainer.accumulate=1000000000000000000"),
+    Bad("train data.train_size=9223372036854775808", "data.train_size=9223372036854775808: must be 10,000,0"),
+]
+
+CASES = [*CONFIG, *OPTIONS, *SWEEPS, *DATA, *MACHINE, *CHECKPOINTS, *COMMANDS, *WITHOUT_BOUND]
 
 
 @pytest.fixture(scope="module")

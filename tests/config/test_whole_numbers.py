@@ -10,18 +10,19 @@ from hypothesis import strategies as st
 
 from unroll.config import registry
 from unroll.config.registry import from_dict, to_dict, typed
-from unroll.config.root import EarlyStoppingConfig, LoggerConfig, TrainConfig, TrainerConfig
+from unroll.config.root import EarlyStoppingConfig, LoggerConfig, TrainerConfig
 from unroll.config.sweep import SweepConfig
 from unroll.errors import InputError
 from unroll.foreign import require_plain
 
 ROOTS = {
-    "": TrainConfig,
     "trainer": TrainerConfig,
     "logger": LoggerConfig,
     "early_stopping": EarlyStoppingConfig,
     "sweep": SweepConfig,
 }
+PARTS = {"cell": "gru", "block": "plain", "embedding": "word", "front_end": "none", "attention": "dot"}
+"""What the groups inside a model's config are set to."""
 
 
 def keys_of(config):
@@ -40,11 +41,13 @@ LARGE = st.integers(2**63, 10**40) | st.sampled_from([2**63, 2**64 - 1, 2**64, 1
 
 
 def built(group, name, key, value):
-    """The config of an entry with one value; nested groups are left out, as in a config's class."""
+    """The config of an entry with one value."""
     if name is None:
-        return typed(ROOTS[group], {key: value, **({"run_dir": "r"} if group == "" else {})}, group)
-    given = {"lr": 0.1} if group == "optimizer" else {}
-    return from_dict(group, {"name": name, **given, key: value})
+        return typed(ROOTS[group], {key: value}, group)
+    fields = {field.name for field in dataclasses.fields(registry.config_class(group, name))}
+    parts = {part: {"name": some} for part, some in PARTS.items() if group == "model" and part in fields}
+    rate = {"lr": 0.1} if group == "optimizer" else {}
+    return from_dict(group, {"name": name, **parts, **rate, key: value})
 
 
 def test_there_are_many():
@@ -55,8 +58,7 @@ def test_there_are_many():
 def require_refused(group, name, key, value):
     with pytest.raises(InputError) as caught:
         built(group, name, key, value)
-    start = f"{group.replace('/', '.')}.{key}=" if group else f"{key}="
-    require_one_line(caught.value, start, "must be ")
+    require_one_line(caught.value, f"{group.replace('/', '.')}.{key}=", "must be ")
 
 
 def test_every_key_refuses_a_number_that_does_not_fit():

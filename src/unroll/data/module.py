@@ -22,8 +22,10 @@ from unroll.data.readers.lines import read_lines
 from unroll.data.samples import Samples
 from unroll.data.segments import SegmentedBatches
 from unroll.errors import InputError
-from unroll.foreign import require_plain
-from unroll.spec import DataSpec, Kind
+from unroll.spec import MOST_TARGET_STEPS, DataSpec, Kind
+
+MOST_NAMES = 2 * 10**6
+"""A checkpoint with more would be taken for a forged one."""
 
 
 class SequenceDataModule(pl.LightningDataModule, ABC):
@@ -190,17 +192,22 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
     def _load(self) -> tuple[DataSpec, dict[str, Samples]]:
         if self._prepared is None:
             self._prepared = self.load()
-            try:
-                self._prepared[0].require_consistent()
-                require_plain(self._prepared[0].to_dict(), "its spec")
-            except (ValueError, InputError) as error:  # a checkpoint of such data could not be read
-                self._prepared = None
-                raise InputError(f"data.name={self.config.name}: {error}; give smaller data") from error
+            _require_savable(self._prepared[0], f"data.name={self.config.name}")
             if self.config.batch_size is None:
                 size = defaults.batch_size(len(self._prepared[1]["train"]))
                 self.config = dataclasses.replace(self.config, batch_size=size)
                 self.hparams["data"]["batch_size"] = size
         return self._prepared
+
+
+def _require_savable(spec: DataSpec, name: str) -> None:
+    """Raise an `InputError` where a checkpoint of such data would not be read again."""
+    steps = spec.max_target_length
+    if steps > MOST_TARGET_STEPS:
+        raise InputError(f"{name}: a target has {steps:,} steps; at most {MOST_TARGET_STEPS:,} are learned")
+    names = sum(len(value) for value in spec.to_dict().values() if isinstance(value, list))
+    if names > MOST_NAMES:
+        raise InputError(f"{name}: has {names:,} tokens, classes and names; give {MOST_NAMES:,} at most")
 
 
 def build_data(config: DataConfig, seed: int, *, truncate_steps: int | None = None) -> SequenceDataModule:

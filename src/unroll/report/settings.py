@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from unroll.config.effect import KEYS_WITHOUT_EFFECT
 from unroll.report.files import RunSummary
 from unroll.report.values import NO_VALUE, flat, number_of, place, show_setting
+from unroll.runs.effect import KEYS_WITHOUT_EFFECT
 
 SEED = "seed"
 MOST_LISTED_VALUES = 12

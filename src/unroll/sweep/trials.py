@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from unroll.config.effect import KEYS_WITHOUT_EFFECT, without
 from unroll.errors import InputError
 from unroll.redact import redact
+from unroll.runs.effect import KEYS_WITHOUT_EFFECT, without
 from unroll.runs.folder import RunFolder
 from unroll.sweep.locks import Ownership
 

@@ -14,7 +14,6 @@ from lightning.pytorch.plugins.io import CheckpointIO
 from torch import Tensor
 from torch.nn import Parameter
 
-from unroll.config.effect import first_difference, kept
 from unroll.errors import InputError, UnrollError
 from unroll.export import safetensors
 from unroll.foreign import require_plain
@@ -23,6 +22,7 @@ from unroll.nn.optimizers.groups import as_saved
 from unroll.paths import require_regular
 from unroll.runs import archive
 from unroll.runs.checkpoints import checksum_holds, find, seal
+from unroll.runs.effect import first_difference, kept
 from unroll.runs.files import write
 from unroll.runs.folder import RunFolder
 from unroll.spec import DataSpec

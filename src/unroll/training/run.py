@@ -14,10 +14,10 @@ from lightning.pytorch.loggers import Logger
 from unroll.baselines.errors import compare
 from unroll.baselines.verdict import judge
 from unroll.config import root
-from unroll.config.effect import kept
 from unroll.config.registry import to_dict
 from unroll.config.root import TrainConfig
 from unroll.errors import Stopped
+from unroll.runs.effect import kept
 from unroll.runs.folder import RunFolder
 from unroll.runs.metrics import defined
 from unroll.training import checkpoints

@@ -15,12 +15,13 @@ from torch import Tensor
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
 from unroll.data.files.class_names import ClassNames
-from unroll.data.files.scale import Scale, naive_error, narrow_inputs
+from unroll.data.files.scale import Scale, naive_error
 from unroll.data.files.sequence_table import SequenceTable
 from unroll.data.files.splitting import split_randomly
 from unroll.data.module import SequenceDataModule
 from unroll.data.prediction.inputs import PredictionInputs
 from unroll.data.readers.files_config import FilesConfig
+from unroll.data.readers.narrowing import narrow_inputs
 from unroll.data.readers.table import Table
 from unroll.data.readers.table_file import read_table
 from unroll.data.samples import Samples, common_length

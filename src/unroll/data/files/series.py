@@ -11,13 +11,14 @@ import pandas as pd
 
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
-from unroll.data.files.scale import Scale, naive_error, narrow_inputs
+from unroll.data.files.scale import Scale, naive_error
 from unroll.data.files.splitting import split_sizes
 from unroll.data.files.windows import Form, Stretch, Windows, series_name
 from unroll.data.module import SequenceDataModule
 from unroll.data.prediction.inputs import PredictionInputs
 from unroll.data.readers.files_config import FilesConfig
 from unroll.data.readers.grouping import group_rows
+from unroll.data.readers.narrowing import narrow_inputs
 from unroll.data.readers.table import Table
 from unroll.data.readers.table_file import read_table
 from unroll.data.readers.times import carry_on

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from unroll.data.collate import Sample
-from unroll.data.files.scale import narrow_inputs
 from unroll.data.readers.lines import read_context, read_tokens, require_known
+from unroll.data.readers.narrowing import narrow_inputs
 from unroll.spec import DataSpec, Kind
 from unroll.vocabulary import Vocabulary
 

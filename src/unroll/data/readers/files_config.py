@@ -77,11 +77,18 @@ class FilesConfig(DataConfig):
                     f"data.{key}: not given; give data.train, data.valid and data.test, or data.path alone"
                 )
         for first, second in (("train", "valid"), ("train", "test"), ("valid", "test")):
-            if _same(files[first], files[second]):
+            if self.is_same(files[first], files[second]):
                 raise InputError(
                     f"data.{second}={files[second]}: is also data.{first}; give files that share no data"
                 )
         return files
+
+    @staticmethod
+    def is_same(first: Path, second: Path) -> bool:
+        """Whether two paths name one file: the same path, or links to it, hard ones too."""
+        if first.resolve() == second.resolve():
+            return True
+        return first.is_file() and second.is_file() and first.samefile(second)
 
     @classmethod
     def require_file(cls, path: Path, name: str) -> None:
@@ -112,10 +119,3 @@ class FilesConfig(DataConfig):
                     twice = f"'{name}' stands twice in it" if seen[name] == key else f"is {seen[name]} too"
                     raise InputError(f"{key}={value}: {twice}; name each column once")
                 seen[name] = key
-
-
-def _same(first: Path, second: Path) -> bool:
-    """Whether two paths name one file: the same path, or links to it, hard ones too."""
-    if first.resolve() == second.resolve():
-        return True
-    return first.is_file() and second.is_file() and first.samefile(second)

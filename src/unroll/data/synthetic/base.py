@@ -12,22 +12,13 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from unroll.config.components import DataConfig
+from unroll.config.components import DRAWN_NUMBER_LIMIT, KIND_LIMIT, SEQUENCE_LIMIT, DataConfig
 from unroll.config.registry import require
 from unroll.data.collate import Sample
 from unroll.data.module import SequenceDataModule
 from unroll.data.samples import Samples
 from unroll.errors import InputError
 from unroll.spec import SPECIAL_TOKENS, DataSpec
-
-MOST_SEQUENCES = 2 * 10**6
-MOST_NUMBERS = 2 * 10**8
-"""Data that are drawn lie in the memory, and a run draws them before it begins."""
-
-SAMPLE_BYTES = 1000
-SAMPLE_SECONDS = 4e-5
-NUMBER_SECONDS = 2e-8
-"""What drawing takes, roughly: for each sequence, and for each number in it."""
 
 Item = TypeVar("Item")
 """What a data set draws: all that is random in a sample."""
@@ -37,28 +28,33 @@ Item = TypeVar("Item")
 class SyntheticConfig(DataConfig):
     """Base config of data that are drawn: checks that several share. It has no keys of its own."""
 
-    def longest(self) -> int:
-        """The numbers of the longest sequence, with its target."""
+    def sizes(self) -> dict[str, int]:
+        """The number of samples of the splits "train", "valid" and "test"."""
         raise NotImplementedError
+
+    def longest(self) -> int:
+        """The numbers of the longest sequence, with its target, where they are many."""
+        return 1
 
     def require_ready(self) -> None:
         """Raise an `InputError` where drawing the data would take very long, or fill the memory."""
         sizes = self.sizes()
         sequences, longest = sum(sizes.values()), self.longest()
-        if sequences <= MOST_SEQUENCES and sequences * longest <= MOST_NUMBERS:
+        if sequences <= SEQUENCE_LIMIT and sequences * longest <= DRAWN_NUMBER_LIMIT:
             return
         listed = ", ".join(f"{size:,} {split}" for split, size in sizes.items())
-        gigabytes = sequences * (SAMPLE_BYTES + 8 * longest) / 1e9
-        minutes = sequences * (SAMPLE_SECONDS + NUMBER_SECONDS * longest) / 60
+        # Roughly, a sequence takes 1 kB and 40 µs, and each number in it 8 bytes and 20 ns.
+        gigabytes = max(1, round(sequences * (1000 + 8 * longest) / 1e9))
+        minutes = max(1, round(sequences * (4e-5 + 2e-8 * longest) / 60))
         raise InputError(
             f"data.name={self.name}: its sequences ({listed}) of up to {longest:,} numbers would take about "
-            f"{gigabytes:,.0f} GB and {minutes:,.0f} minutes to draw; give at most {MOST_SEQUENCES:,} "
-            f"sequences and {MOST_NUMBERS:,} numbers in all"
+            f"{gigabytes:,} GB and {minutes:,} minutes to draw; give at most {SEQUENCE_LIMIT:,} sequences "
+            f"and {DRAWN_NUMBER_LIMIT:,} numbers in all"
         )
 
-    def sizes(self) -> dict[str, int]:
-        """The number of samples of the splits "train", "valid" and "test"."""
-        raise NotImplementedError
+    def require_kinds(self, key: str) -> None:
+        """Raise an `InputError` unless a number of classes or of different tokens is 2 or more."""
+        require(self, key, 2 <= getattr(self, key) <= KIND_LIMIT, f"2 or more, up to {KIND_LIMIT:,}")
 
     def require_positive(self, *keys: str) -> None:
         """Raise an `InputError` unless each of the keys is 1 or more."""

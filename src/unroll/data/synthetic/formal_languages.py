@@ -80,7 +80,7 @@ class FormalLanguagesConfig(SyntheticConfig):
         require(self, "blanks", self.blanks or one_class, "true: the answer is as long as the string")
 
     def longest(self) -> int:
-        return 2 * max(self.max_length, self.test_max_length)
+        return 4 * max(self.max_length, self.test_max_length)  # a string is read, then written
 
     def signature(self) -> Signature:
         string = self.task in (FormalTask.reverse_string, FormalTask.bucket_sort)

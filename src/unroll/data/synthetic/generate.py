@@ -39,7 +39,7 @@ class GenerateConfig(SplitSizesConfig):
 
     def __post_init__(self) -> None:
         SplitSizesConfig.__post_init__(self)
-        require(self, "vocabulary_size", self.vocabulary_size >= 2, "2 or more")
+        self.require_kinds("vocabulary_size")
         self.require_positive("max_stride", "min_length")
         self.require_ranges("length")
         require(self, "max_stride", self.max_stride < self.vocabulary_size, "below vocabulary_size")

@@ -86,7 +86,7 @@ class SineConfig(SplitSizesConfig):
         require(self, "phase", self.phase is None or math.isfinite(self.phase), "a number, or null (random)")
         require(self, "min_amplitude", 0 <= self.min_amplitude < math.inf, "zero or a positive number")
         require(self, "noise", 0 <= self.noise < math.inf, "zero or a positive number")
-        require(self, "classes", self.classes >= 2, "2 or more")
+        self.require_kinds("classes")
         self.require_ranges("length", "frequency", "amplitude")
         if self.task is SineTask.frequency:
             low = self.min_frequency
@@ -95,7 +95,7 @@ class SineConfig(SplitSizesConfig):
             )
 
     def longest(self) -> int:
-        return (self.max_length + self.horizon) * self.features
+        return (2 * self.max_length + self.horizon) * self.features  # with a target at each step, at most
 
     def signature(self) -> Signature:
         match self.task:

@@ -58,7 +58,7 @@ class TokensConfig(SplitSizesConfig):
         SplitSizesConfig.__post_init__(self)
         if self.task is Task.parity:
             require(self, "vocabulary_size", self.vocabulary_size == 2, "2 for parity")
-        require(self, "vocabulary_size", self.vocabulary_size >= 2, "2 or more")
+        self.require_kinds("vocabulary_size")
         self.require_positive("min_length")
         self.require_ranges("length")
 

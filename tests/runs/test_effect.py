@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unroll.config.compose import check, compose
-from unroll.config.effect import KEYS_OF_A_PLACE, KEYS_WITHOUT_EFFECT, first_difference, kept
 from unroll.config.registry import to_dict
 from unroll.config.root import load
 from unroll.errors import InputError
+from unroll.runs.effect import KEYS_OF_A_PLACE, KEYS_WITHOUT_EFFECT, first_difference, kept
 from unroll.runs.folder import RunFolder
 from unroll.training.checkpoints import require_same_config
 
