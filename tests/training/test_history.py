@@ -46,3 +46,7 @@ def test_nothing_is_said_without_validations():
 def test_a_forged_history_is_refused():
     with pytest.raises(InputError, match="no history of validations"):
         history([]).load([["x", 1, 2]])
+
+
+def test_a_run_that_was_stopped_no_longer_got_better_by_what_counts():
+    assert "it no longer got better" in history([3, 2, 1.9999]).ending(3, stopped=True)

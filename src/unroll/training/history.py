@@ -44,13 +44,16 @@ class History:
         best = self.best
         return 0 if best is None else len(self.validations) - 1 - self.validations.index(best)
 
-    def ending(self, max_epochs: int) -> str:
-        """Whether the metric still got better when the run ended, or had got worse, in words."""
+    def ending(self, max_epochs: int, *, stopped: bool = False) -> str:
+        """Whether the metric still got better when the run ended, or had got worse, in words.
+
+        A run that early stopping has `stopped` no longer got better by what counts.
+        """
         best = self.best
         if best is None or len(self.validations) < 2:
             return ""
         last, name = self.validations[-1], self.metric
-        if best is last:
+        if best is last and not stopped:
             epochs = f"trainer.max_epochs={3 * max_epochs}"
             return f"{name} was still getting better when it ended (epoch {best.epoch:.3g}): try {epochs}."
         at = f"{name} was best at epoch {best.epoch:.3g} ({best.value:.4g}), whose weights were tested"

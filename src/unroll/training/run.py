@@ -151,7 +151,9 @@ def _fit_and_test(
         speed = throughput.results()  # sums over all processes, which end after this
     model.float().eval()  # in the state in which the model will be loaded, whatever the precision
     verdict = judge(compare(model, data))
-    ending = progress.history.ending(trainer.current_epoch)
+    stopping = trainer.early_stopping_callback
+    stopped = stopping is not None and stopping.wait_count >= stopping.patience
+    ending = progress.history.ending(trainer.current_epoch, stopped=stopped)
     metric, mode = model.monitor
     return {
         "test": defined(test),

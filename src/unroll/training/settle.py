@@ -49,7 +49,7 @@ def settle(values: dict[str, Any], data: SequenceDataModule) -> Settled:
     settled = {group: dict(value) if isinstance(value, dict) else value for group, value in values.items()}
     for path, value in wanted.items():
         group, key = path.split(".")
-        if settled[group][key] is None:
+        if settled.setdefault(group, {}).get(key) is None:  # the config of an old run may lack a key
             settled[group][key] = chosen[path] = value
     if settled["scheduler"]["name"] == "auto":
         settled["scheduler"] = _schedule(config, open_ended=open_ended)
