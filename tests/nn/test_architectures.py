@@ -17,7 +17,7 @@ CELLS = {
     "gated_deltanet": ["GatedDelta"] * 2,
     "transformer": ["AttentionCell"] * 2,
     "tcn": ["TCN"] * 4,
-    "rnn": ["ElmanRNN"],
+    "rnn": ["RNN"],
     "gru": ["GRU"],
     "lstm": ["LSTM"],
     "min_gru": ["MinGRU"] * 3,
@@ -42,7 +42,7 @@ def test_an_architecture_learns(name):
     batch = any_batch(spec, [9, 4, 7, 2])
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     losses = []
-    for _ in range(60):
+    for _ in range(120):
         loss = model.loss(batch)
         optimizer.zero_grad()
         loss.backward()

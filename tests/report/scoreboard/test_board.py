@@ -149,7 +149,7 @@ def test_a_run_outside_a_sweep_counts_by_its_command(tmp_path):
 
 
 def test_runs_without_an_architecture_are_told_what_to_run(tmp_path):
-    (tmp_path / "results.json").write_text("{}")
+    (tmp_path / "results.json").write_text('{"test": {"test/accuracy": 1.0}}')
     with pytest.raises(InputError, match=r"no run was trained with architecture=…; run python train.py"):
         read_board([tmp_path])
 
@@ -235,9 +235,10 @@ def test_the_command_prints_and_draws(runs, command, tmp_path):  # noqa: F811
 
 
 def test_a_folder_without_architectures_ends_in_one_line(command, tmp_path):  # noqa: F811
-    (tmp_path / "results.json").write_text("{}")
+    (tmp_path / "results.json").write_text('{"test": {"test/accuracy": 1.0}}')
     done = command("scoreboard", str(tmp_path))
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "no run was trained with architecture=…" in done.stderr
 
 
 def test_the_page_of_a_report_begins_with_the_scoreboard(runs):

@@ -19,8 +19,8 @@ from unroll.training.run import run
 
 WORDS = (
     *("sweep=formal", "task=parity_check,even_pairs", "architecture=gru,tcn", "model.parameters=3000"),
-    *("data.train_size=64", "data.valid_size=16", "data.max_length=6", "data.test_max_length=9"),
-    *("debug=fast", "logger=none"),
+    *("data.train_size=64", "data.valid_size=16", "data.max_length=6"),
+    *("data.test_min_length=7", "data.test_max_length=9", "debug=fast", "logger=none"),
 )
 
 
