@@ -33,6 +33,7 @@ Keys = Float[Tensor, "batch time heads key"]
 Values = Float[Tensor, "batch time heads value"]
 LogDecay = Float[Tensor, "batch time heads"] | Float[Tensor, "batch time heads key"]
 Matrix = Float[Tensor, "batch heads key value"]
+Halves = Float[Tensor, "batch heads chunks blocks half key"]
 
 CHUNK_OF_CHANNELS = 32
 """Steps of a chunk with a decay for each channel: every doubling scales all queries and keys once more."""
@@ -83,13 +84,19 @@ def _scores_by_channel(
     steps = q.shape[-2]
     scores = (q * k).sum(-1)[..., None, None]  # of blocks of one step: (batch, heads, chunks, blocks, 1, 1)
     for half in (2**i for i in range(steps.bit_length() - 1)):
-        halves = (tensor.unflatten(-2, (-1, 2 * half)).split(half, dim=-2) for tensor in (q, k, total))
-        (_, q_late), (k_early, _), (early, late) = halves
+        (_, q_late), (k_early, _), (early, late) = (_halves(tensor, half) for tensor in (q, k, total))
         middle = early[..., -1:, :]
         across = (q_late * torch.exp(late - middle)) @ (k_early * torch.exp(middle - early)).mT
         first, second = scores[..., ::2, :, :], scores[..., 1::2, :, :]
         scores = torch.cat([F.pad(first, (0, half)), torch.cat([across, second], dim=-1)], dim=-2)
     return scores.squeeze(-3)
+
+
+def _halves(x: Float[Tensor, "batch heads chunks L key"], half: int) -> tuple[Halves, Halves]:
+    """The first and the second half of each block of 2 · `half` steps."""
+    batch, heads, chunks, _, size = x.shape
+    early, late = x.reshape(batch, heads, chunks, -1, 2 * half, size).chunk(2, dim=-2)
+    return early, late
 
 
 def _power_of_two(steps: int, chunk: int) -> int:
