@@ -119,20 +119,27 @@ MAX_DRAWS = 100
 """How often a sequence is drawn before an error says that none is left."""
 
 
-def draw_unseen(draw: Callable[[], np.ndarray], seen: set[bytes], train_size: int, which: str) -> np.ndarray:
-    """The first sequence drawn that is not in training; `seen` holds the bytes of those that are.
+class UnseenSequences(SyntheticData[np.ndarray]):
+    """Data whose items are sequences. One that is in training is drawn again for the other splits."""
 
-    Raises:
-        InputError: many draws find none. The message says of `which` sequences the data are.
-    """
-    for _ in range(MAX_DRAWS):
-        drawn = draw()
-        if drawn.tobytes() not in seen:
-            return drawn
-    raise InputError(
-        f"data.train_size={train_size}: the training set holds nearly all sequences of {which}, "
-        "which leaves none to test on; take fewer, or longer ones"
-    )
+    def draw_unseen(self, draw: Callable[[], np.ndarray], which: str) -> np.ndarray:
+        """The first sequence drawn that is not in training.
+
+        Raises:
+            InputError: many draws find none. The message says of `which` sequences the data are.
+        """
+        for _ in range(MAX_DRAWS):
+            drawn = draw()
+            if drawn.tobytes() not in self._train_sequences:
+                return drawn
+        raise InputError(
+            f"data.train_size={self.config.sizes()['train']}: the training set holds nearly all sequences of "
+            f"{which}, which leaves none to test on; take fewer, or longer ones"
+        )
+
+    @cached_property
+    def _train_sequences(self) -> set[bytes]:
+        return {numbers.tobytes() for numbers in self.train_items}
 
 
 def token_vocabulary(tokens: Sequence[str]) -> tuple[str, ...]:

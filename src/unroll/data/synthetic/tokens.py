@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -10,13 +9,7 @@ import torch
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
 from unroll.data.samples import common_length
-from unroll.data.synthetic.base import (
-    SplitSizesConfig,
-    SyntheticData,
-    draw_unseen,
-    token_ids,
-    token_vocabulary,
-)
+from unroll.data.synthetic.base import SplitSizesConfig, UnseenSequences, token_ids, token_vocabulary
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 
@@ -69,7 +62,7 @@ class TokensConfig(SplitSizesConfig):
 
 
 @builds(TokensConfig)
-class Tokens(SyntheticData[np.ndarray]):
+class Tokens(UnseenSequences):
     """Inputs are tokens (T,); targets tokens (T,) or a class ().
 
     The valid and test splits hold no sequence of the train split: such a sequence is drawn again. So short
@@ -109,7 +102,7 @@ class Tokens(SyntheticData[np.ndarray]):
         if split == "train":
             return sequence()
         which = f"max_length={config.max_length} and vocabulary_size={config.vocabulary_size}"
-        return draw_unseen(sequence, self._train_sequences, config.train_size, which)
+        return self.draw_unseen(sequence, which)
 
     def sample(self, index: int, item: np.ndarray) -> Sample:
         match self.config.task:
@@ -129,7 +122,3 @@ class Tokens(SyntheticData[np.ndarray]):
     @property
     def _writes_tokens(self) -> bool:
         return self.config.signature().targets is Kind.TOKENS
-
-    @cached_property
-    def _train_sequences(self) -> set[bytes]:
-        return {numbers.tobytes() for numbers in self.train_items}

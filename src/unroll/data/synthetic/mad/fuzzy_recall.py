@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from unroll.config.registry import builds, register, require
-from unroll.data.synthetic.mad.base import MadData, MadRecallConfig, Task, next_tokens
+from unroll.data.synthetic.labelled import Labelled, LabelledTokens
+from unroll.data.synthetic.mad.base import MadRecallConfig, next_tokens
 
 
 @register("data", "fuzzy_recall")
@@ -34,7 +35,7 @@ class FuzzyRecallConfig(MadRecallConfig):
 
 
 @builds(FuzzyRecallConfig)
-class FuzzyRecall(MadData):
+class FuzzyRecall(LabelledTokens):
     """Inputs are keys of 1 to 3 tokens, each followed by its value of 1 to 3 (T,); targets the next tokens.
 
     No token occurs twice in a key or in a value. In training keys have 1 to 3 tokens, in validation and test
@@ -70,7 +71,7 @@ class FuzzyRecall(MadData):
     def _key_tokens(self) -> int:
         return (self.config.vocabulary_size - 1) // 2
 
-    def draw(self, random: np.random.Generator, split: str, index: int) -> Task:
+    def draw(self, random: np.random.Generator, split: str, index: int) -> Labelled:
         config = self.config
         most = 1 + config.length // 2
         keys = self._motifs(random, most, range(self._key_tokens), config.key_size, longest=split != "train")
