@@ -98,20 +98,16 @@ class StateTracking(UnseenSequences):
             target_vocabulary=self.elements,
         )
 
-    def draw(self, random: np.random.Generator, split: str, index: int) -> np.ndarray:
-        """The numbers of the elements (T,)."""
+    def draw_sequence(self, random: np.random.Generator, split: str) -> np.ndarray:
         config = self.config
-
-        def sequence() -> np.ndarray:
+        length = config.test_length
+        if split != "test":
             length = int(random.integers(config.min_length, config.max_length + 1))
-            return random.integers(len(self.elements), size=length)
+        return random.integers(len(self.elements), size=length)
 
-        if split == "train":
-            return sequence()
-        if split == "test":
-            return random.integers(len(self.elements), size=config.test_length)
-        which = f"max_length={config.max_length} and group={config.group.value}"
-        return self.draw_unseen(sequence, which)
+    @property
+    def limits(self) -> str:
+        return f"max_length={self.config.max_length} and group={self.config.group.value}"
 
     def sample(self, index: int, item: np.ndarray) -> Sample:
         product, products = int(item[0]), [int(item[0])]

@@ -91,18 +91,13 @@ class Tokens(UnseenSequences):
             target_vocabulary=targets,
         )
 
-    def draw(self, random: np.random.Generator, split: str, index: int) -> np.ndarray:
-        """The numbers of the tokens (T,)."""
-        config = self.config
+    def draw_sequence(self, random: np.random.Generator, split: str) -> np.ndarray:
+        length = random.integers(self.config.min_length, self.config.max_length + 1)
+        return random.integers(self.config.vocabulary_size, size=length)
 
-        def sequence() -> np.ndarray:
-            length = random.integers(config.min_length, config.max_length + 1)
-            return random.integers(config.vocabulary_size, size=length)
-
-        if split == "train":
-            return sequence()
-        which = f"max_length={config.max_length} and vocabulary_size={config.vocabulary_size}"
-        return self.draw_unseen(sequence, which)
+    @property
+    def limits(self) -> str:
+        return f"max_length={self.config.max_length} and vocabulary_size={self.config.vocabulary_size}"
 
     def sample(self, index: int, item: np.ndarray) -> Sample:
         match self.config.task:

@@ -83,24 +83,25 @@ class FuzzyRecall(LabelledTokens):
         end = config.length - len(asked) - len(values[0]) - longest
         place = int(random.integers(end - longest + 1))
         value_of = {asked: values[0]}
-        shown: set[tuple[int, ...]] = set()
+        drawn = zip(keys[1:], values[1:], strict=True)
+        shown: list[tuple[int, ...]] = []
+        steps = 0
+        while steps < end:
+            if steps >= place and asked not in shown:
+                key = asked
+            else:
+                key, value = next(drawn)
+                value_of.setdefault(key, value)
+            shown.append(key)
+            steps += len(key) + len(value_of[key])
+
+        known: set[tuple[int, ...]] = set()
         tokens: list[int] = []
         answers: list[bool] = []
-
-        def show(key: tuple[int, ...]) -> None:
-            tokens.extend((*key, *value_of[key]))
-            answers.extend([False] * len(key) + [key in shown] * len(value_of[key]))
-            shown.add(key)
-
-        drawn = zip(keys[1:], values[1:], strict=True)
-        while len(tokens) < end:
-            if len(tokens) >= place and asked not in shown:
-                show(asked)
-                continue
-            key, value = next(drawn)
-            value_of.setdefault(key, value)
-            show(key)
-        show(asked)
+        for key in (*shown, asked):
+            tokens += (*key, *value_of[key])
+            answers += [False] * len(key) + [key in known] * len(value_of[key])
+            known.add(key)
         padding = config.length + 1 - len(tokens)
         return next_tokens(
             np.array([config.vocabulary_size - 1] * padding + tokens),
