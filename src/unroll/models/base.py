@@ -17,6 +17,7 @@ from unroll.config.registry import build, from_dict, to_dict
 from unroll.errors import InputError, NumericError
 from unroll.models.finite import FiniteSteps
 from unroll.models.size import resolve_size
+from unroll.models.step_form import require_step_forms
 from unroll.nn.attention.base import AttentionMap
 from unroll.nn.optimizers.groups import as_saved, parameter_groups
 from unroll.spec import DataSpec
@@ -178,6 +179,9 @@ def build_model(
     """The LightningModule of a config. `parameters` in the config becomes the hidden size that fits it.
 
     Without `finite_steps`, a step whose loss or gradient is not finite ends the training.
+
+    Raises:
+        InputError: no size keeps to the config's budget, or the file of a cell is wrong.
     """
 
     def make(config: ModelConfig) -> SequenceModel:
@@ -186,6 +190,7 @@ def build_model(
         return model
 
     model = make(resolve_size(config, make))
+    require_step_forms(model)
     model.learn_by(optimizer, scheduler, finite_steps or FiniteSteps())
     return model
 
