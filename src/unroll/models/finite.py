@@ -30,10 +30,17 @@ class FiniteSteps:
         self._losses: list[Tensor] = []
         self._samples: list[Tensor] = []
 
-    def note(self, batch: SequenceBatch, loss: Float[Tensor, ""]) -> None:
-        """Add a batch to the current step."""
+    def note(self, batch: SequenceBatch, loss: Float[Tensor, ""]) -> Float[Tensor, ""]:
+        """Add a batch to the current step; the loss to take the gradient of.
+
+        Of several processes each sees its own loss, but all see the mean gradient. A loss may be infinite and
+        its gradient finite: then the gradient is made NaN, so that no process takes the step alone.
+        """
         self._losses.append(loss.detach())
         self._samples.append(batch.index)
+        if not _are_several():
+            return loss
+        return loss * torch.where(loss.detach().isfinite(), 1.0, torch.nan)
 
     def clip(self, parameters: Iterable[nn.Parameter], max_norm: float | None, step: int) -> str | None:
         """Clip the norm of the gradient, unless `max_norm` is None. Return a message if the step is left out.
@@ -51,7 +58,7 @@ class FiniteSteps:
         if bool(torch.isfinite(losses).all()) and (self.scaled or math.isfinite(norm)):
             return None
         message = _message(losses, norm, samples, step)
-        together = distributed.is_available() and distributed.is_initialized() and not math.isfinite(norm)
+        together = _are_several() and not math.isfinite(norm)
         if together and not self.scaled:  # all processes get here, since they share the mean gradient
             message = _message_of_all(message, bool(torch.isfinite(losses).all()))
         if not self.skip:
@@ -65,6 +72,10 @@ class FiniteSteps:
             parameter.grad = None  # optimizers skip parameters without a gradient
         self.skipped += 1
         return message
+
+
+def _are_several() -> bool:
+    return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
 
 
 def _message_of_all(message: str, finite: bool) -> str:
