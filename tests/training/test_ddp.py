@@ -202,17 +202,6 @@ def test_the_second_does_not_outlive_the_first(tmp_path):
     assert done.stderr == ""
 
 
-def test_what_srun_has_started_has_to_be_what_the_run_is_to_have(monkeypatch):
-    slurm.require_tasks(2)  # it starts them itself
-    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
-    slurm.require_tasks(2)
-    with pytest.raises(MissingEnvironmentError, match=r"trainer\.devices=1: srun has started 2 tasks; give"):
-        slurm.require_tasks(1)
-    monkeypatch.setenv("SLURM_STEP_NUM_NODES", "2")
-    with pytest.raises(MissingEnvironmentError, match="runs on 2 nodes, but a run uses one; add --nodes=1"):
-        slurm.require_tasks(2)
-
-
 def test_tasks_of_srun_share_the_folder_of_this_start_of_this_job(tmp_path, monkeypatch):
     values = {"seed": 1}
 
