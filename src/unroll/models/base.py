@@ -125,6 +125,15 @@ class SequenceModel(pl.LightningModule, ABC):
         if left_out and self.global_rank == 0:  # the message is that of all processes
             log.warning("step left out: %s", left_out)
 
+    def on_validation_start(self) -> None:
+        self.finite_steps.settle()
+
+    def on_train_end(self) -> None:
+        self.finite_steps.settle()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.finite_steps.settle()  # if it raises, no file is written
+
     def examples(self, batch: SequenceBatch) -> list[Example]:
         """The sequences of a batch with their predictions, for a table. Empty by default."""
         return []
