@@ -78,7 +78,7 @@ def test_what_was_started_and_asked_for_differ(nodes, tmp_path):
 
 @pytest.mark.slow
 def test_a_sweep_is_refused(nodes, tmp_path):
-    run = agents(nodes, tmp_path, *SMALL, "-m", "model/cell=rnn,gru", script=ROOT / "train.py")
+    run = agents(nodes, tmp_path, "-m", *SMALL, "model/cell=rnn,gru", script=ROOT / "train.py")
     assert run.wait() == [1, 1]
     assert all(run.told(node)[0].startswith("error: --multirun: each process") for node in (0, 1))
     assert not (tmp_path / "outputs").exists()
