@@ -9,6 +9,7 @@ import buckets
 import decoder
 import decoding
 import front_ends
+import gpu
 import lengths
 import overhead
 import recurrences
@@ -27,6 +28,7 @@ SECTIONS = {
     "threads": threads.run,
     "startup": startup.run,
     "sweeps": sweeps.run,
+    "gpu": gpu.run,
 }
 
 

@@ -36,15 +36,29 @@ def two_nodes():
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
 
 
+def static(number, address, port):
+    return [f"--node-rank={number}", f"--master-addr={address}", f"--master-port={port}"]
+
+
+def rendezvous(number, address, port, name):
+    local = f"10.211.7.{number + 1}" if address != "127.0.0.1" else address
+    return [
+        *("--rdzv-backend=c10d", f"--rdzv-endpoint={address}:{port}", f"--rdzv-id={name}"),
+        *(f"--rdzv-conf=is_host={number == 0}", f"--local-addr={local}"),
+    ]
+
+
 class Agents:
     """Two agents of torchrun, one on each node, and what their processes print.
+
+    With an `elastic` name they can start a run again together; otherwise the first node is fixed.
 
     Attributes:
         processes: the agents.
         outputs: the files with what a node has printed.
     """
 
-    def __init__(self, nodes, folder, *words, per_node=1, options=(), environment=None):
+    def __init__(self, nodes, folder, *words, per_node=1, options=(), environment=None, elastic=""):
         prefixes, address = nodes
         on_cable = {"GLOO_SOCKET_IFNAME": "cable"} if prefixes[0] else {}
         self.folder = folder
@@ -54,8 +68,9 @@ class Agents:
         for number, prefix in enumerate(prefixes):
             command = [
                 *(*prefix, sys.executable, "-m", "torch.distributed.run", "--nnodes=2"),
-                *(f"--node-rank={number}", f"--nproc-per-node={per_node}", f"--master-addr={address}"),
-                *(f"--master-port={port}", *options, *map(str, words)),
+                f"--nproc-per-node={per_node}",
+                *(rendezvous(number, address, port, elastic) if elastic else static(number, address, port)),
+                *(*options, *map(str, words)),
             ]
             with self.outputs[number].open("w") as out:
                 self.processes.append(

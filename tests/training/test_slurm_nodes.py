@@ -1,4 +1,4 @@
-"""The files of docs/clusters.md on a real SLURM of two nodes: `make test-slow` as root. See scripts/slurm.sh."""
+"""The files of docs/clusters.md on a real SLURM of two nodes, as root. See scripts/slurm.sh."""
 
 import json
 import os

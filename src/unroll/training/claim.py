@@ -13,7 +13,7 @@ from unroll.training.build import RunParts
 from unroll.training.environment import changes, environment
 from unroll.training.processes import slurm, torchrun
 from unroll.training.processes.rank import RUN_DIR_VARIABLE, is_first
-from unroll.training.processes.started import started
+from unroll.training.processes.started import by_torchrun, started
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ def claim(parts: RunParts, run_dir: Path | None, *, resume: bool) -> tuple[RunFo
     """
     config = parts.config
     wanted = Path(config.run_dir)
-    if run_dir is None and (slurm.restarted() or torchrun.restarted()):
-        find = torchrun.find_run_dir if torchrun.restarted() else slurm.find_run_dir
+    if run_dir is None and (slurm.restarted() or by_torchrun()):
+        find = torchrun.find_run_dir if by_torchrun() else slurm.find_run_dir
         run_dir = find(wanted, parts.values) if is_first() else None
         resume = run_dir is not None or not is_first()
     if config.ckpt_path is not None and not resume:

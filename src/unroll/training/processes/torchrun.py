@@ -33,11 +33,6 @@ def store() -> Store:
     return _store(os.environ["TORCHELASTIC_RESTART_COUNT"])
 
 
-def restarted() -> bool:
-    """Whether the agents have started the run again. Then it resumes in the folder of its first start."""
-    return by_torchrun() and number("TORCHELASTIC_RESTART_COUNT") > 0
-
-
 def mark(folder: RunFolder) -> None:
     """Write to the folder which agent runs it."""
     if by_torchrun():
@@ -51,11 +46,19 @@ def tell_run_dir(folder: RunFolder) -> None:
 
 
 def find_run_dir(wanted: Path, values: dict[str, Any]) -> Path | None:
-    """The folder that the same agents made for a run with these values. Its name may hold an earlier time."""
+    """The folder in which the same agents ran a run with these values, if it has not finished.
+
+    Its name may hold an earlier time. Agents do not tell all of their processes that they have started them
+    before: one that restarts its own because of another node does not count it.
+    """
     mine = _without_folder(values)
     found = [folder for folder in map(RunFolder, wanted.parent.glob("*")) if _is_ours(folder)]
     for folder in sorted(found, key=lambda each: each.agent.stat().st_mtime, reverse=True):
-        if folder.has_started and _without_folder(folder.read_config()) == mine:
+        if (
+            folder.has_started
+            and not folder.results.exists()
+            and _without_folder(folder.read_config()) == mine
+        ):
             return folder.path
     return None
 
@@ -101,8 +104,10 @@ def _store(start: str) -> Store:
 
 
 def _this_agent() -> str:
-    """The run's id, and the agent: without an id, only the agent tells whose run it is."""
-    return f"{os.environ['TORCHELASTIC_RUN_ID']} {socket.gethostname()}:{os.getppid()}"
+    """The run's id, and the agent: its machine, its process, and when that began."""
+    process = Path(f"/proc/{os.getppid()}/stat")
+    began = process.read_text("utf-8").rpartition(")")[2].split()[19] if process.is_file() else "-"
+    return f"{os.environ['TORCHELASTIC_RUN_ID']} {socket.gethostname()}:{os.getppid()}:{began}"
 
 
 def _is_ours(folder: RunFolder) -> bool:
@@ -110,7 +115,8 @@ def _is_ours(folder: RunFolder) -> bool:
         return False
     run, _, agent = folder.agent.read_text("utf-8").strip().rpartition(" ")
     mine, _, this = _this_agent().rpartition(" ")
-    return run == mine and (run != UNNAMED or agent == this)
+    moved = run != UNNAMED and number("TORCHELASTIC_RESTART_COUNT") > 0  # the first may be another node's
+    return run == mine and (agent == this or moved)
 
 
 def _without_folder(values: dict[str, Any]) -> str:
