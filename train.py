@@ -19,6 +19,7 @@ from unroll.config.mistakes import composition_errors
 from unroll.config.registry import typed
 from unroll.config.sweep import TRIAL, SweepConfig
 from unroll.terminal import boundary, take_debug_flag
+from unroll.training.processes.started import told_once
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
@@ -28,7 +29,10 @@ def main(composed: DictConfig) -> None:
         hydra_config = HydraConfig.get()
         choices = hydra_config.runtime.choices
         in_sweep = hydra_config.mode is RunMode.MULTIRUN  # and under a launcher that is not Unroll's
-        values = composition.check(composed, CONF, launcher=choices["hydra/launcher"] if in_sweep else None)
+        with told_once():
+            values = composition.check(
+                composed, CONF, launcher=choices["hydra/launcher"] if in_sweep else None
+            )
         sweep = values.pop("sweep")
         # Threads that spin while they wait are many times slower where another program wants the cores too.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -53,6 +57,6 @@ if __name__ == "__main__":
         # Hydra takes a second to list groups that this text does not use.
         print(composition.help_text(CONF), end="")
     else:
-        with boundary(), composition_errors(CONF):
+        with boundary(), told_once(), composition_errors(CONF):
             composition.prepare(command_line.overrides(sys.argv[1:], CONF), CONF)
             main()

@@ -110,11 +110,11 @@ class SequenceModel(pl.LightningModule, ABC):
 
     def training_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
         loss = self.loss(batch)
-        self.finite_steps.note(batch, loss)
+        gradient_of = self.finite_steps.note(batch, loss)
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if (self.global_step + 1) % every == 0:  # at other steps logging would cost time and be dropped
             self.log("train/loss", loss, batch_size=len(batch))
-        return loss
+        return gradient_of
 
     def configure_gradient_clipping(
         self,
@@ -123,8 +123,17 @@ class SequenceModel(pl.LightningModule, ABC):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         left_out = self.finite_steps.clip(self.parameters(), gradient_clip_val, self.global_step + 1)
-        if left_out:
+        if left_out and self.global_rank == 0:  # the message is that of all processes
             log.warning("step left out: %s", left_out)
+
+    def on_validation_start(self) -> None:
+        self.finite_steps.settle()
+
+    def on_train_end(self) -> None:
+        self.finite_steps.settle()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.finite_steps.settle()  # if it raises, no file is written
 
     def examples(self, batch: SequenceBatch) -> list[Example]:
         """The sequences of a batch with their predictions, for a table. Empty by default."""
