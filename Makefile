@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 REFERENCES := .venv-references
 
-.PHONY: run test test-slow test-references lint browser reference setup clean
+.PHONY: run test test-slow test-gpu test-references lint browser reference setup clean
 
 run: $(READY) ## set up, then letters to phonemes on real words, about ten minutes
 	$(BIN)/python train.py experiment=words
@@ -14,6 +14,9 @@ test: $(READY) lint browser ## set up, then lint, types and tests
 
 test-slow: $(READY) ## the faithful checks that take long
 	$(BIN)/python -m pytest -m slow
+
+test-gpu: $(READY) ## what has to hold on a GPU, where there is one
+	$(BIN)/python -m pytest -m gpu tests/gpu
 
 test-references: $(REFERENCES)/.ready ## the cells against other implementations, in an environment of its own
 	$(REFERENCES)/bin/python -m pytest -m references tests/references

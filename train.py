@@ -19,6 +19,8 @@ from unroll.config.registry import typed
 from unroll.config.sweep import TRIAL, SweepConfig
 from unroll.startup import escape_letters, open_streams, require_environment
 from unroll.terminal import boundary, take_debug_flag
+from unroll.training.processes.rank import is_first
+from unroll.training.processes.started import told_once
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
@@ -28,7 +30,10 @@ def main(composed: DictConfig) -> None:
         hydra_config = HydraConfig.get()
         choices = hydra_config.runtime.choices
         in_sweep = hydra_config.mode is RunMode.MULTIRUN  # and under a launcher that is not Unroll's
-        values = composition.check(composed, CONF, launcher=choices["hydra/launcher"] if in_sweep else None)
+        with told_once():
+            values = composition.check(
+                composed, CONF, launcher=choices["hydra/launcher"] if in_sweep else None
+            )
         sweep = values.pop("sweep")
         # Threads that spin while they wait are many times slower where another program wants the cores too.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -53,11 +58,12 @@ if __name__ == "__main__":
         # Hydra takes a second to list groups that this text does not use.
         print(composition.help_text(CONF), end="")
     else:
-        with boundary(), composition_errors(CONF):
+        with boundary(), told_once(), composition_errors(CONF):
             require_environment()
             words = command_line.overrides(sys.argv[1:], CONF)
             for model in composition.complete(words, CONF)[len(words) :]:
-                print(f"{model} fits these data; choose another one by model=NAME", file=sys.stderr)
+                if is_first():
+                    print(f"{model} fits these data; choose another one by model=NAME", file=sys.stderr)
                 sys.argv.append(model)
             composition.prepare(words, CONF)
             main()

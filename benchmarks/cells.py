@@ -7,12 +7,14 @@ import torch
 from _setup import load_config
 from _timing import Spread, in_turns, ratio, table, timed
 from matplotlib.figure import Figure
+from recurrences import train
 from torch import Tensor, nn
 
 from unroll.config import registry
 from unroll.config.components import Execution, ModelConfig, RecurrentConfig
 from unroll.cost.memory import peak_bytes
-from unroll.models.size import resolve_size
+from unroll.models.size import parameter_count, resolve_size
+from unroll.nn.cells.base import State
 from unroll.nn.recurrence import Recurrence
 
 BATCH_SIZE, INPUT_SIZE, PARAMETERS = 8, 64, 50_000
@@ -54,7 +56,7 @@ def run(quick: bool) -> tuple[str, Figure]:
                     name,
                     cell.execution.value,
                     hidden_size(cell),
-                    f"{parameters(cell):,}",
+                    f"{parameter_count(cell):,}",
                     *(ratio(taken[name], taken[BASE]) for taken in seconds.values()),
                 ]
                 for name, cell in fast.items()
@@ -99,20 +101,9 @@ def hidden_size(recurrence: Recurrence) -> int:
     return int(next(recurrence.cells.children()).hidden_size)  # type: ignore[arg-type]
 
 
-def parameters(module: nn.Module) -> int:
-    """Their number."""
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
 def inputs(time: int) -> Tensor:
     """A batch of random steps."""
     return torch.randn(BATCH_SIZE, time, INPUT_SIZE, generator=torch.Generator().manual_seed(time))
-
-
-def train(recurrence: Recurrence, x: Tensor) -> None:
-    """Outputs and gradients."""
-    recurrence.zero_grad()
-    recurrence(x)[0].sum().backward()
 
 
 def training(recurrence: Recurrence, time: int) -> Callable[[], float]:
@@ -142,15 +133,17 @@ def decoding(fast: dict[str, Recurrence], decoded: tuple[int, ...], repeats: int
     rows: list[list[object]] = []
     for name, recurrence in fast.items():
         states = {before: recurrence(inputs(before))[1] for before in decoded}
-
-        def steps(before: int, recurrence: Recurrence = recurrence, states=states) -> None:  # type: ignore[no-untyped-def]
-            state = states[before]
-            for x in inputs(STEPS).split(1, dim=1):
-                _, state = recurrence(x, state)
-
-        taken = in_turns({str(before): timed(steps, before) for before in decoded}, repeats)
+        taken = in_turns(
+            {str(before): timed(decode, recurrence, state) for before, state in states.items()}, repeats
+        )
         rows.append([name, *(ratio(taken[str(before)], taken[str(decoded[0])]) for before in decoded)])
     return rows
+
+
+def decode(recurrence: Recurrence, state: list[State]) -> None:
+    """Some steps, one by one, from a state."""
+    for x in inputs(STEPS).unbind(dim=1):
+        _, state = recurrence.step(x, state)
 
 
 def draw(seconds: dict[int, dict[str, list[float]]]) -> Figure:

@@ -11,7 +11,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from _setup import adam, bare_step, load_config, make_batches, make_model
-from _timing import Spread, in_turns, ratio, table
+from _timing import Spread, in_turns, ratio, synchronised, table
 from torch.utils.data import DataLoader
 
 from unroll.batch import SequenceBatch
@@ -45,9 +45,9 @@ class Clock(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if batch_idx == WARMUP:
-            self.start = time.perf_counter()
+            self.start = synchronised()
         elif batch_idx == self.last:
-            self.seconds = time.perf_counter() - self.start
+            self.seconds = synchronised() - self.start
 
 
 def run(quick: bool) -> str:

@@ -10,6 +10,7 @@ import cells
 import decoder
 import decoding
 import front_ends
+import gpu
 import lengths
 import overhead
 import recurrences
@@ -29,6 +30,7 @@ SECTIONS = {
     "threads": threads.run,
     "startup": startup.run,
     "sweeps": sweeps.run,
+    "gpu": gpu.run,
 }
 
 

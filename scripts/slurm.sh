@@ -1,12 +1,15 @@
 #!/bin/sh
 # A SLURM cluster of this one machine, for the tests: real daemons, started by hand and stopped again.
 #
-#     sh scripts/slurm.sh start FOLDER    then: export SLURM_CONF=FOLDER/slurm.conf
+#     sh scripts/slurm.sh start FOLDER [2]    then: export SLURM_CONF=FOLDER/slurm.conf
 #     sh scripts/slurm.sh stop FOLDER
 #
+# With 2 it has two nodes, node1 and node2, each with a daemon of its own. (SLURM lets no other node stand
+# beside one named localhost.) Nothing resolves their names: give jobs MASTER_ADDR=127.0.0.1.
 # As root; it installs Debian's slurm-wlm and munge where they are missing. Everything else is in FOLDER.
 set -eu
 action=${1:-}
+count=${3:-1}
 folder=$(mkdir -p "${2:?name a folder}" && cd "$2" && pwd)
 
 fail() {
@@ -30,7 +33,6 @@ ClusterName=one
 SlurmctldHost=localhost(127.0.0.1)
 SlurmUser=root
 SlurmctldPort=${SLURMCTLD_PORT:-26817}
-SlurmdPort=${SLURMD_PORT:-26818}
 AuthType=auth/munge
 AuthInfo=socket=$folder/munge.socket
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
@@ -48,19 +50,30 @@ MinJobAge=300
 KillWait=30
 OverTimeLimit=1
 StateSaveLocation=$folder/state
-SlurmdSpoolDir=$folder/spool
+SlurmdSpoolDir=$folder/spool/%n
 SlurmctldPidFile=$folder/slurmctld.pid
-SlurmdPidFile=$folder/slurmd.pid
-NodeName=localhost NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
-PartitionName=main Nodes=localhost Default=YES MaxTime=INFINITE State=UP
+SlurmdPidFile=$folder/slurmd-%n.pid
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 CONF
+    port=${SLURMD_PORT:-26818}
+    names=localhost
+    [ "$count" = 1 ] || names=$(seq -f node%.0f "$count")
+    for name in $names; do
+        host=$name
+        [ "$count" != 1 ] || host=$(hostname -s)
+        mkdir -p "$folder/spool/$name"
+        echo "NodeName=$name NodeHostname=$host NodeAddr=127.0.0.1 Port=$port CPUs=2 State=UNKNOWN" >>"$folder/slurm.conf"
+        port=$((port + 1))
+    done
     export SLURM_CONF="$folder/slurm.conf"
     launch munged munged --foreground --force --key-file="$folder/munge.key" --socket="$folder/munge.socket" \
         --pid-file="$folder/munged.pid" --log-file="$folder/munged.log" --seed-file="$folder/munged.seed"
     launch slurmctld slurmctld -D -c
-    launch slurmd slurmd -D -N localhost
+    for name in $names; do
+        launch "slurmd-$name" slurmd -D -N "$name"
+    done
     for _ in $(seq 60); do
-        if sinfo --noheader --format=%T 2>/dev/null | grep -q idle; then
+        if [ "$(sinfo --noheader --states=idle --format=%D 2>/dev/null)" = "$count" ]; then
             echo "SLURM runs; export SLURM_CONF=$folder/slurm.conf"
             return
         fi

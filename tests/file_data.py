@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from helpers import require_package, shipped
+from helpers import shipped
 
 from unroll.config.registry import from_dict
 from unroll.data.module import SequenceDataModule, build_data
@@ -94,7 +94,6 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 def preset(folder: Path, name: str, **values: Any) -> SequenceDataModule:
     """The data that a file in conf/data makes, with other `values`; files to read are written to `folder`."""
-    require_package(name)
     given = shipped(name)
     if name in PRESETS:
         given |= {**PRESETS[name], "path": str(preset_file(folder, name, given["task"]))}

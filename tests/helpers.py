@@ -3,7 +3,6 @@
 import dataclasses
 from typing import Any
 
-import pytest
 import torch
 from conftest import ROOT
 from rich.console import Console
@@ -141,12 +140,6 @@ def single(batch: SequenceBatch, row: int) -> SequenceBatch:
 def shipped(data: str) -> dict[str, Any]:
     """All values of a data set in conf/data."""
     return to_dict(from_dict("data", written(ROOT / "conf" / "data" / f"{data}.yaml")))
-
-
-def require_package(data: str) -> None:
-    """Skip the test of a data set whose package is not among the pinned ones, where that is not installed."""
-    if data == "mnist1d":
-        pytest.importorskip("mnist1d")
 
 
 def fitting_model(data: str) -> str:

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -105,6 +106,20 @@ def of_two() -> dict[str, str]:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     return {"NODE_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+
+
+def both(function: Callable[..., None], *arguments: Any) -> list[int | None]:
+    """Call a function in two processes that belong together; their exit codes.
+
+    Its last arguments are the environment that tells so, and the rank.
+    """
+    environment = of_two()
+    started = [processes.Process(target=function, args=(*arguments, environment, rank)) for rank in (0, 1)]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(120)
+    return [process.exitcode for process in started]
 
 
 def start_two(

@@ -138,7 +138,7 @@ class Rotation(Cell):
 STRANGE = [MatrixConfig(), BufferConfig(), RotationConfig()]
 """Cells whose states are no vectors, or not real, or not the output."""
 
-SMALL = (("heads", 2), ("state_size", 3))
+SMALL = (("heads", 2), ("state_size", 3), ("window", 6))
 
 
 def small(name, **options):

@@ -1,13 +1,17 @@
 """What data hands to models: a padded batch of sequences with their lengths."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
+
+_ON_HOST: MutableMapping[Tensor, Tensor] = WeakTensorKeyDictionary()
+"""What is known on the host of tensors on a device; an entry ends with its tensor."""
 
 InputTensor = Float[Tensor, "batch time features"] | Int[Tensor, "batch time"]
 TargetTensor = Float[Tensor, "batch *time_out outputs"] | Int[Tensor, "batch *time_out"]
@@ -48,8 +52,15 @@ class SequenceBatch:
         return mask_from_lengths(self.lengths, self.inputs.shape[1])
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "SequenceBatch":
-        """The same batch on another device. (Lightning calls it.)"""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        """The same batch on another device. (Lightning calls it.) Its whole numbers stay on the host too."""
+
+        def move(tensor: Tensor) -> Tensor:
+            moved = tensor.to(device, non_blocking=non_blocking)
+            if tensor.device.type == "cpu" and not tensor.is_floating_point():
+                remember_on_host(moved, tensor)
+            return moved
+
+        return self._map(move)
 
     def pin_memory(self) -> "SequenceBatch":
         """The same batch in page-locked memory. (The DataLoader calls it.)"""
@@ -62,6 +73,20 @@ class SequenceBatch:
             if isinstance(value := getattr(self, field.name), Tensor)
         }
         return dataclasses.replace(self, **tensors)
+
+
+def remember_on_host(tensor: Tensor, numbers: Tensor) -> None:
+    """Keep the numbers of a tensor on a device at hand for `on_host`."""
+    if tensor.device.type != "cpu":
+        _ON_HOST[tensor] = numbers
+
+
+def on_host(tensor: Tensor) -> Tensor:
+    """The numbers of a tensor on the CPU. For those of a batch this does not wait for the device."""
+    if tensor.device.type == "cpu":
+        return tensor
+    known = _ON_HOST.get(tensor)
+    return tensor.cpu() if known is None else known
 
 
 def mask_from_lengths(lengths: Int[Tensor, " batch"], time: int) -> Bool[Tensor, "batch time"]:

@@ -191,3 +191,12 @@ def test_what_is_wrong_with_the_rest_of_a_file(tree):
     assert unbuilt.endswith("nothing builds model/cell=unbuilt; put @builds(MineConfig) on a class")
     assert bulky == "bulky RuntimeError"  # the machine's lack, which a boundary tells of
     assert (mine, gru) == ("mine Mine", "gru GRU")
+
+
+def test_what_a_step_gives_is_told_before_the_training(tree):
+    """The rest of it is in tests/models/test_step_form.py."""
+    (tree / CELL).write_text(edited((LAST, "        return h, h\n")), encoding="utf-8")
+    error = error_of(tree, "model=many_to_one", "model/cell=mine", "debug=fast")
+    assert re.match(
+        r"src/unroll/nn/cells/mine.py:\d+: step gives a state that is a Tensor, not a tuple; ", error
+    )

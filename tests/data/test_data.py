@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import ROOT, entries
 from file_data import PRESETS, preset_file
-from helpers import require_package, shipped, token_spec
+from helpers import shipped, token_spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -148,7 +148,6 @@ def small_data(name, **values):
 
 def small_preset(preset, folder, **values):
     """The data set of a file in conf/data, with few samples; one that reads a file reads one in `folder`."""
-    require_package(preset)
     given = shipped(preset)
     if preset in PRESETS:
         given |= {**PRESETS[preset], "path": str(preset_file(folder, preset, given["task"]))}

@@ -77,19 +77,6 @@ def measure_beside_another(folder, environment, rank):
         (folder / f"{name}_{rank}.json").write_text(json.dumps(measure(model, data, 2)))
 
 
-def both(function, *arguments):
-    """Call a function in two processes that belong together; their exit codes."""
-    environment = kills.of_two()
-    started = [
-        kills.processes.Process(target=function, args=(*arguments, environment, rank)) for rank in (0, 1)
-    ]
-    for process in started:
-        process.start()
-    for process in started:
-        process.join(120)
-    return [process.exitcode for process in started]
-
-
 def test_two_processes_measure_what_one_does(tmp_path):
     """Splits of odd sizes, batches of other sizes, and every sequence counts as much."""
     expected = {}
@@ -104,7 +91,7 @@ def test_two_processes_measure_what_one_does(tmp_path):
     assert 0 < expected["tokens"]["metrics"]["test/exact_match"] < 1
     assert 0 < expected["classes"]["metrics"]["test/accuracy"] < 1
     assert expected["classes"]["report"]["confusion"]
-    assert both(measure_beside_another, tmp_path) == [0, 0]
+    assert kills.both(measure_beside_another, tmp_path) == [0, 0]
     for name, values in expected.items():
         for rank in (0, 1):
             found = json.loads((tmp_path / f"{name}_{rank}.json").read_text())
@@ -138,7 +125,7 @@ def run_with_trouble(values, folder, environment, rank):
 def test_a_nan_in_the_share_of_the_second_ends_both_and_names_its_samples(tmp_path):
     values = {**kills.values_of(*SMALL), "run_dir": "run"}
     (tmp_path / "run").mkdir()
-    assert both(run_with_trouble, values, tmp_path) == [4, 0]
+    assert kills.both(run_with_trouble, values, tmp_path) == [4, 0]
     (line,) = (tmp_path / "out0").read_text().splitlines()
     assert (tmp_path / "out1").read_text() == ""
     assert line.startswith("error: train/loss=nan at step 4, of the training samples ")
@@ -213,17 +200,6 @@ def test_the_second_does_not_outlive_the_first(tmp_path):
         assert time.monotonic() < end
         time.sleep(0.2)
     assert done.stderr == ""
-
-
-def test_what_srun_has_started_has_to_be_what_the_run_is_to_have(monkeypatch):
-    slurm.require_tasks(2)  # it starts them itself
-    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
-    slurm.require_tasks(2)
-    with pytest.raises(MissingEnvironmentError, match=r"trainer\.devices=1: srun has started 2 tasks; give"):
-        slurm.require_tasks(1)
-    monkeypatch.setenv("SLURM_STEP_NUM_NODES", "2")
-    with pytest.raises(MissingEnvironmentError, match="runs on 2 nodes, but a run uses one; add --nodes=1"):
-        slurm.require_tasks(2)
 
 
 def test_tasks_of_srun_share_the_folder_of_this_start_of_this_job(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import json
 import pytest
 from conftest import ROOT
 from file_data import PRESETS, preset_file
-from helpers import finite, fitting_model, require_package, shipped
+from helpers import finite, fitting_model, shipped
 from hydra import compose, initialize_config_dir
 
 from unroll.config import compose as root
@@ -62,7 +62,6 @@ def test_every_experiment_runs(experiment, train):
 def test_every_data_set_runs_on_a_model_that_fits(data, train):
     if data == "cmudict":
         pytest.skip("test_run trains on it")
-    require_package(data)
     outcome, folder = train(f"model={fitting_model(data)}", f"data={data}")
     assert finite(outcome["test"])
     pictures = {path.name for path in folder.glob("*.png")}

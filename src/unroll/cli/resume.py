@@ -13,6 +13,7 @@ from unroll.redact import HIDDEN_VALUE
 from unroll.runs.folder import RunFolder
 from unroll.startup import escape_letters
 from unroll.training.processes.rank import is_first
+from unroll.training.processes.started import started, told_once
 
 
 @click.command()
@@ -23,6 +24,16 @@ def resume(run: Path) -> None:
     RUN is its folder. The run continues there with its own config from its last checkpoint. It ends with the
     same bits as without the interruption.
     """
+    with told_once():
+        values = _checked(run)
+    from unroll.training.run import run as go_on
+
+    escape_letters()
+    go_on(values, resume=True)
+
+
+def _checked(run: Path) -> dict[str, Any]:
+    """The values of a run that can go on."""
     if not run.is_dir():
         raise InputError(f"{run}: no such folder; give a run's folder, such as outputs/seq2seq/…/…")
     folder = RunFolder(run, writes=is_first())  # all processes of a run execute this
@@ -35,14 +46,13 @@ def resume(run: Path) -> None:
     folder.require_free()
     values = _values(folder)
     values["run_dir"] = str(run)
+    if (found := started()) and found.devices:  # it may go on with other processes than before
+        values["trainer"] = {**values["trainer"], "devices": str(found.devices), "num_nodes": found.nodes}
     try:
         config.load(values).data.require_ready()
     except InputError as error:
         raise InputError(f"{folder.config}: {error}") from error
-    from unroll.training.run import run as go_on
-
-    escape_letters()
-    go_on(values, resume=True)
+    return values
 
 
 def _values(folder: RunFolder) -> dict[str, Any]:

@@ -88,6 +88,11 @@ def check(composed: DictConfig, conf: Path, *, launcher: str | None = None) -> d
             f"trainer.devices={config.trainer.devices}: with hydra/launcher={launcher} the further processes "
             f"would run the whole sweep again; use {' or '.join(MULTIPROCESS_LAUNCHERS)}"
         )
+    if config.trainer.num_nodes > 1 and launcher not in (None, "submitit_slurm"):
+        raise InputError(
+            f"trainer.num_nodes={config.trainer.num_nodes}: hydra/launcher={launcher} runs its trials on one "
+            "node; use submitit_slurm"
+        )
     signature = config.data.signature()
     if signature not in config.model.accepts:
         fitting = [name for name in choices(conf, "data") if _signature(conf, name) in config.model.accepts]

@@ -66,7 +66,8 @@ class TrainerConfig:
 
     Attributes:
         accelerator: what to compute on; auto is a GPU if there is one
-        devices: how many of them, each with a process of its own; auto is all
+        devices: how many of them, each with a process of its own; auto is all; on each node
+        num_nodes: machines that share the work; torchrun or srun starts the processes on them
         strategy: how several devices share the work; auto or ddp
         precision: 32-true, 16-mixed, bf16-mixed, bf16-true or 64-true
         max_epochs: passes over the training data; null is until it no longer gets better: as many as suit the
@@ -101,6 +102,7 @@ class TrainerConfig:
 
     accelerator: Accelerator = Accelerator.auto
     devices: str = "1"
+    num_nodes: int = 1
     strategy: str = "auto"
     precision: str = "32-true"
     max_epochs: int | None = None
@@ -129,6 +131,7 @@ class TrainerConfig:
         require(
             self, "devices", re.fullmatch(r"auto|[1-9]\d*", self.devices) is not None, "auto or 1 or more"
         )
+        require(self, "num_nodes", self.num_nodes >= 1, "1 or more")
         require(self, "strategy", self.strategy in ("auto", "ddp"), "auto or ddp")
         require(self, "max_steps", self.max_steps >= -1, "-1 (no limit) or more")
         minutes = self.max_minutes
@@ -151,6 +154,8 @@ class TrainerConfig:
         # Batches of several processes would differ in their number of segments.
         alone = self.truncate_steps is None or self.devices == "1"
         require(self, "truncate_steps", alone, f"null with trainer.devices={self.devices}; set that to 1")
+        alone = self.truncate_steps is None or self.num_nodes == 1
+        require(self, "truncate_steps", alone, f"null with trainer.num_nodes={self.num_nodes}; set that to 1")
 
 
 @dataclass(kw_only=True, slots=True)

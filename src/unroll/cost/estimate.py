@@ -84,7 +84,7 @@ def estimate_run(values: dict[str, Any]) -> Estimate:
         InputError: the data are not what the config says, or the model cannot be trained as configured.
         MissingEnvironmentError: the system has killed a measuring process.
     """
-    values = {**values, "trainer": {**values["trainer"], "devices": "1", "strategy": "auto"}}
+    values = {**values, "trainer": {**values["trainer"], "devices": "1", "num_nodes": 1, "strategy": "auto"}}
     measured = measure_in_own_process(values)
     ways = [_way("as configured", measured)]
     for key, value in _other_settings(values, measured.longest).items():

@@ -27,6 +27,9 @@ from unroll.spec import MOST_TARGET_STEPS, DataSpec, Kind
 MOST_NAMES = 2 * 10**6
 """A checkpoint with more would be taken for a forged one."""
 
+PROCESSES = "trainer.devices × trainer.num_nodes"
+"""What a checkpoint calls trainer.devices: the number of processes on all nodes."""
+
 
 class SequenceDataModule(pl.LightningDataModule, ABC):
     """A LightningDataModule that yields `SequenceBatch`es from a train, a valid and a test split.
@@ -167,6 +170,7 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
             for name, value in self._order().items():
                 before = state_dict["order"].get(name)
                 if value != before:
+                    name = PROCESSES if name == "trainer.devices" else name
                     raise InputError(
                         f"{name}={value}: was {before} in the run to go on from, which is in the middle of "
                         "an epoch: its batches would be others; give what it was"

@@ -18,6 +18,7 @@ from unroll.errors import InputError, NumericError
 from unroll.models.finite import FiniteSteps
 from unroll.models.measure import ErrorsBySequence, Measure
 from unroll.models.size import resolve_size
+from unroll.models.step_form import require_step_forms
 from unroll.nn.attention.base import AttentionMap
 from unroll.nn.optimizers.groups import as_saved, parameter_groups
 from unroll.spec import DataSpec
@@ -114,11 +115,11 @@ class SequenceModel(pl.LightningModule, ABC):
 
     def training_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
         loss = self.loss(batch)
-        self.finite_steps.note(batch, loss)
+        gradient_of = self.finite_steps.note(batch, loss)
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if (self.global_step + 1) % every == 0:  # at other steps logging would cost time and be dropped
             self.log("train/loss", loss, batch_size=len(batch))
-        return loss
+        return gradient_of
 
     def configure_gradient_clipping(
         self,
@@ -127,8 +128,17 @@ class SequenceModel(pl.LightningModule, ABC):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         left_out = self.finite_steps.clip(self.parameters(), gradient_clip_val, self.global_step + 1)
-        if left_out:
+        if left_out and self.global_rank == 0:  # the message is that of all processes
             log.warning("step left out: %s", left_out)
+
+    def on_validation_start(self) -> None:
+        self.finite_steps.settle()
+
+    def on_train_end(self) -> None:
+        self.finite_steps.settle()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.finite_steps.settle()  # if it raises, no file is written
 
     def examples(self, batch: SequenceBatch) -> list[Example]:
         """The sequences of a batch with their predictions, for a table. Empty by default."""
@@ -192,6 +202,9 @@ def build_model(
     """The LightningModule of a config. `parameters` in the config becomes the hidden size that fits it.
 
     Without `finite_steps`, a step whose loss or gradient is not finite ends the training.
+
+    Raises:
+        InputError: no size keeps to the config's budget, or the file of a cell is wrong.
     """
 
     def make(config: ModelConfig) -> SequenceModel:
@@ -200,6 +213,7 @@ def build_model(
         return model
 
     model = make(resolve_size(config, make))
+    require_step_forms(model)
     model.learn_by(optimizer, scheduler, finite_steps or FiniteSteps())
     return model
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unroll.batch import SequenceBatch, mask_from_lengths
+from unroll.batch import SequenceBatch, mask_from_lengths, on_host
 from unroll.config.components import ModelConfig
 from unroll.models.base import Example, Forecast, SequenceModel
 from unroll.models.measure import ErrorsBySequence, by_sequence
@@ -159,8 +159,8 @@ class PointwiseModel(SequenceModel):
         metrics = self._metrics(stage)
         metrics.loss.update(loss, weight=len(rows.outputs))
         naive = naive_forecast(batch, self.spec)
-        if naive is not None and rows.counts is not None:
-            naive = naive[rows.counts]
+        if naive is not None and rows.where is not None:
+            naive = naive[rows.where]
         metrics.update(rows.outputs.float(), rows.targets, rows.lengths, naive)
         return outputs
 
@@ -183,11 +183,13 @@ class PointwiseModel(SequenceModel):
         if self.spec.signature.alignment is Alignment.SEQUENCE:
             return _Rows(outputs, targets, batch.lengths)
         steps = batch.lengths if batch.target_lengths is None else batch.target_lengths
-        counts = mask_from_lengths(steps, targets.shape[1])
+        # Which they are is found on the host: the device would have to be waited for.
+        counts = mask_from_lengths(on_host(steps), targets.shape[1])
         if self.spec.signature.targets is Kind.CLASSES:
-            counts = counts & (targets != IGNORED)
-        lengths = batch.lengths[:, None].expand(-1, targets.shape[1])
-        return _Rows(outputs[counts], targets[counts], lengths[counts], counts)
+            counts = counts & (on_host(targets) != IGNORED)
+        found = counts.nonzero().to(targets.device, non_blocking=True)
+        where = (found[:, 0], found[:, 1])
+        return _Rows(outputs[where], targets[where], batch.lengths[where[0]], where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,5 +197,5 @@ class _Rows:
     outputs: Tensor
     targets: Tensor
     lengths: Tensor
-    counts: Tensor | None = None
-    """The mask (batch, time) of the steps that the rows come from; None if a row is a sequence."""
+    where: tuple[Tensor, Tensor] | None = None
+    """The sequences and steps (rows,) that the rows come from; None if a row is a sequence."""

@@ -58,6 +58,7 @@ class RunFolder:
         vocabulary, examples, confusion, accuracy_by_length: the tokens, and tables about the test data.
         last, best: the checkpoints.
         start: the SLURM job, and its start, that ran in the folder last.
+        agent: the run of torchrun, and its agent, that ran in the folder last.
         trial, output: the state of a sweep's trial, and everything that it printed.
         weights: the weights of an export, which is a run of its own.
     """
@@ -88,6 +89,7 @@ class RunFolder:
         self.last = self.checkpoints / self.LAST_CHECKPOINT
         self.best = self.checkpoints / "best.ckpt"
         self.start = path / "slurm.txt"
+        self.agent = path / "torchrun.txt"
         self.trial = path / "trial.json"
         self.output = path / "output.txt"
         self.weights = path / self.WEIGHTS_FILE

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from unroll.config.plain import plain
 from unroll.config.registry import typed
 from unroll.config.sweep import Pruner, Sampler, SweepConfig
-from unroll.errors import MissingEnvironmentError, UnrollError, reason
+from unroll.errors import InputError, MissingEnvironmentError, UnrollError, reason
 from unroll.redact import redact
 from unroll.sweep.batches import run_in_batches
 from unroll.sweep.commands import Commands
@@ -29,6 +29,7 @@ from unroll.sweep.search.queue import TrialQueue
 from unroll.sweep.search.space import Space
 from unroll.sweep.trials import Record, TrialState
 from unroll.sweep.trials_table import TABLE_FILE, print_table, write_table
+from unroll.training.processes.started import by_torchrun, told_once
 
 
 class SweepError(UnrollError):
@@ -52,6 +53,12 @@ def run_sweep(
         MissingEnvironmentError: the sweep's folder cannot be written.
         SweepError: trials have failed.
     """
+    with told_once():
+        if by_torchrun():
+            raise InputError(
+                "--multirun: each process of torchrun would run the whole sweep; start it without torchrun, "
+                "with hydra/launcher=submitit_slurm for trials on several nodes"
+            )
     config = typed(SweepConfig, plain(master.sweep, resolve=True), "sweep")
     space = Space(config.search_space, arguments, loader)
     folder = Path(master.hydra.sweep.dir) / (config.name or _name(master, space, config))

@@ -12,8 +12,9 @@ from unroll.runs.folder import RunFolder
 from unroll.training import checkpoints
 from unroll.training.build import RunParts
 from unroll.training.environment import changes, environment
-from unroll.training.processes import slurm
+from unroll.training.processes import slurm, torchrun
 from unroll.training.processes.rank import RUN_DIR_VARIABLE, is_first
+from unroll.training.processes.started import by_torchrun, started
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def claim(parts: RunParts, run_dir: Path | None, *, resume: bool) -> tuple[RunFo
     """The folder of a run, and whether the run resumes in it.
 
     Without a `run_dir` the first process makes the folder. A job that SLURM has requeued resumes in the
-    folder of its first start.
+    folder of its first start, and so does one that torchrun has restarted.
 
     Raises:
         InputError: the folder cannot be made, or the run cannot start from the config's checkpoint.
@@ -67,8 +68,9 @@ def claim(parts: RunParts, run_dir: Path | None, *, resume: bool) -> tuple[RunFo
     """
     config = parts.config
     wanted = Path(config.run_dir)
-    if run_dir is None and slurm.restarted():
-        run_dir = slurm.find_run_dir(wanted, parts.values) if is_first() else None
+    if run_dir is None and (slurm.restarted() or by_torchrun()):
+        find = torchrun.find_run_dir if by_torchrun() else slurm.find_run_dir
+        run_dir = find(wanted, parts.values) if is_first() else None
         resume = run_dir is not None or not is_first()
     if config.ckpt_path is not None and not resume:
         checkpoints.require_fit(Path(config.ckpt_path), parts.model, "ckpt_path=", config.trainer.max_epochs)
@@ -76,6 +78,7 @@ def claim(parts: RunParts, run_dir: Path | None, *, resume: bool) -> tuple[RunFo
         return RunFolder(_run_dir_of_the_first(run_dir or wanted), writes=False), resume
     folder = RunFolder(run_dir) if run_dir else RunFolder.make(wanted)
     os.environ[RUN_DIR_VARIABLE] = str(folder)
+    torchrun.tell_run_dir(folder)
     return folder, resume
 
 
@@ -86,6 +89,7 @@ def begin(folder: RunFolder, parts: RunParts, *, resume: bool) -> Start:
         InputError: the checkpoints are torn, or belong to a run with another config.
     """
     slurm.mark(folder)
+    torchrun.mark(folder)
     if resume and (results := folder.read_results()):
         return Start(results=results)
     folder.clean()
@@ -107,8 +111,10 @@ def begin(folder: RunFolder, parts: RunParts, *, resume: bool) -> Start:
 def _run_dir_of_the_first(wanted: Path) -> Path:
     if RUN_DIR_VARIABLE in os.environ:
         return Path(os.environ[RUN_DIR_VARIABLE])
-    if slurm.tasks() > 1:
-        return slurm.run_dir_of_the_first(wanted)
+    if found := started():
+        return (
+            torchrun.run_dir_of_the_first() if found.by == "torchrun" else slurm.run_dir_of_the_first(wanted)
+        )
     raise MissingEnvironmentError(
         "LOCAL_RANK: this process was started as one of several; start one: trainer.devices starts the rest"
     )

@@ -41,6 +41,7 @@ def environment(config: TrainerConfig) -> dict[str, Any]:
         "onednn": torch.backends.mkldnn.is_available(),  # type: ignore[no-untyped-call]
         "threads": torch.get_num_threads(),
         "processes": processes(config),
+        "nodes": config.num_nodes,
         "strategy": config.strategy,
         "precision": config.precision,
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
@@ -54,9 +55,15 @@ def environment(config: TrainerConfig) -> dict[str, Any]:
 
 def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """The differences between two environments, in words."""
-    return [
-        f"{key} was {before.get(key)}, is {value}" for key, value in now.items() if before.get(key) != value
-    ]
+    before = {"nodes": 1, **before}  # runs of earlier versions did not record it
+    lines = {
+        key: f"{key} was {before.get(key)}, is {value}"
+        for key, value in now.items()
+        if before.get(key) != value
+    }
+    if "processes" in lines:
+        lines["processes"] += f", so that a step reads {now['processes']} × data.batch_size sequences"
+    return list(lines.values())
 
 
 @contextmanager
@@ -97,7 +104,12 @@ def deterministic(wanted: bool) -> Iterator[None]:
 
 
 def processes(config: TrainerConfig) -> int:
-    """The number of processes of a run."""
+    """The number of processes of a run, on all of its nodes."""
+    return config.num_nodes * devices(config)
+
+
+def devices(config: TrainerConfig) -> int:
+    """The number of processes of a run on each of its nodes."""
     if config.devices != "auto":
         return int(config.devices)
     return 1 if config.accelerator is Accelerator.cpu else max(1, torch.cuda.device_count())

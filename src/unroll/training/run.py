@@ -28,6 +28,7 @@ from unroll.training.claim import Start, begin, claim, reserve
 from unroll.training.environment import deterministic
 from unroll.training.logging import leaving, loggers, run_log
 from unroll.training.processes import slurm, sockets
+from unroll.training.processes.started import told_once
 from unroll.training.processes.watch import watching
 from unroll.training.progress import Progress
 from unroll.training.saving import Saving
@@ -65,11 +66,13 @@ def run(
         run_dir = run_dir or Path(config.run_dir)
         reserve(run_dir)
     sockets.keep_paths_short()
-    parts = build(config, values)
-    config = parts.config
-    folder, resume = claim(parts, run_dir, resume=resume)
+    with told_once():
+        parts = build(config, values)
+        config = parts.config
+        folder, resume = claim(parts, run_dir, resume=resume)
     with _attended(folder, config) as signals:
-        start = begin(folder, parts, resume=resume)
+        with told_once():
+            start = begin(folder, parts, resume=resume)
         if start.results is not None:
             log.info("run    %s has finished before", folder)
             return start.results

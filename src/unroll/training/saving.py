@@ -15,6 +15,7 @@ from unroll.runs.files import previous
 from unroll.runs.folder import RunFolder
 from unroll.training.checkpoints import CheckpointFiles
 from unroll.training.logging import loggers
+from unroll.training.processes.torchrun import silent_exit
 from unroll.training.signals import Signals, agree, stopped
 
 
@@ -216,7 +217,7 @@ class Saving(pl.Callback):
 
     def _end(self, trainer: pl.Trainer, error: UnrollError) -> None:
         """End all processes together; the first prints why. (If another fails, Lightning kills the first.)"""
-        raise error if trainer.is_global_zero else SystemExit(0)
+        raise error if trainer.is_global_zero else silent_exit(error.exit_code)
 
 
 def _back_to_completed(progress: dict[str, dict[str, int]]) -> None:

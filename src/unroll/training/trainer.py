@@ -18,10 +18,11 @@ from unroll.models.base import SequenceModel
 from unroll.runs.folder import RunFolder
 from unroll.training import checkpoints
 from unroll.training.callbacks import KeepMetrics, StepSeeds
-from unroll.training.environment import processes
+from unroll.training.environment import devices
 from unroll.training.gradient_norms import GradientNorms
 from unroll.training.logging.learning_rates import LearningRates
-from unroll.training.processes import slurm
+from unroll.training.processes import slurm, torchrun
+from unroll.training.processes.started import require_started
 
 MOST_PROCESSES_PER_CORE = 4
 """For a run on the CPU. More processes would use up the memory of the machine."""
@@ -29,7 +30,7 @@ MOST_PROCESSES_PER_CORE = 4
 
 def require_device(config: TrainerConfig) -> None:
     """Raise a `MissingEnvironmentError` if the machine lacks the devices or tasks that a config needs."""
-    slurm.require_tasks(processes(config))
+    require_started(config, devices(config))
     gpus = torch.cuda.device_count()
     if config.accelerator is Accelerator.gpu and gpus == 0:
         raise MissingEnvironmentError(
@@ -66,6 +67,7 @@ def build_trainer(
     return pl.Trainer(
         accelerator=config.accelerator.value,
         devices=config.devices if config.devices == "auto" else int(config.devices),
+        num_nodes=config.num_nodes,
         strategy=config.strategy,
         precision=config.precision,  # type: ignore[arg-type]  # TrainerConfig checks it
         max_epochs=config.max_epochs,
@@ -86,7 +88,7 @@ def build_trainer(
         default_root_dir=folder.path,
         logger=destinations,
         callbacks=callbacks,
-        plugins=[files, *slurm.cluster()],
+        plugins=[files, *(torchrun.cluster() or slurm.cluster())],
         enable_checkpointing=False,  # `Saving` does it
         enable_progress_bar=any(isinstance(callback, TQDMProgressBar) for callback in callbacks),
         enable_model_summary=False,

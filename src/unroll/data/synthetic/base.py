@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeVar
@@ -144,20 +144,36 @@ MAX_DRAWS = 100
 """How often a sequence is drawn before an error says that none is left."""
 
 
-def draw_unseen(draw: Callable[[], np.ndarray], seen: set[bytes], train_size: int, which: str) -> np.ndarray:
-    """The first sequence drawn that is not in training; `seen` holds the bytes of those that are.
+class UnseenSequences(SyntheticData[np.ndarray]):
+    """Data whose items are sequences. One that is in training is drawn again for the other splits."""
 
-    Raises:
-        InputError: many draws find none. The message says of `which` sequences the data are.
-    """
-    for _ in range(MAX_DRAWS):
-        drawn = draw()
-        if drawn.tobytes() not in seen:
-            return drawn
-    raise InputError(
-        f"data.train_size={train_size}: the training set holds nearly all sequences of {which}, "
-        "which leaves none to test on; take fewer, or longer ones"
-    )
+    @abstractmethod
+    def draw_sequence(self, random: np.random.Generator, split: str) -> np.ndarray:
+        """Draw the numbers of a sequence (T,), whether or not it is in training."""
+
+    @property
+    @abstractmethod
+    def limits(self) -> str:
+        """The keys that say how many sequences there are, for a message."""
+
+    def draw(self, random: np.random.Generator, split: str, index: int) -> np.ndarray:
+        """The numbers of a sequence (T,).
+
+        Raises:
+            InputError: many draws find none that is not in training.
+        """
+        for _ in range(MAX_DRAWS):
+            drawn = self.draw_sequence(random, split)
+            if split == "train" or drawn.tobytes() not in self._train_sequences:
+                return drawn
+        raise InputError(
+            f"data.train_size={self.config.sizes()['train']}: the training set holds nearly all sequences of "
+            f"{self.limits}, which leaves none to test on; take fewer, or longer ones"
+        )
+
+    @cached_property
+    def _train_sequences(self) -> set[bytes]:
+        return {numbers.tobytes() for numbers in self.train_items}
 
 
 def token_vocabulary(tokens: Sequence[str]) -> tuple[str, ...]:

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 
 from unroll.config.registry import builds, register, require
-from unroll.data.collate import Sample
-from unroll.data.synthetic.base import SplitSizesConfig, SyntheticData, token_ids, token_vocabulary
-from unroll.spec import IGNORED, Alignment, DataSpec, Kind, Signature
+from unroll.data.synthetic.labelled import Labelled, LabelledTokens, LabelledTokensConfig
+from unroll.spec import IGNORED
 
 FILLER = 0
 """The token between queries."""
@@ -17,7 +15,7 @@ FILLER = 0
 
 @register("data", "recall")
 @dataclass(kw_only=True, slots=True)
-class RecallConfig(SplitSizesConfig):
+class RecallConfig(LabelledTokensConfig):
     """Config of multi-query associative recall.
 
     Attributes:
@@ -37,7 +35,7 @@ class RecallConfig(SplitSizesConfig):
     random_fillers: bool = False
 
     def __post_init__(self) -> None:
-        SplitSizesConfig.__post_init__(self)
+        LabelledTokensConfig.__post_init__(self)
         self.require_positive("pairs")
         shortest = 4 * self.pairs
         fits = self.length >= shortest and self.length % 2 == 0
@@ -48,16 +46,9 @@ class RecallConfig(SplitSizesConfig):
         require(self, "vocabulary_size", enough, f"{2 * self.pairs + 2} or more for pairs={self.pairs}")
         require(self, "power", 0 < self.power <= 1, "in (0, 1]")
 
-    def signature(self) -> Signature:
-        return Signature(Kind.TOKENS, Kind.CLASSES, Alignment.STEP)
-
-
-Recalled = tuple[np.ndarray, np.ndarray]
-"""Inputs and targets, as numbers of tokens."""
-
 
 @builds(RecallConfig)
-class Recall(SyntheticData[Recalled]):
+class Recall(LabelledTokens):
     """Inputs are tokens (T,): k₁ v₁ k₂ v₂ …, then each key once more; targets the value at each query (T,).
 
     Keys are different, and so are values. All steps but the queries are IGNORED. Queries stand at every
@@ -80,19 +71,15 @@ class Recall(SyntheticData[Recalled]):
         which = f"knowing which there are: 1/{config.pairs}"
         return f"the values of {config.pairs} keys in {config.length} steps ({which})"
 
-    def make_spec(self) -> DataSpec:
-        config = self.config
-        tokens = tuple(str(number) for number in range(config.vocabulary_size))
-        return DataSpec(
-            signature=config.signature(),
-            input_size=len(token_vocabulary(tokens)),
-            target_size=len(tokens),
-            length=config.length,
-            input_vocabulary=token_vocabulary(tokens),
-            target_vocabulary=tokens,
-        )
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        return tuple(str(number) for number in range(self.config.vocabulary_size))
 
-    def draw(self, random: np.random.Generator, split: str, index: int) -> Recalled:
+    @property
+    def steps(self) -> int:
+        return self.config.length
+
+    def draw(self, random: np.random.Generator, split: str, index: int) -> Labelled:
         config = self.config
         half = config.vocabulary_size // 2
         keys = 1 + random.choice(half - 1, config.pairs, replace=False)
@@ -108,10 +95,6 @@ class Recall(SyntheticData[Recalled]):
         targets = np.full(config.length, IGNORED)
         targets[queries] = values
         return inputs, targets
-
-    def sample(self, index: int, item: Recalled) -> Sample:
-        inputs, targets = item
-        return Sample(index, token_ids(inputs), torch.from_numpy(targets))
 
     @cached_property
     def _gaps(self) -> np.ndarray:

@@ -12,14 +12,9 @@ from jaxtyping import Int
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
 from unroll.data.samples import common_length
-from unroll.data.synthetic.base import (
-    SplitSizesConfig,
-    SyntheticData,
-    draw_unseen,
-    token_ids,
-    token_vocabulary,
-)
-from unroll.spec import Alignment, DataSpec, Kind, Signature
+from unroll.data.synthetic.base import UnseenSequences, token_ids, token_vocabulary
+from unroll.data.synthetic.labelled import LabelledTokensConfig
+from unroll.spec import DataSpec
 
 
 class Group(Enum):
@@ -37,7 +32,7 @@ class Group(Enum):
 
 @register("data", "state_tracking")
 @dataclass(kw_only=True, slots=True)
-class StateTrackingConfig(SplitSizesConfig):
+class StateTrackingConfig(LabelledTokensConfig):
     """Config of products in a finite group.
 
     Attributes:
@@ -54,18 +49,15 @@ class StateTrackingConfig(SplitSizesConfig):
     test_length: int = 128
 
     def __post_init__(self) -> None:
-        SplitSizesConfig.__post_init__(self)
+        LabelledTokensConfig.__post_init__(self)
         self.require_positive("min_length")
         self.require_ranges("length")
         longer = self.test_length > self.max_length
         require(self, "test_length", longer, f"more than max_length={self.max_length}")
 
-    def signature(self) -> Signature:
-        return Signature(Kind.TOKENS, Kind.CLASSES, Alignment.STEP)
-
 
 @builds(StateTrackingConfig)
-class StateTracking(SyntheticData[np.ndarray]):
+class StateTracking(UnseenSequences):
     """Inputs are elements of a group, as tokens (T,); targets the products x₁ · … · x_t of all so far (T,).
 
     Elements are uniform and independent, so every product is, too: chance is 1 / |G|. A permutation is
@@ -106,20 +98,16 @@ class StateTracking(SyntheticData[np.ndarray]):
             target_vocabulary=self.elements,
         )
 
-    def draw(self, random: np.random.Generator, split: str, index: int) -> np.ndarray:
-        """The numbers of the elements (T,)."""
+    def draw_sequence(self, random: np.random.Generator, split: str) -> np.ndarray:
         config = self.config
-
-        def sequence() -> np.ndarray:
+        length = config.test_length
+        if split != "test":
             length = int(random.integers(config.min_length, config.max_length + 1))
-            return random.integers(len(self.elements), size=length)
+        return random.integers(len(self.elements), size=length)
 
-        if split == "train":
-            return sequence()
-        if split == "test":
-            return random.integers(len(self.elements), size=config.test_length)
-        which = f"max_length={config.max_length} and group={config.group.value}"
-        return draw_unseen(sequence, self._train_sequences, config.train_size, which)
+    @property
+    def limits(self) -> str:
+        return f"max_length={self.config.max_length} and group={self.config.group.value}"
 
     def sample(self, index: int, item: np.ndarray) -> Sample:
         product, products = int(item[0]), [int(item[0])]
@@ -155,7 +143,3 @@ class StateTracking(SyntheticData[np.ndarray]):
         later, earlier = np.tril_indices(things, -1)
         odd = (rows[:, earlier] > rows[:, later]).sum(axis=1) % 2
         return rows[np.flatnonzero(odd == 0)]
-
-    @cached_property
-    def _train_sequences(self) -> set[bytes]:
-        return {elements.tobytes() for elements in self.train_items}

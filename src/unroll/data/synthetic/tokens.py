@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -10,13 +9,7 @@ import torch
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
 from unroll.data.samples import common_length
-from unroll.data.synthetic.base import (
-    SplitSizesConfig,
-    SyntheticData,
-    draw_unseen,
-    token_ids,
-    token_vocabulary,
-)
+from unroll.data.synthetic.base import SplitSizesConfig, UnseenSequences, token_ids, token_vocabulary
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 
@@ -72,7 +65,7 @@ class TokensConfig(SplitSizesConfig):
 
 
 @builds(TokensConfig)
-class Tokens(SyntheticData[np.ndarray]):
+class Tokens(UnseenSequences):
     """Inputs are tokens (T,); targets tokens (T,) or a class ().
 
     The valid and test splits hold no sequence of the train split: such a sequence is drawn again. So short
@@ -101,18 +94,13 @@ class Tokens(SyntheticData[np.ndarray]):
             target_vocabulary=targets,
         )
 
-    def draw(self, random: np.random.Generator, split: str, index: int) -> np.ndarray:
-        """The numbers of the tokens (T,)."""
-        config = self.config
+    def draw_sequence(self, random: np.random.Generator, split: str) -> np.ndarray:
+        length = random.integers(self.config.min_length, self.config.max_length + 1)
+        return random.integers(self.config.vocabulary_size, size=length)
 
-        def sequence() -> np.ndarray:
-            length = random.integers(config.min_length, config.max_length + 1)
-            return random.integers(config.vocabulary_size, size=length)
-
-        if split == "train":
-            return sequence()
-        which = f"max_length={config.max_length} and vocabulary_size={config.vocabulary_size}"
-        return draw_unseen(sequence, self._train_sequences, config.train_size, which)
+    @property
+    def limits(self) -> str:
+        return f"max_length={self.config.max_length} and vocabulary_size={self.config.vocabulary_size}"
 
     def sample(self, index: int, item: np.ndarray) -> Sample:
         match self.config.task:
@@ -132,7 +120,3 @@ class Tokens(SyntheticData[np.ndarray]):
     @property
     def _writes_tokens(self) -> bool:
         return self.config.signature().targets is Kind.TOKENS
-
-    @cached_property
-    def _train_sequences(self) -> set[bytes]:
-        return {numbers.tobytes() for numbers in self.train_items}

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from unroll.batch import on_host, remember_on_host
 from unroll.config.components import Execution, HeadedCellConfig
 from unroll.config.registry import builds, register, require
 from unroll.errors import InputError
@@ -80,7 +81,9 @@ class AttentionCell(Cell):
 
     def initial_state(self, x: Float[Tensor, "batch ..."]) -> State:
         keys, values, count = super().initial_state(x)
-        return keys, values, count.long()
+        count = count.long()
+        remember_on_host(count, torch.zeros(count.shape, dtype=torch.long))
+        return keys, values, count
 
     def state_from(self, numbers: State) -> State:
         keys, values, count = super().state_from(numbers)
@@ -96,7 +99,7 @@ class AttentionCell(Cell):
         state: State,
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        return self._run(x, state, lengths, cached=min(self.window - 1, int(state[2].max())))
+        return self._run(x, state, lengths, cached=min(self.window - 1, int(on_host(state[2]).max())))
 
     def _run(
         self,

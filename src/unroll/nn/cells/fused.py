@@ -3,14 +3,14 @@
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from unroll.batch import mask_from_lengths
+from unroll.batch import mask_from_lengths, on_host
 from unroll.config.components import Execution, Initialization, Padding
 from unroll.nn.cells.base import Cell, State, last_valid
 
@@ -95,16 +95,14 @@ def run_packed(
 
     Cells and states are in torch.nn's order. Outputs are in the batch's order, and zero on padding.
     """
-    packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-    order, original = packed.sorted_indices, packed.unsorted_indices
-    assert order is not None
-    assert original is not None
+    packing = _pack(on_host(lengths), x.device)
+    rows, steps, order, original = packing.rows, packing.steps, packing.order, packing.original
     initial = tuple(torch.stack(tensors).index_select(1, order) for tensors in zip(*states, strict=True))
     weights = [weight for cell in cells for weight in cell.weights]
     training = cells[0].training
     data, *final = cells[0].kernel(
-        packed.data,
-        packed.batch_sizes,
+        x[rows, steps],
+        packing.batch_sizes,
         _hidden(initial),
         weights,
         True,
@@ -113,11 +111,37 @@ def run_packed(
         training,
         directions == 2,
     )
-    outputs, _ = pad_packed_sequence(
-        PackedSequence(data, packed.batch_sizes, order, original), batch_first=True, total_length=x.shape[1]
-    )
+    outputs = data.new_zeros(*x.shape[:2], data.shape[-1]).index_put((rows, steps), data)
     per_cell = zip(*(tensor.index_select(1, original) for tensor in final), strict=True)
     return outputs, [tuple(tensors) for tensors in per_cell]
+
+
+@dataclass(frozen=True, slots=True)
+class _Packing:
+    """The steps of a padded batch in the order of torch's packed sequences.
+
+    torch's own functions for them wait for the device.
+
+    Attributes:
+        batch_sizes: how many sequences have each step; on the host, where kernels read it.
+        rows, steps: where each packed step stands in the batch.
+        order, original: sorts the sequences, the longest first, and back.
+    """
+
+    batch_sizes: Int[Tensor, " time"]
+    rows: Int[Tensor, " packed"]
+    steps: Int[Tensor, " packed"]
+    order: Int[Tensor, " batch"]
+    original: Int[Tensor, " batch"]
+
+
+def _pack(lengths: Int[Tensor, " batch"], device: torch.device) -> _Packing:
+    """The packing for lengths on the host, on a device."""
+    known, order = torch.sort(lengths, descending=True)
+    present = known > torch.arange(int(known[0]))[:, None]
+    steps, rows = present.nonzero(as_tuple=True)
+    there = (order[rows], steps, order, order.argsort())
+    return _Packing(present.sum(dim=1), *(each.to(device, non_blocking=True) for each in there))
 
 
 def _hidden(state: tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:

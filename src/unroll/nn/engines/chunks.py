@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 CHUNK = 64
@@ -21,6 +21,11 @@ def join(x: Float[Tensor, "batch heads chunks L size"], time: int) -> Float[Tens
     return x.flatten(2, 3).transpose(1, 2)[:, :time]
 
 
-def up_to_now(steps: int, like: Tensor) -> Bool[Tensor, "L L"]:
-    """True where the step of a column is not after that of a row, on the device of `like`."""
-    return torch.ones(steps, steps, dtype=torch.bool, device=like.device).tril()
+def decay_since(total: Float[Tensor, "batch heads chunks L 1"]) -> Float[Tensor, "batch heads chunks L L"]:
+    """exp(G_t − G_s), by which what step s has written has decayed at step t; 0 where s comes after t.
+
+    `total` is G, the sum of the logarithms of the decays from the start of the chunk.
+    """
+    steps = total.shape[-2]
+    past = torch.ones(steps, steps, dtype=torch.bool, device=total.device).tril()
+    return torch.exp((total - total.mT).masked_fill(~past, float("-inf")))

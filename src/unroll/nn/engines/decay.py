@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from unroll.nn.engines.chunks import CHUNK, cut, join, up_to_now
+from unroll.nn.engines.chunks import CHUNK, cut, decay_since, join
 from unroll.nn.engines.precision import in_full_precision
 
 Keys = Float[Tensor, "batch time heads key"]
@@ -63,11 +63,7 @@ def decay_chunks(
     size = _power_of_two(steps, chunk or CHUNK_OF_CHANNELS) if by_channel else min(steps, chunk or CHUNK)
     q, k, v, g = (cut(tensor, size) for tensor in (q, k, v, _rows(log_decay)))
     total = g.cumsum(dim=-2)
-    if by_channel:
-        scores = _scores_by_channel(q, k, total)
-    else:
-        between = (total - total.mT).masked_fill(~up_to_now(size, q), float("-inf"))
-        scores = (q @ k.mT) * torch.exp(between)
+    scores = _scores_by_channel(q, k, total) if by_channel else (q @ k.mT) * decay_since(total)
     end = total[..., -1:, :]
     written = (k * torch.exp(end - total)).mT @ v
     befores, final = _carry(torch.exp(end).mT, written, initial)

@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unroll.nn.engines.chunks import cut, join, up_to_now
+from unroll.nn.engines.chunks import cut, decay_since, join
 from unroll.nn.engines.decay import Keys, Matrix, Values
 from unroll.nn.engines.precision import in_full_precision
 
@@ -59,7 +59,7 @@ def delta_chunks(
     q, k, v = (cut(tensor, size) for tensor in (q, k, v))
     beta, g = (cut(tensor[..., None], size) for tensor in (beta, log_decay))
     total = g.cumsum(dim=-2)
-    decay = torch.exp((total - total.mT).masked_fill(~up_to_now(size, q), float("-inf")))
+    decay = decay_since(total)
     system = (beta * (k @ k.mT) * decay).tril(-1)
     identity = torch.eye(size, dtype=q.dtype, device=q.device).expand_as(system)
     inverse = torch.linalg.solve_triangular(system, identity, upper=False, unitriangular=True) * beta.mT

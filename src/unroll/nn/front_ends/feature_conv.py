@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from unroll.batch import on_host
 from unroll.config.components import FrontEndConfig
 from unroll.config.registry import builds, register, require
 from unroll.errors import InputError
@@ -57,7 +58,7 @@ class FeatureConv(FrontEnd):
     def forward(
         self, x: Float[Tensor, "batch time features"], lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch time outputs"]:
-        found = {x.shape[1]} if lengths is None else {x.shape[1], *lengths.tolist()}
+        found = {x.shape[1]} if lengths is None else {x.shape[1], *on_host(lengths).tolist()}
         if others := found - {self.length}:
             raise _needs_one_length(f"this model is built for {self.length} steps, not {min(others)}")
         outputs: Tensor = self.back(torch.relu(self.across(x)))

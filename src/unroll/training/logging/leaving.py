@@ -8,6 +8,7 @@ from unroll.batch import SequenceBatch
 from unroll.data.module import SequenceDataModule
 from unroll.inspect.recording import Call, record
 from unroll.models.base import SequenceModel
+from unroll.models.targets import MOST_SHOWN_STEPS, shortened
 from unroll.nn.recurrence import Recurrence
 from unroll.runs.folder import RunFolder
 from unroll.training.logging import loggers, pictures
@@ -48,12 +49,13 @@ def _show_examples(folder: RunFolder, model: SequenceModel, batch: SequenceBatch
     examples = model.examples(batch)
     if not examples:
         return
-    width = max(len(example.inputs) for example in examples)
+    inputs = [shortened(example.inputs.split(" "), MOST_SHOWN_STEPS) for example in examples]
+    width = max(map(len, inputs))
     log.info("\ntest sequences, and what the model makes of them")
-    for example in examples:
+    for example, shown in zip(examples, inputs, strict=True):
         target = " or ".join(example.targets)
         verdict = ("right" if example.right else f"wrong: {target}") if example.graded else f"true: {target}"
-        log.info("  %s  →  %s   (%s)", example.inputs.ljust(width), example.predicted, verdict)
+        log.info("  %s  →  %s   (%s)", shown.ljust(width), example.predicted, verdict)
     rows: list[Iterable[Any]] = [
         [e.inputs, e.predicted, " | ".join(e.targets), e.right if e.graded else None] for e in examples
     ]

@@ -11,6 +11,7 @@ from unroll.batch import SequenceBatch
 from unroll.config.components import RecurrentConfig
 from unroll.data.readers.files_config import FilesConfig
 from unroll.errors import reason
+from unroll.models.targets import MOST_SHOWN_STEPS
 from unroll.models.token_generator import TokenGenerator
 from unroll.redact import redact
 from unroll.runs.folder import RunFolder
@@ -103,7 +104,9 @@ def say_what_is_next(folder: RunFolder, parts: RunParts, batch: SequenceBatch, s
     log.info("\nrun    %s   (%.0f s)", folder, seconds)
     commands = []
     if model.spec.signature.inputs is not Kind.CONTINUOUS:
-        commands.append(f"unroll predict {run} --text {shlex.quote(model.examples(batch)[0].inputs)}")
+        text = model.examples(batch)[0].inputs
+        short = len(text.split(" ")) <= MOST_SHOWN_STEPS
+        commands.append(f"unroll predict {run} --text {shlex.quote(text) if short else 'TEXT'}")
     elif isinstance(data.config, FilesConfig):
         commands.append(f"unroll predict {run} --input FILE")
     beam = " --search beam" if isinstance(model, TokenGenerator) else ""

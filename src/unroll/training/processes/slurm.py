@@ -18,35 +18,24 @@ from unroll.foreign import MOST_YAML_BYTES
 from unroll.paths import read
 from unroll.runs.folder import RunFolder, as_yaml, numbered
 from unroll.startup import number
+from unroll.training.processes.started import started
 
 REQUEUE_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
 """SLURM and submitit send these before a job's time limit. TERM may come from `scancel`, which ends it."""
-
-
-def tasks() -> int:
-    """The number of processes that srun has started together, with this one; 1 without srun."""
-    return number("SLURM_STEP_NUM_TASKS") or 1
-
-
-def require_tasks(processes: int) -> None:
-    """Raise a `MissingEnvironmentError` unless srun has started as many processes as the run needs."""
-    nodes = number("SLURM_STEP_NUM_NODES")
-    if nodes > 1:
-        raise MissingEnvironmentError(f"srun: runs on {nodes} nodes, but a run uses one; add --nodes=1")
-    if tasks() not in (1, processes):
-        raise MissingEnvironmentError(
-            f"trainer.devices={processes}: srun has started {tasks()} tasks; "
-            f"give trainer.devices={tasks()} trainer.strategy=ddp, or srun --ntasks={processes}"
-        )
 
 
 def cluster() -> list[ClusterEnvironment]:
     """Lightning's plugin for a SLURM job. It starts the other processes unless srun has started them."""
     if "SLURM_JOB_ID" not in os.environ:
         return []
-    if tasks() == 1:
+    found = started()
+    if found is None:
         return [LightningEnvironment()]
-    os.environ["SLURM_NTASKS_PER_NODE"] = str(tasks())  # Lightning needs it, and --ntasks does not set it
+    # Lightning reads those of the job, of which this step may use a part; and --ntasks sets no number a node.
+    os.environ["SLURM_NTASKS"], os.environ["SLURM_NNODES"] = str(found.processes), str(found.nodes)
+    os.environ["SLURM_NTASKS_PER_NODE"] = str(found.devices)
+    if "SLURM_STEP_NODELIST" in os.environ:
+        os.environ["SLURM_NODELIST"] = os.environ["SLURM_STEP_NODELIST"]
     return [SLURMEnvironment(auto_requeue=False)]  # auto_requeue would save in the signal handler
 
 

@@ -16,7 +16,10 @@ from lightning.pytorch.strategies.launchers.subprocess_script import _Subprocess
 from unroll.errors import UnrollError
 from unroll.runs.folder import RunFolder
 from unroll.startup import number
+from unroll.training.processes import torchrun
+from unroll.training.processes.peers import GOOD, Peers
 from unroll.training.processes.rank import rank
+from unroll.training.processes.started import WAIT_SECONDS, Started, started
 
 FIRST_PROCESS_VARIABLE = "UNROLL_FIRST_PROCESS"
 """The environment variable that tells the other processes the process id of the first."""
@@ -43,6 +46,14 @@ def watching(launcher: Any, folder: RunFolder) -> Iterator[None]:
     Raises:
         LostProcessError: a process has failed. It has printed its own error already.
     """
+    found = started()
+    with _with_children(launcher, folder) if found is None else _beside_others(found, folder):
+        yield
+
+
+@contextmanager
+def _with_children(launcher: Any, folder: RunFolder) -> Iterator[None]:
+    """The first process watches those that it starts; they watch the first."""
     if FIRST_PROCESS_VARIABLE in os.environ and rank() > 0:
         threading.Thread(target=_end_after, args=(number(FIRST_PROCESS_VARIABLE),), daemon=True).start()
     watched = _Others(launcher, folder)
@@ -62,6 +73,44 @@ def watching(launcher: Any, folder: RunFolder) -> Iterator[None]:
         raise LostProcessError("another process of the run has ended", folder) from error
     finally:
         watched.kill()
+
+
+@contextmanager
+def _beside_others(found: Started, folder: RunFolder) -> Iterator[None]:
+    """Processes that torchrun or srun has started; on each node the first prints what has become of another.
+
+    srun --kill-on-bad-exit=1 ends them itself.
+    """
+    peers = None
+    if found.by == "torchrun" and found.processes > 1:
+
+        def say(what: str, code: int) -> None:
+            if found.local_rank == 0:
+                print(f"error: {LostProcessError(what, folder, code)}", file=sys.stderr, flush=True)
+
+        peers = Peers(torchrun.store(), rank(), found.processes, GRACE_SECONDS, say)
+    code = 1
+    try:
+        yield
+        code = GOOD
+    except SystemExit as error:  # all end together, and the first prints why
+        code = GOOD
+        raise torchrun.silent_exit(error.code) from error
+    except UnrollError as error:
+        code = error.exit_code
+        raise
+    except Exception as error:
+        lost = peers.wait_for_loss(seconds=2) if peers else None
+        if lost is None and _LOST.search(str(error)) is None:
+            raise
+        what, code = lost or ("another process of the run has ended", 1)
+        if found.local_rank > 0:
+            time.sleep(WAIT_SECONDS)  # torchrun would end the first of the node, before it has printed
+            raise SystemExit(code) from error
+        raise LostProcessError(what, folder, code) from error
+    finally:
+        if peers:
+            peers.leave(code)
 
 
 class _Others:

@@ -1,4 +1,4 @@
-"""What the tasks of the MAD suite share: their sizes, and a class at each step that has an answer.
+"""What the tasks of the MAD suite share: their sizes, and the next token as the answer.
 
 The suite is Poli et al. 2024, "Mechanistic Design and Scaling of Hybrid Architectures" (arXiv:2403.17844);
 the details that its text leaves open are those of its code (github.com/athms/mad-lab). The defaults are its
@@ -8,32 +8,23 @@ layers of width 128, each followed by an MLP. It holds nothing out for validatio
 mean over classes; here it is the mean over steps, which differs little, as classes are nearly uniform.
 """
 
-from abc import abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from unroll.config.registry import require
-from unroll.data.collate import Sample
-from unroll.data.synthetic.base import SplitSizesConfig, SyntheticData, token_ids, token_vocabulary
-from unroll.spec import IGNORED, Alignment, DataSpec, Kind, Signature
-
-Task = tuple[np.ndarray, np.ndarray]
-"""Inputs and targets (T,), as numbers of tokens and of classes; IGNORED where there is no answer."""
+from unroll.data.synthetic.labelled import Labelled, LabelledTokensConfig
+from unroll.spec import IGNORED
 
 
 @dataclass(kw_only=True, slots=True)
-class MadConfig(SplitSizesConfig):
+class MadConfig(LabelledTokensConfig):
     """Base config of a task of the MAD suite. It has no keys of its own."""
 
     train_size: int = 12_800
     valid_size: int = 1_280
     test_size: int = 1_280
     batch_size: int = 128
-
-    def signature(self) -> Signature:
-        return Signature(Kind.TOKENS, Kind.CLASSES, Alignment.STEP)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -56,41 +47,7 @@ class MadRecallConfig(MadConfig):
         require(self, "vocabulary_size", self.vocabulary_size >= 4, "4 or more")
 
 
-class MadData(SyntheticData[Task]):
-    """A task of the MAD suite: tokens (T,), and a class at each step that has an answer (T,)."""
-
-    @property
-    @abstractmethod
-    def tokens(self) -> tuple[str, ...]:
-        """The names of the input tokens, by number."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the classes, by number: those of the tokens unless a task has others."""
-        return self.tokens
-
-    @property
-    @abstractmethod
-    def steps(self) -> int:
-        """The number of steps of every sequence."""
-
-    def make_spec(self) -> DataSpec:
-        vocabulary = token_vocabulary(self.tokens)
-        return DataSpec(
-            signature=self.config.signature(),
-            input_size=len(vocabulary),
-            target_size=len(self.classes),
-            length=self.steps,
-            input_vocabulary=vocabulary,
-            target_vocabulary=self.classes,
-        )
-
-    def sample(self, index: int, item: Task) -> Sample:
-        inputs, targets = item
-        return Sample(index, token_ids(inputs), torch.from_numpy(targets))
-
-
-def next_tokens(tokens: np.ndarray, answers: np.ndarray, *, every_step: bool) -> Task:
+def next_tokens(tokens: np.ndarray, answers: np.ndarray, *, every_step: bool) -> Labelled:
     """Each token but the last, with its successor as the target if that is an answer or `every_step` counts.
 
     `answers` (T,) marks the tokens that are answers.

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from unroll.config.registry import builds, register, require
-from unroll.data.synthetic.mad.base import MadConfig, MadData, Task
+from unroll.data.synthetic.labelled import Labelled, LabelledTokens
+from unroll.data.synthetic.mad.base import MadConfig
 from unroll.spec import IGNORED
 
 
@@ -30,7 +31,7 @@ class CompressConfig(MadConfig):
 
 
 @builds(CompressConfig)
-class Compress(MadData):
+class Compress(LabelledTokens):
     """Inputs are n random tokens, one that ends them, and n that ask for each place; targets those tokens.
 
     Inputs (2n + 1,), with n = length - 1; targets (2n + 1,), IGNORED on the first n + 1 steps. The token that
@@ -64,7 +65,7 @@ class Compress(MadData):
     def steps(self) -> int:
         return 2 * self.config.length - 1
 
-    def draw(self, random: np.random.Generator, split: str, index: int) -> Task:
+    def draw(self, random: np.random.Generator, split: str, index: int) -> Labelled:
         config = self.config
         tokens = random.integers(config.vocabulary_size - 1, size=config.length - 1)
         rest = np.arange(config.vocabulary_size - 1, config.vocabulary_size - 1 + config.length)

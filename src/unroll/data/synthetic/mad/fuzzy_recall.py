@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from unroll.config.registry import builds, register, require
-from unroll.data.synthetic.mad.base import MadData, MadRecallConfig, Task, next_tokens
+from unroll.data.synthetic.labelled import Labelled, LabelledTokens
+from unroll.data.synthetic.mad.base import MadRecallConfig, next_tokens
 
 
 @register("data", "fuzzy_recall")
@@ -34,7 +35,7 @@ class FuzzyRecallConfig(MadRecallConfig):
 
 
 @builds(FuzzyRecallConfig)
-class FuzzyRecall(MadData):
+class FuzzyRecall(LabelledTokens):
     """Inputs are keys of 1 to 3 tokens, each followed by its value of 1 to 3 (T,); targets the next tokens.
 
     No token occurs twice in a key or in a value. In training keys have 1 to 3 tokens, in validation and test
@@ -70,7 +71,7 @@ class FuzzyRecall(MadData):
     def _key_tokens(self) -> int:
         return (self.config.vocabulary_size - 1) // 2
 
-    def draw(self, random: np.random.Generator, split: str, index: int) -> Task:
+    def draw(self, random: np.random.Generator, split: str, index: int) -> Labelled:
         config = self.config
         most = 1 + config.length // 2
         keys = self._motifs(random, most, range(self._key_tokens), config.key_size, longest=split != "train")
@@ -82,24 +83,25 @@ class FuzzyRecall(MadData):
         end = config.length - len(asked) - len(values[0]) - longest
         place = int(random.integers(end - longest + 1))
         value_of = {asked: values[0]}
-        shown: set[tuple[int, ...]] = set()
+        drawn = zip(keys[1:], values[1:], strict=True)
+        shown: list[tuple[int, ...]] = []
+        steps = 0
+        while steps < end:
+            if steps >= place and asked not in shown:
+                key = asked
+            else:
+                key, value = next(drawn)
+                value_of.setdefault(key, value)
+            shown.append(key)
+            steps += len(key) + len(value_of[key])
+
+        known: set[tuple[int, ...]] = set()
         tokens: list[int] = []
         answers: list[bool] = []
-
-        def show(key: tuple[int, ...]) -> None:
-            tokens.extend((*key, *value_of[key]))
-            answers.extend([False] * len(key) + [key in shown] * len(value_of[key]))
-            shown.add(key)
-
-        drawn = zip(keys[1:], values[1:], strict=True)
-        while len(tokens) < end:
-            if len(tokens) >= place and asked not in shown:
-                show(asked)
-                continue
-            key, value = next(drawn)
-            value_of.setdefault(key, value)
-            show(key)
-        show(asked)
+        for key in (*shown, asked):
+            tokens += (*key, *value_of[key])
+            answers += [False] * len(key) + [key in known] * len(value_of[key])
+            known.add(key)
         padding = config.length + 1 - len(tokens)
         return next_tokens(
             np.array([config.vocabulary_size - 1] * padding + tokens),

@@ -6,7 +6,8 @@ from functools import cached_property
 import numpy as np
 
 from unroll.config.registry import builds, register, require
-from unroll.data.synthetic.mad.base import MadConfig, MadData, Task
+from unroll.data.synthetic.labelled import Labelled, LabelledTokens
+from unroll.data.synthetic.mad.base import MadConfig
 from unroll.spec import IGNORED
 
 TABLE = 3
@@ -35,7 +36,7 @@ class MemoriseConfig(MadConfig):
 
 
 @builds(MemoriseConfig)
-class Memorise(MadData):
+class Memorise(LabelledTokens):
     """Inputs are a key, the token that asks, a key, … (T,); targets the value of the key before (T,).
 
     The table of keys and values is the same in all sequences of all splits; the seed decides it. Keys of a
@@ -71,7 +72,7 @@ class Memorise(MadData):
         values = np.arange(self._keys, self.config.vocabulary_size - 1)
         return np.random.default_rng([self.seed, TABLE]).permutation(values)[: self._keys]
 
-    def draw(self, random: np.random.Generator, split: str, index: int) -> Task:
+    def draw(self, random: np.random.Generator, split: str, index: int) -> Labelled:
         config = self.config
         keys = random.integers(self._keys, size=config.length // 2)
         inputs = np.full(config.length, config.vocabulary_size - 1)

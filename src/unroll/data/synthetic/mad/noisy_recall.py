@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from unroll.config.registry import builds, register, require
-from unroll.data.synthetic.mad.base import MadData, MadRecallConfig, Task, next_tokens
+from unroll.data.synthetic.labelled import Labelled, LabelledTokens
+from unroll.data.synthetic.mad.base import MadRecallConfig, next_tokens
 
 
 @register("data", "noisy_recall")
@@ -33,7 +34,7 @@ class NoisyRecallConfig(MadRecallConfig):
 
 
 @builds(NoisyRecallConfig)
-class NoisyRecall(MadData):
+class NoisyRecall(LabelledTokens):
     """Inputs are k v k v … (T - 1,), a fifth of the pairs noise; targets the value at each key seen before.
 
     Each key has one value in a sequence, drawn anew for the next one; two keys may have the same. At least
@@ -63,7 +64,7 @@ class NoisyRecall(MadData):
         told = self.config.vocabulary_size - self.config.noise_vocabulary_size
         return range(told // 2, told)
 
-    def draw(self, random: np.random.Generator, split: str, index: int) -> Task:
+    def draw(self, random: np.random.Generator, split: str, index: int) -> Labelled:
         config = self.config
         pairs = config.length // 2
         value_of = random.integers(self._values.start, self._values.stop, size=self._values.start)

@@ -6,7 +6,8 @@ from enum import Enum
 import numpy as np
 
 from unroll.config.registry import builds, register, require
-from unroll.data.synthetic.mad.base import MadConfig, MadData, Task
+from unroll.data.synthetic.labelled import Labelled, LabelledTokens
+from unroll.data.synthetic.mad.base import MadConfig
 from unroll.spec import IGNORED
 
 
@@ -58,7 +59,7 @@ class SelectiveCopyConfig(MadConfig):
 
 
 @builds(SelectiveCopyConfig)
-class SelectiveCopy(MadData):
+class SelectiveCopy(LabelledTokens):
     """Inputs are tokens among blanks, and steps to answer at (T,); targets the tokens in their order (T,).
 
     There are `vocabulary_size` - 2 kinds of token, uniform and independent: chance is 1 / 14. Targets are
@@ -94,7 +95,7 @@ class SelectiveCopy(MadData):
     def steps(self) -> int:
         return self.config.length
 
-    def draw(self, random: np.random.Generator, split: str, index: int) -> Task:
+    def draw(self, random: np.random.Generator, split: str, index: int) -> Labelled:
         config, number = self.config, self.config.tokens_to_copy
         blank, asks = config.vocabulary_size - 2, config.vocabulary_size - 1
         tokens = random.integers(blank, size=number)
