@@ -146,9 +146,7 @@ class PointwiseModel(SequenceModel):
     ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
         """The summed errors of such outputs for each sequence, and the number of its targets that count."""
         rows = self._rows(batch, outputs)
-        sequences = torch.arange(len(batch), device=outputs.device)
-        if rows.counts is not None:
-            sequences = sequences[:, None].expand(rows.counts.shape)[rows.counts]
+        sequences = rows.where[0] if rows.where else torch.arange(len(batch), device=outputs.device)
         return by_sequence(self.target.errors(rows.outputs.float(), rows.targets), sequences, len(batch))
 
     def _evaluate(self, batch: SequenceBatch, stage: str) -> Outputs:

@@ -44,6 +44,9 @@ class InductionConfig(SyntheticConfig):
         tested = len(self.test_lengths) > 0 and min(self.test_lengths) >= 3
         require(self, "test_lengths", tested, "at least one length, each of 3 or more steps")
 
+    def longest(self) -> int:
+        return max(self.length, *self.test_lengths)
+
     def signature(self) -> Signature:
         return Signature(Kind.TOKENS, Kind.CLASSES, Alignment.SEQUENCE)
 

@@ -46,6 +46,9 @@ class RecallConfig(LabelledTokensConfig):
         require(self, "vocabulary_size", enough, f"{2 * self.pairs + 2} or more for pairs={self.pairs}")
         require(self, "power", 0 < self.power <= 1, "in (0, 1]")
 
+    def longest(self) -> int:
+        return 2 * self.length
+
 
 @builds(RecallConfig)
 class Recall(LabelledTokens):

@@ -55,6 +55,9 @@ class StateTrackingConfig(LabelledTokensConfig):
         longer = self.test_length > self.max_length
         require(self, "test_length", longer, f"more than max_length={self.max_length}")
 
+    def longest(self) -> int:
+        return 2 * self.test_length
+
 
 @builds(StateTrackingConfig)
 class StateTracking(UnseenSequences):

@@ -19,12 +19,20 @@ from unroll.spec import IGNORED
 
 @dataclass(kw_only=True, slots=True)
 class MadConfig(LabelledTokensConfig):
-    """Base config of a task of the MAD suite. It has no keys of its own."""
+    """Base config of a task of the MAD suite.
 
+    Attributes:
+        length: tokens of a sequence
+    """
+
+    length: int = 128
     train_size: int = 12_800
     valid_size: int = 1_280
     test_size: int = 1_280
     batch_size: int = 128
+
+    def longest(self) -> int:
+        return 2 * self.length
 
 
 @dataclass(kw_only=True, slots=True)
@@ -33,13 +41,11 @@ class MadRecallConfig(MadConfig):
 
     Attributes:
         vocabulary_size: different tokens, of every kind together
-        length: tokens of a sequence
         train_every_step: whether training scores the next token at every step, as the suite does, and not
             only the answers; validation and test score the answers alone
     """
 
     vocabulary_size: int = 16
-    length: int = 128
     train_every_step: bool = True
 
     def __post_init__(self) -> None:

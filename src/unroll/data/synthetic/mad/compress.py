@@ -29,6 +29,9 @@ class CompressConfig(MadConfig):
         require(self, "vocabulary_size", self.vocabulary_size >= 3, "3 or more")
         require(self, "length", self.length >= 2, "2 or more")
 
+    def longest(self) -> int:
+        return 4 * self.length
+
 
 @builds(CompressConfig)
 class Compress(LabelledTokens):
