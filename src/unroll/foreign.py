@@ -42,7 +42,7 @@ def require_plain(values: Any, name: str) -> None:
             waiting += [(each, depth + 1) for each in value.values()]
         elif isinstance(value, list):
             waiting += [(each, depth + 1) for each in value]
-        elif not isinstance(value, int) or abs(value) >= 2**63:
+        elif not isinstance(value, int) or not -(2**63) <= value < 2**63:
             kind = type(value).__name__
             raise InputError(
                 f"{name}: holds a {kind}, which is not a plain value; give a file that a run has written"

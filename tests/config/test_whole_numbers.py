@@ -1,7 +1,7 @@
 """Every whole number of every config: one that does not fit into 64 bits is refused by the check."""
 
 import dataclasses
-from typing import get_args, get_type_hints
+from typing import get_args, get_origin, get_type_hints
 
 import pytest
 from helpers import require_one_line
@@ -47,7 +47,8 @@ def built(group, name, key, value):
     fields = {field.name for field in dataclasses.fields(registry.config_class(group, name))}
     parts = {part: {"name": some} for part, some in PARTS.items() if group == "model" and part in fields}
     rate = {"lr": 0.1} if group == "optimizer" else {}
-    return from_dict(group, {"name": name, **parts, **rate, key: value})
+    is_list = get_origin(get_type_hints(registry.config_class(group, name))[key]) is list
+    return from_dict(group, {"name": name, **parts, **rate, key: [value] if is_list else value})
 
 
 def test_there_are_many():
