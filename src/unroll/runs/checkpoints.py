@@ -26,7 +26,15 @@ def seal(data: bytes) -> bytes:
 
 def is_whole(path: Path) -> bool:
     """Whether a file is a checkpoint whose content matches its checksum."""
-    return path.is_file() and zipfile.is_zipfile(path) and checksum_holds(path) is True
+    return path.is_file() and is_archive(path) and checksum_holds(path) is True
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file ends as a zip archive does. Of a damaged end `zipfile` may only say so by an error."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:
+        return False
 
 
 def checksum_holds(path: Path) -> bool | None:

@@ -3,7 +3,6 @@
 import io
 import pickle
 import re
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ from unroll.models.base import SequenceModel, load_model
 from unroll.nn.optimizers.groups import as_saved
 from unroll.paths import require_regular
 from unroll.runs import archive
-from unroll.runs.checkpoints import checksum_holds, find, seal
+from unroll.runs.checkpoints import checksum_holds, find, is_archive, seal
 from unroll.runs.effect import first_difference, kept
 from unroll.runs.files import write
 from unroll.runs.folder import RunFolder
@@ -68,7 +67,7 @@ def read(path: Path) -> dict[str, Any]:
     require_regular(path)
     if path.name == RunFolder.WEIGHTS_FILE:
         return safetensors.read(path)
-    if not zipfile.is_zipfile(path):
+    if not is_archive(path):
         raise InputError(f"{path}: not a checkpoint, or a torn one; give a .ckpt file that a run has written")
     if checksum_holds(path) is False:
         raise InputError(f"{path}: its checksum does not match: it is torn or was changed; give another")

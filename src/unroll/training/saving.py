@@ -16,7 +16,7 @@ from unroll.runs.folder import RunFolder
 from unroll.training.checkpoints import CheckpointFiles
 from unroll.training.logging import loggers
 from unroll.training.processes.torchrun import silent_exit
-from unroll.training.signals import Signals, agree, stopped
+from unroll.training.signals import Agreement, Signals, stopped
 
 
 class Saving(pl.Callback):
@@ -61,6 +61,7 @@ class Saving(pl.Callback):
         self._every_steps = config.checkpoint_every_steps
         self._every_seconds = 60 * (config.checkpoint_every_minutes or 0)
         self._signals = signals
+        self._agreement = Agreement()
         self._destinations = destinations
         self._is_best = False
         self._has_validated = False
@@ -99,7 +100,7 @@ class Saving(pl.Callback):
         if batch.start or batch_idx % trainer.accumulate_grad_batches:
             return
         late = self._every_seconds and time.monotonic() - self._saved_at >= self._every_seconds
-        signal_number, is_late = agree(trainer, self._signals.received, int(late))
+        signal_number, is_late = self._agreement.largest(trainer, self._signals.received, int(late))
         steps = trainer.global_step - self._saved_step
         if signal_number or is_late or has_validated or (self._every_steps and steps >= self._every_steps):
             self.save(trainer)
@@ -206,7 +207,7 @@ class Saving(pl.Callback):
                     epochs[part][count] -= 1
 
     def _end_if_asked(self, trainer: pl.Trainer, *, save: bool) -> None:
-        signal_number, *_ = agree(trainer, self._signals.received)
+        signal_number, *_ = self._agreement.largest(trainer, self._signals.received)
         if signal_number:
             if save:
                 self.save(trainer)

@@ -6,6 +6,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from torch import distributed
 
 from unroll.errors import Stopped
 from unroll.runs.folder import RunFolder
@@ -55,13 +56,22 @@ class Signals:
         self.received = self.received or number
 
 
-def agree(trainer: pl.Trainer, *numbers: int) -> list[int]:
-    """The maximum of each number over all processes, so that all processes act alike."""
-    if trainer.world_size == 1:
-        return list(numbers)
-    mine = torch.tensor(numbers, device=trainer.strategy.root_device)
-    largest: list[int] = trainer.strategy.reduce(mine, reduce_op="max").tolist()
-    return largest
+class Agreement:
+    """What the processes of a run agree on. They ask from host to host, so that no device is waited for."""
+
+    def __init__(self) -> None:
+        self._hosts: Any = None
+
+    def largest(self, trainer: pl.Trainer, *numbers: int) -> list[int]:
+        """The maximum of each number over all processes, so that all processes act alike."""
+        if trainer.world_size == 1:
+            return list(numbers)
+        if self._hosts is None:
+            self._hosts = distributed.new_group(backend="gloo")
+        shared = torch.tensor(numbers)
+        distributed.all_reduce(shared, distributed.ReduceOp.MAX, group=self._hosts)
+        largest: list[int] = shared.tolist()
+        return largest
 
 
 def stopped(number: int, folder: RunFolder, step: int) -> Stopped:

@@ -14,7 +14,9 @@ from unroll.config.registry import from_dict
 from unroll.data.module import build_data
 from unroll.errors import InputError
 
-CHOICES = sorted({path.stem for path in (ROOT / "conf" / "data").glob("*.yaml")} - {"cmudict", *PRESETS})
+CHOICES = sorted(
+    {path.stem for path in (ROOT / "conf" / "data").glob("*.yaml")} - {"cmudict", "mnist1d", *PRESETS}
+)
 SMALL = {"train_size": 20, "valid_size": 5, "test_size": 5, "test_per_length": 1}
 
 

@@ -45,7 +45,7 @@ class InductionConfig(SyntheticConfig):
         require(self, "test_lengths", tested, "at least one length, each of 3 or more steps")
 
     def longest(self) -> int:
-        return max(self.length, *self.test_lengths)
+        return max(self.length, *self.test_lengths) + 1
 
     def signature(self) -> Signature:
         return Signature(Kind.TOKENS, Kind.CLASSES, Alignment.SEQUENCE)
