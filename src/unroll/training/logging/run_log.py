@@ -79,7 +79,7 @@ def _training(parts: RunParts) -> str:
     sequences = len(parts.data.splits["train"])
     words = f"batch {parts.data.batch_size}, lr {config.optimizer.rate:g}: {sequences:,} sequences"
     limit = f" or {trainer.max_minutes:g} min" if trainer.max_minutes else ""
-    words += f"; at most {trainer.max_epochs} epochs{limit}"
+    words += f"; at most {trainer.max_epochs} epoch{'s' * (trainer.max_epochs != 1)}{limit}"
     if config.early_stopping.patience is None:
         return words
     return f"{words}, or until {config.early_stopping.patience} validations are no better"
