@@ -72,7 +72,7 @@ def test_profile_of_a_model_says_what_an_epoch_takes_and_what_would_save(tmp_pat
     assert (rows["memory_bytes"].iloc[1:] < 0.8 * plain["memory_bytes"]).all()
     assert (rows["epoch_seconds"] > 0).all()
     assert "An epoch takes about" in output
-    assert "10 epochs take" in output
+    assert "the run's 1500 epochs take at most" in output  # 3,000 steps, as long as it gets better
     assert "trainer.truncate_steps=30" in output
 
 

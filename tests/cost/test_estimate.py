@@ -85,7 +85,7 @@ def test_what_does_not_fit_is_told_and_what_fits_is_measured():
     assert (found.batches, found.longest) == (5, 3000)
     assert found.counted_bytes is None or found.counted_bytes > 300_000_000
     ways = [estimate._way(name, found) for name in ("as configured", "another")]
-    shown = estimate.Estimate(ways, estimate._summary(values, found, ways[0]))
+    shown = estimate.Estimate(ways, estimate._summary(found, ways[0]))
     assert shown.summary == "As configured it needs more memory than is free."
     assert [cell for column in shown.table().columns for cell in column.cells].count("too much") == 2
 

@@ -120,8 +120,9 @@ def _summary(measured: "Measured", way: Way) -> str:
         return "As configured it needs more memory than is free."
     epochs, seconds = measured.epochs, way.epoch_seconds
     return (
-        f"An epoch takes about {duration(seconds)} without validation, and {epochs} epochs take "
-        f"{duration(epochs * seconds)}. Training needs {measured.memory_bytes / MEGABYTE:.0f} MB besides "
+        f"An epoch takes about {duration(seconds)} without validation, and the run's {epochs} epochs take at "
+        f"most {duration(epochs * seconds)}. "
+        f"Training needs {measured.memory_bytes / MEGABYTE:.0f} MB besides "
         f'the {measured.program_bytes / MEGABYTE:.0f} MB of the program and the data. "MB counted" is what '
         "the tensors alone take, counted on two sequences."
     )
