@@ -192,7 +192,7 @@ def test_errors(tmp_path):
     drawn = graph(recurrence(ELMAN))
     with pytest.raises(InputError, match=r"unknown suffix '.jpg'; choose .svg"):
         drawn.render(tmp_path / "graph.jpg")
-    with pytest.raises(InputError, match="steps 0: must be 1 or more"):
+    with pytest.raises(InputError, match=r"steps 0: must be in \[1, 10,000\]"):
         graph(recurrence(ELMAN), 0)
     with pytest.raises(InputError, match=r"model.num_layers must be 1"):
         graph(recurrence(ELMAN, num_layers=0))

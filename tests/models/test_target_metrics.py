@@ -51,7 +51,9 @@ def test_classes():
     }
     assert found["length_accuracy"] == pytest.approx(np.mean(list(by_length.values())))
     report = metrics.details()
-    assert report["accuracy_by_length"] == pytest.approx(by_length)
+    shares = {length: accuracy for length, (accuracy, _) in report["accuracy_by_length"].items()}
+    assert shares == pytest.approx(by_length)
+    assert sum(answers for _, answers in report["accuracy_by_length"].values()) == len(true)
     for row in range(4):
         for column in range(4):
             pairs = list(zip(true, best, strict=True))

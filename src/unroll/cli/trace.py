@@ -92,24 +92,19 @@ def _trace(model: "SequenceModel", batch: "SequenceBatch") -> "tuple[list[Trace]
     """
     import dataclasses
 
+    from unroll.inspect.step_names import step_names
     from unroll.inspect.trace import trace_model
     from unroll.models.token_generator import TokenGenerator
     from unroll.nn.search import Method
-    from unroll.spec import START, Kind
-    from unroll.text import Text
 
-    text, reads = Text(model.spec), {}
-    if model.spec.signature.inputs is Kind.TOKENS:
-        reads["encoder.recurrence"] = reads["backbone.recurrence"] = text.inputs.decode(
-            batch.inputs[0].tolist()
-        )
+    written = None
     if isinstance(model, TokenGenerator):
         own = model.config.search.method
         if own is not Method.greedy:
             print(f"decoded greedily; the model's own search is {own.value}\n")
         model.config.search = dataclasses.replace(model.config.search, method=Method.greedy)
         written = model.decode(batch).to_lists()[0]
-        reads["decoder.recurrence"] = text.outputs.decode([START, *written])
+    reads = step_names(model.spec, batch, written)
     traces = [
         dataclasses.replace(traced, names=tuple(reads.get(traced.name, ())[: len(traced.outputs)]))
         for traced in trace_model(lambda: model.predict_step(batch), model)

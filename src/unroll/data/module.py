@@ -19,7 +19,7 @@ from unroll.data.collate import Sample, collate
 from unroll.data.loaders import make_loader, stop_workers
 from unroll.data.prediction.inputs import PredictionInputs, text_inputs
 from unroll.data.readers.lines import read_lines
-from unroll.data.samples import Samples
+from unroll.data.samples import Samples, Steps
 from unroll.data.segments import SegmentedBatches
 from unroll.errors import InputError
 from unroll.spec import MOST_TARGET_STEPS, DataSpec, Kind
@@ -75,6 +75,10 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
     def description(self) -> str:
         """The data in a few words, for a person who reads results."""
         return str(self.config.signature())
+
+    def named_steps(self, split: str, index: int) -> Steps | None:
+        """What the steps of a sample are called, those of its targets included, where the data say so."""
+        return None
 
     @property
     def overlap(self) -> int:

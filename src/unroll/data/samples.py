@@ -1,10 +1,19 @@
 """The samples of a split."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from torch.utils.data import Dataset
 
 from unroll.data.collate import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What a sample is called, empty if it has no name, and its steps: by their times, as text."""
+
+    name: str
+    times: list[str]
 
 
 class Samples(Dataset[Sample]):

@@ -35,7 +35,7 @@ def attention_table(attention: AttentionMap, steps: int | None = None) -> Table:
     return table
 
 
-def attention_figure(maps: Sequence[AttentionMap]) -> Figure:
+def attention_figure(maps: Sequence[AttentionMap], title: str = "Attention") -> Figure:
     """The attention of each output (row) to each input (column), one panel per sequence."""
     width = max(4.2, *(0.25 * len(attention.inputs) for attention in maps))
     height = max(4.2, *(0.25 * len(attention.outputs) for attention in maps))
@@ -49,6 +49,7 @@ def attention_figure(maps: Sequence[AttentionMap]) -> Figure:
         axes.set_yticks(range(len(attention.outputs)), attention.outputs, parse_math=False)
         axes.xaxis.tick_top()
     figure.colorbar(image, ax=axes, label="weight")
+    figure.suptitle(title, fontsize=11)
     figure.supxlabel("input")
     figure.supylabel("output")
     return figure

@@ -6,29 +6,50 @@ import matplotlib as mpl
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from scipy.cluster import hierarchy
 from torch import Tensor
 
 MOST_STEP_NAMES = 40
 """The names of more steps than this would be unreadable."""
+
+MOST_UNITS = 64
+"""A picture of more units than this shows a sample of them."""
+
+
+def similar_units(steps: Float[Tensor, "time size"], most: int = MOST_UNITS) -> list[int]:
+    """The order of units in which those that behave alike stand together; of many units, a sample.
+
+    It is the best order of the leaves (Bar-Joseph et al. 2001) of a tree that joins the nearest groups.
+    """
+    size = steps.shape[1]
+    sample = [place * size // most for place in range(most)] if size > most else list(range(size))
+    if len(sample) < 3:
+        return sample
+    units = steps[:, sample].double().mT.numpy()
+    tree = hierarchy.linkage(units, method="average", optimal_ordering=True)
+    return [sample[leaf] for leaf in hierarchy.leaves_list(tree)]
 
 
 def draw_states(axes: Axes, steps: Float[Tensor, "time size"], title: str, names: Sequence[str] = ()) -> None:
     """Draw units over steps. `names` may name the steps, for example by the tokens that they read.
 
     Where a value is negative, the colours run from blue to red with white at 0. Elsewhere they run from dark
-    at 0 to light at 1, or at the largest value if that is more.
+    at the smallest value to light at the largest.
     """
     low, high = (limit.item() for limit in steps.aminmax())
-    limit = max(-low, high)
-    signed = {"cmap": mpl.colormaps["RdBu_r"], "vmin": -limit, "vmax": limit}
-    unsigned = {"cmap": mpl.colormaps["viridis"], "vmin": 0.0, "vmax": max(1.0, high)}
+    colours, least, most = mpl.colormaps["viridis"], low, high
+    if low < 0:
+        most = max(-low, high)
+        colours, least = mpl.colormaps["RdBu_r"], -most
     time, size = steps.shape
     image = axes.imshow(
         steps.float().mT.numpy(),
         aspect="auto",
         interpolation="nearest",
         extent=(0.5, time + 0.5, size - 0.5, -0.5),
-        **(signed if low < 0 else unsigned),
+        cmap=colours,
+        vmin=least,
+        vmax=most,
     )
     axes.set_title(title, fontsize=9)
     if 0 < len(names) <= MOST_STEP_NAMES:

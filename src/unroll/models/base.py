@@ -46,13 +46,17 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """One feature: its known values, and from step `start` on the true, predicted and naive values."""
+    """One feature: its known values, and from step `start` on the true, predicted and naive values.
+
+    `index` is the number of the sample in its split.
+    """
 
     known: list[float]
     start: int
     true: list[float]
     predicted: list[float]
     naive: list[float]
+    index: int
 
 
 class SequenceModel(pl.LightningModule, ABC):

@@ -117,7 +117,7 @@ class PointwiseModel(SequenceModel):
             )
             known = inputs[row, :length, feature].tolist()
             start = 1 if signature.alignment is Alignment.STEP else length
-            forecasts.append(Forecast(known, start, true, predicted, plain))
+            forecasts.append(Forecast(known, start, true, predicted, plain, int(batch.index[row])))
         return forecasts
 
     def _steps_text(self, rows: list[list[float]] | list[int]) -> str:

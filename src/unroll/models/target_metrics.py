@@ -84,19 +84,19 @@ class LengthAccuracy(Metric):
         assert isinstance(self.counts, list)
         self.counts.append(torch.stack([known, correct, total], dim=1))
 
-    def by_length(self) -> dict[int, float]:
-        """The accuracy at each length seen."""
+    def by_length(self) -> dict[int, tuple[float, int]]:
+        """For each length seen, the accuracy and the number of rows that it rests on."""
         counts = torch.cat(self.counts) if isinstance(self.counts, list) else self.counts
         sums: dict[int, list[int]] = {}
         for length, correct, total in counts.tolist():
             both = sums.setdefault(length, [0, 0])
             both[0] += correct
             both[1] += total
-        return {length: correct / total for length, (correct, total) in sorted(sums.items())}
+        return {length: (correct / total, total) for length, (correct, total) in sorted(sums.items())}
 
     def compute(self) -> Tensor:
         """The mean over lengths."""
-        accuracies = list(self.by_length().values())
+        accuracies = [accuracy for accuracy, _ in self.by_length().values()]
         return torch.tensor(sum(accuracies) / len(accuracies))
 
 

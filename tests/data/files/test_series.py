@@ -167,6 +167,20 @@ def test_forecasts_start_from_the_last_window_of_each_series(tmp_path, task):
         assert steps == [str(last + pd.Timedelta(hours=step)) for step in range(1, horizon + 1)]
 
 
+@pytest.mark.parametrize("task", ["forecast", "one_ahead", "seq2seq"])
+def test_the_steps_of_a_window_are_those_of_its_rows(tmp_path, task):
+    table = series_table()
+    path = write(tmp_path, "s.csv", table.to_csv(index=False))
+    horizon = 1 if task == "one_ahead" else 3
+    data = data_in(path, "series", task=task, target="load", window=5, horizon=horizon, **ID)
+    for index, sample in enumerate(data.splits["test"].samples):
+        steps = data.named_steps("test", index)
+        rows = table[(table["id"] == steps.name)].set_index("time")
+        shown = [rows["load"][time.removesuffix(":00")] for time in steps.times]
+        np.testing.assert_array_equal(sample.inputs[:, 0], np.float32(shown[:5]))
+        np.testing.assert_array_equal(sample.targets.flatten()[-1], np.float32(shown[-1]))
+
+
 def test_without_times_steps_ahead_are_counted(tmp_path):
     path = write(tmp_path, "s.csv", "x\n" + "".join(f"{i}\n" for i in range(30)))
     data = data_in(path, "series", target="x", window=4, horizon=3)

@@ -22,7 +22,7 @@ from unroll.data.readers.narrowing import narrow_inputs
 from unroll.data.readers.table import Table
 from unroll.data.readers.table_file import read_table
 from unroll.data.readers.times import carry_on
-from unroll.data.samples import Samples
+from unroll.data.samples import Samples, Steps
 from unroll.errors import InputError
 from unroll.spec import MOST_TARGET_STEPS, Alignment, DataSpec, Kind, Signature
 
@@ -110,12 +110,16 @@ class SeriesConfig(FilesConfig):
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """A series: its name, its rows in a table, and its values (time, features) as precise as the file."""
+    """A series: its name, its rows in a table, and its values (time, features) as precise as the file.
+
+    `times` are those of its steps, if the file has them.
+    """
 
     name: str
     table: Table
     rows: np.ndarray
     values: np.ndarray
+    times: pd.Series | None = None
 
     def place(self, step: int) -> str:
         """The place of a step's row."""
@@ -140,6 +144,11 @@ class Series(SequenceDataModule):
         form = self._form()
         return max(1, form.count // form.stride)
 
+    def named_steps(self, split: str, index: int) -> Steps | None:
+        windows = self.splits[split].samples
+        assert isinstance(windows, Windows)
+        return windows.steps(index)
+
     def load(self) -> tuple[DataSpec, dict[str, Samples]]:
         config = self.config
         config.require_ready()
@@ -147,20 +156,20 @@ class Series(SequenceDataModule):
         parts: list[tuple[dict[str, int], _Whole]] = []
         for key, path in config.files().items():
             table = read_table(path)
-            for name, rows, values, _ in self._read(table):
+            for name, rows, values, times in self._read(table):
                 place = table.place(int(rows[0]))
                 ends = {key: len(values)}
                 if key == "path":
                     sizes = split_sizes(len(values), config, f"steps of {series_name(name)} ({place})")
                     ends = dict(zip(sizes, np.cumsum(list(sizes.values())).tolist(), strict=True))
-                parts.append((ends, _Whole(name, table, rows, values)))
+                parts.append((ends, _Whole(name, table, rows, values, times)))
         known = [whole.values[: ends["train"]] for ends, whole in parts if "train" in ends]
         scale = Scale.of(known)
         stretches: dict[str, list[Stretch]] = {"train": [], "valid": [], "test": []}
         for ends, whole in parts:
             start, inputs = 0, scale.narrow(whole.values, scale.centered, self._input_names, whole.place)
             for split, end in ends.items():
-                stretches[split].append(Stretch(whole.name, whole.place(0), inputs, start, end))
+                stretches[split].append(Stretch(whole.name, whole.place(0), inputs, start, end, whole.times))
                 start = end
         form = self._form()
         splits = {}

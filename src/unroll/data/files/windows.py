@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
+import pandas as pd
 from jaxtyping import Float
 from torch import Tensor
 
 from unroll.data.collate import Sample
+from unroll.data.readers.times import as_text
+from unroll.data.samples import Steps
 from unroll.errors import InputError
 
 
@@ -22,7 +25,8 @@ def series_name(name: str) -> str:
 class Stretch:
     """A whole series, and the steps of a split in it: from `start` to before `end`.
 
-    `inputs` are its values as a model reads them, and `place` is that of the first row.
+    `inputs` are its values as a model reads them, `place` is that of the first row, and `times` are those of
+    all steps, if they are known.
     """
 
     name: str
@@ -30,6 +34,7 @@ class Stretch:
     inputs: Float[Tensor, "time features"]
     start: int
     end: int
+    times: pd.Series | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +92,23 @@ class Windows(Sequence[Sample]):
     def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        form = self.form
-        series = bisect.bisect_right(self.ends, index)
-        start = self.starts[series][index - self.ends[series]]  # counted from the last, as ends tell
-        inputs = self.stretches[series].inputs
+        form, (stretch, start) = self.form, self._place(index)
+        inputs = stretch.inputs
         future = inputs[start + form.first : start + form.first + form.count, : form.targets]
         return Sample(index, inputs[start : start + form.steps], future.flatten() if form.flat else future)
+
+    def steps(self, index: int) -> Steps | None:
+        """The series of a window, and the times of its steps, those of its targets included."""
+        stretch, start = self._place(index)
+        if stretch.times is None:
+            return Steps(stretch.name, []) if stretch.name else None
+        return Steps(
+            stretch.name, as_text(stretch.times.iloc[start : start + self.form.first + self.form.count])
+        )
+
+    def _place(self, index: int) -> tuple[Stretch, int]:
+        """The stretch and the first step of a window."""
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        series = bisect.bisect_right(self.ends, index)
+        return self.stretches[series], self.starts[series][index - self.ends[series]]  # from the last on

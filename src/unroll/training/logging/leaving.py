@@ -1,17 +1,24 @@
 """Writes what a run leaves besides its metrics: test sequences with predictions, tables and pictures."""
 
 import logging
+import math
 from collections.abc import Iterable
 from typing import Any
 
 from unroll.batch import SequenceBatch
 from unroll.data.module import SequenceDataModule
 from unroll.inspect.recording import Call, record
+from unroll.inspect.step_names import step_names
 from unroll.models.base import SequenceModel
 from unroll.models.targets import MOST_SHOWN_STEPS, shortened
+from unroll.models.token_generator import TokenGenerator
 from unroll.nn.recurrence import Recurrence
 from unroll.runs.folder import RunFolder
 from unroll.training.logging import loggers, pictures
+from unroll.training.logging.forecast_picture import draw_forecasts
+
+MOST_FORECASTS = 4
+"""In the picture of forecasts."""
 
 log = logging.getLogger("unroll")
 
@@ -22,7 +29,7 @@ def leave(folder: RunFolder, model: SequenceModel, data: SequenceDataModule, num
     if folder.writes:
         _write_tables(folder, model)
         _show_examples(folder, model, batch)
-        draw_pictures(folder, model, batch, _examples(model, data, 1))
+        draw_pictures(folder, model, data, batch)
     return batch
 
 
@@ -40,8 +47,8 @@ def _write_tables(folder: RunFolder, model: SequenceModel) -> None:
         rows = [[name, *counts] for name, counts in zip(names, details["confusion"], strict=True)]
         folder.write_csv(folder.confusion, ["true \\ predicted", *names], rows)
     if "accuracy_by_length" in details:
-        rows = [list(pair) for pair in details["accuracy_by_length"].items()]
-        folder.write_csv(folder.accuracy_by_length, ["length", "accuracy"], rows)
+        rows = [[length, *both] for length, both in details["accuracy_by_length"].items()]
+        folder.write_csv(folder.accuracy_by_length, ["length", "accuracy", "answers"], rows)
 
 
 def _show_examples(folder: RunFolder, model: SequenceModel, batch: SequenceBatch) -> None:
@@ -64,10 +71,12 @@ def _show_examples(folder: RunFolder, model: SequenceModel, batch: SequenceBatch
     loggers.log_table("test/examples", columns, rows)
 
 
-def draw_pictures(folder: RunFolder, model: SequenceModel, batch: SequenceBatch, one: SequenceBatch) -> None:
+def draw_pictures(
+    folder: RunFolder, model: SequenceModel, data: SequenceDataModule, batch: SequenceBatch
+) -> None:
     """Draw curves.png and the pictures of the test, also on the dashboard.
 
-    `one` is a batch of one sequence, whose hidden states are drawn.
+    Attention and forecasts are drawn of the first sequences of `batch`, hidden states of one test sequence.
     """
     if folder.metrics.is_file():
         pictures.draw_curves(folder.read_curves(), str(folder), folder.picture("curves"))
@@ -76,10 +85,20 @@ def draw_pictures(folder: RunFolder, model: SequenceModel, batch: SequenceBatch,
         pictures.draw_attention(maps[:3], folder.picture("attention"))
     forecasts = model.forecasts(batch)
     if forecasts:
-        pictures.draw_forecasts(forecasts[:4], folder.picture("forecasts"))
+        chosen = forecasts[:: math.ceil(len(forecasts) / MOST_FORECASTS)]
+        named = [(forecast, data.named_steps("test", forecast.index)) for forecast in chosen]
+        names = model.spec.input_names
+        what = names[model.spec.target_inputs[0]] if names else "values"
+        draw_forecasts(named, what, folder.picture("forecasts"))
+    one = _examples(model, data, 1)
     calls = _recorded(model, one)
     if calls:
-        pictures.draw_hidden_states(calls, folder.picture("hidden_states"))
+        written = None
+        if isinstance(model, TokenGenerator) and one.targets is not None:
+            written = one.targets[0].tolist()
+        title = "Outputs of the recurrences for a test sequence"
+        read = step_names(model.spec, one, written)
+        pictures.draw_hidden_states(calls, read, title, folder.picture("hidden_states"))
     details = model.test_details()
     if "confusion" in details:
         names = model.spec.target_vocabulary

@@ -8,9 +8,8 @@ import torch
 from matplotlib.figure import Figure
 
 from unroll.inspect.attention import attention_figure
-from unroll.inspect.heat_map import draw_states
+from unroll.inspect.heat_map import draw_states, similar_units
 from unroll.inspect.recording import Call
-from unroll.models.base import Forecast
 from unroll.nn.attention.base import AttentionMap
 from unroll.runs.metrics import Curve
 
@@ -19,6 +18,9 @@ METRICS_BEYOND_ONE = ("valid/loss", "valid/perplexity")
 
 MOST_CLASS_NAMES = 40
 """With more classes, the names would not be readable."""
+
+MOST_COUNTED_CLASSES = 20
+"""With more classes, there would be no room for the numbers."""
 
 
 def draw_curves(curves: dict[str, Curve], title: str, path: Path) -> None:
@@ -43,55 +45,62 @@ def draw_curves(curves: dict[str, Curve], title: str, path: Path) -> None:
 
 def draw_attention(maps: list[AttentionMap], path: Path) -> None:
     """The attention of each output (row) to each input (column), one panel for each sequence."""
-    attention_figure(maps).savefig(path, dpi=120)
+    attention_figure(maps, "Attention in test sequences").savefig(path, dpi=120)
 
 
-def draw_forecasts(forecasts: list[Forecast], path: Path) -> None:
-    """Known, true, predicted and naive values, one panel for each sequence."""
-    figure = Figure(figsize=(10, 2.2 * len(forecasts)), layout="constrained")
-    panels = figure.subplots(len(forecasts), 1, squeeze=False)[:, 0]
-    for axes, forecast in zip(panels, forecasts, strict=True):
-        ahead = range(forecast.start, forecast.start + len(forecast.true))
-        axes.plot(forecast.known, color="0.6", label="known")
-        axes.plot(ahead, forecast.naive, color="tab:orange", ls=":", marker=".", label="naive")
-        axes.plot(ahead, forecast.true, color="black", marker=".", label="true")
-        axes.plot(ahead, forecast.predicted, color="tab:blue", ls="--", marker=".", label="predicted")
-        axes.grid(alpha=0.3)
-    panels[0].legend(frameon=False, fontsize=8, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1))
-    figure.supxlabel("step")
-    figure.savefig(path, dpi=120)
+def draw_hidden_states(
+    calls: Sequence[Call], names: Mapping[str, Sequence[str]], title: str, path: Path
+) -> None:
+    """The outputs of each recurrence over the steps of one sequence, one panel for each recurrence.
 
-
-def draw_hidden_states(calls: Sequence[Call], path: Path) -> None:
-    """The outputs of each recurrence over the steps of one sequence, one panel for each recurrence."""
-    figure = Figure(figsize=(8, 2.6 * len(calls)), layout="constrained")
+    Units that behave alike stand together. `names` may name the steps of a recurrence.
+    """
+    figure = Figure(figsize=(9, 2.8 * len(calls) + 0.4), layout="constrained")
     for axes, call in zip(figure.subplots(len(calls), 1, squeeze=False)[:, 0], calls, strict=True):
-        draw_states(axes, torch.stack(call.outputs), f"{call.name}, outputs")
+        outputs = torch.stack(call.outputs)
+        order = similar_units(outputs)
+        shown = "" if len(order) == outputs.shape[1] else f", {len(order)} of {outputs.shape[1]} units"
+        draw_states(
+            axes, outputs[:, order], f"{call.name}{shown}", list(names.get(call.name, ()))[: len(outputs)]
+        )
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     figure.supxlabel("step")
-    figure.supylabel("unit")
+    figure.supylabel("unit, those that behave alike together")
     figure.savefig(path, dpi=120)
 
 
 def draw_confusion(matrix: list[list[int]], names: Sequence[str], path: Path) -> None:
-    """The share of each true class (row) that was predicted as each class (column)."""
+    """The share of each true class (row) that was predicted as each class (column), and the numbers."""
     shares = [[count / max(sum(row), 1) for count in row] for row in matrix]
-    size = max(3.0, min(12.0, 0.4 * len(names) + 2))
-    figure = Figure(figsize=(size + 1, size), layout="constrained")
+    size = max(3.0, min(12.0, 0.5 * len(names) + 2))
+    figure = Figure(figsize=(size + 1, size + 0.3), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(shares, cmap=mpl.colormaps["magma"], vmin=0, vmax=1)
     if len(names) <= MOST_CLASS_NAMES:
-        axes.set_xticks(range(len(names)), names, rotation=90)
-        axes.set_yticks(range(len(names)), names)
+        axes.set_xticks(range(len(names)), names, rotation=90, parse_math=False)
+        axes.set_yticks(range(len(names)), names, parse_math=False)
+    if len(names) <= MOST_COUNTED_CLASSES:
+        for row, counts in enumerate(matrix):
+            for column, count in enumerate(counts):
+                colour = "black" if shares[row][column] > 0.6 else "white"
+                axes.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=8)
     axes.set(xlabel="predicted", ylabel="true")
+    axes.set_title("Classes of the test sequences", fontsize=11)
     figure.colorbar(image, label="share of the true class")
     figure.savefig(path, dpi=120)
 
 
-def draw_accuracy_by_length(accuracies: Mapping[int, float], path: Path) -> None:
-    """The accuracy over the length of the sequence."""
-    figure = Figure(figsize=(8, 3), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(list(accuracies), list(accuracies.values()), marker="." if len(accuracies) < 60 else "")
-    axes.set(xlabel="length", ylabel="accuracy", ylim=(-0.02, 1.02))
-    axes.grid(alpha=0.3)
+def draw_accuracy_by_length(accuracies: Mapping[int, tuple[float, int]], path: Path) -> None:
+    """The accuracy over the length of the sequence, and below it on how many rows it rests."""
+    lengths = list(accuracies)
+    shares, counts = zip(*accuracies.values(), strict=True)
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    upper.plot(lengths, shares, marker="." if len(lengths) < 60 else "")
+    upper.set(ylabel="accuracy", ylim=(-0.02, 1.02))
+    lower.bar(lengths, counts, width=1.0, color="0.7")
+    lower.set(xlabel="length", ylabel="answers")
+    for axes in (upper, lower):
+        axes.grid(alpha=0.3)
+    figure.suptitle("Accuracy at each length of the test sequences", fontsize=11)
     figure.savefig(path, dpi=120)
