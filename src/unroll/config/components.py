@@ -18,7 +18,7 @@ DATA_NUMBER_LIMIT = 10**7
 """More is a slip, or was made up to fill the memory. The last is of every whole number in a data config."""
 
 SEQUENCE_LIMIT = 2 * 10**6
-DRAWN_NUMBER_LIMIT = 2 * 10**8
+DRAWN_NUMBER_LIMIT = 5 * 10**8
 KIND_LIMIT = 10**5
 """The sequences of data that are drawn, the numbers in them, and their classes or different tokens. All lie
 in the memory, and are drawn before a run begins."""

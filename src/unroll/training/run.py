@@ -151,9 +151,9 @@ def _fit_and_test(
         chosen = checkpoints.read(saving.best_file)
         model.load_state_dict(chosen["state_dict"])
         test = trainer.test(model, data, verbose=False)[0]
-        speed = throughput.results()  # sums over all processes, which end after this
-    model.float().eval()  # in the state in which the model will be loaded, whatever the precision
-    verdict = judge(compare(model, data))
+        model.float().eval()  # in the state in which the model will be loaded, whatever the precision
+        verdict = judge(compare(model, data))
+        speed = throughput.results()  # of all processes, as the verdict; they end after this
     stopping = trainer.early_stopping_callback
     stopped = stopping is not None and stopping.wait_count >= stopping.patience
     ending = progress.history.ending(trainer.current_epoch, stopped=stopped)
