@@ -16,7 +16,7 @@ from unroll.spec import SPECIAL_TOKENS, UNKNOWN
 
 
 def unknown_rates(
-    sequences: Iterable[Int[Tensor, " time"]], size: int, alpha: float
+    sequences: Iterable[Int[Tensor, " _"]], size: int, alpha: float
 ) -> Float[Tensor, " tokens"]:
     """How often training reads each of `size` tokens as unknown; the special ones never."""
     counts = torch.bincount(torch.cat(list(sequences)), minlength=size)

@@ -1,0 +1,96 @@
+"""A model of text reads what people write, and words that training lacked; its runs have the same bits."""
+
+import pytest
+import torch
+from file_data import write
+
+from unroll.config.compose import CONF, check, compose
+from unroll.trained.open import open_model
+from unroll.trained.predict import predict
+
+PRAISE, BLAME = ("great", "lovely", "fine", "superb"), ("awful", "bland", "cold", "stale")
+REVIEWS = "".join(
+    f"The {dish} was {word}{mark}\t{label}\n"
+    for dish in ("food", "Soup", "bread", "tea", "fish", "rice")
+    for mark in ("!", ".", ", really.")
+    for label, adjectives in (("good", PRAISE), ("bad", BLAME))
+    for word in adjectives
+)
+SMALL = (
+    "model.hidden_size=12",
+    "data.batch_size=16",
+    "optimizer.lr=0.02",
+    "logger=csv",
+    "trainer.max_epochs=4",
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Train on the reviews in this process, in a folder of this name: the folder."""
+    from unroll.training.run import run
+
+    place = tmp_path_factory.mktemp("text")
+    file = write(place, "reviews.tsv", REVIEWS)
+
+    def train(name, *overrides):
+        words = ("model=many_to_one", "data=token_labels", f"data.path={file}", *SMALL, *overrides)
+        run({**check(compose(words), CONF), "run_dir": str(place / name)})
+        return place / name
+
+    return train
+
+
+@pytest.fixture(scope="module")
+def whole(trained):
+    return trained("whole")
+
+
+def weights(run):
+    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def probabilities(run, *texts):
+    model, _ = open_model(str(run))
+    table = predict(model, run, lines=[("--text", text) for text in texts])
+    return [row.split("\t")[1:] for row in table.splitlines()]
+
+
+def test_text_is_read_as_people_write_it(whole, tmp_path):
+    texts = ("The Food was Great!", "the food was great !", "THE  FOOD was\u00a0great!")
+    (label, probability), *others = probabilities(whole, *texts)
+    assert others == [[label, probability]] * 2
+    assert label == "good"
+    model, _ = open_model(str(whole))
+    file = write(tmp_path, "new.tsv", "".join(f"{text}\n" for text in texts))
+    assert predict(model, whole, file=file) == predict(model, whole, lines=[("-", text) for text in texts])
+
+
+@pytest.mark.parametrize("tokenizer", ["words", "pieces"])
+def test_unknown_words_are_no_error(tokenizer, whole, trained):
+    run = whole if tokenizer == "words" else trained("pieces", "data.tokenizer=pieces")
+    found = probabilities(run, "The pizza was awful.", "ж?", "The pizza was great!")
+    assert [label for label, _ in found][::2] == ["bad", "good"]
+
+
+def test_the_vector_of_unknown_words_is_learned(whole, trained):
+    from unroll.spec import UNKNOWN
+
+    never = trained("never", "data.rare_word_dropout=0")
+    first, second = (weights(run)["backbone.embedding.table.weight"][UNKNOWN] for run in (never, whole))
+    assert not torch.equal(first, second)
+
+
+def test_the_bits_are_those_of_workers_and_of_a_run_that_went_on(whole, trained):
+    """One that stopped after an epoch, and one that stopped in the middle of the second one."""
+    expected = weights(whole)
+    assert_same(weights(trained("workers", "data.workers=2")), expected)
+    for name, limit in (("epoch", "trainer.max_epochs=1"), ("steps", "trainer.max_steps=11")):
+        part = trained(name, limit)
+        assert_same(
+            weights(trained(f"{name}-on", f"ckpt_path={part / 'checkpoints' / 'last.ckpt'}")), expected
+        )
+
+
+def assert_same(found, expected):
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
