@@ -1,12 +1,17 @@
 """A model of text reads what people write, and words that training lacked; its runs have the same bits."""
 
+import lightning.pytorch as pl
 import pytest
 import torch
-from file_data import write
+from file_data import data_in, write
+from helpers import small_model
 
 from unroll.config.compose import CONF, check, compose
+from unroll.data.files.rare_words import forget_rare_words, unknown_rates
+from unroll.spec import UNKNOWN
 from unroll.trained.open import open_model
 from unroll.trained.predict import predict
+from unroll.training.bare_trainer import bare_trainer, quiet
 
 PRAISE, BLAME = ("great", "lovely", "fine", "superb"), ("awful", "bland", "cold", "stale")
 REVIEWS = "".join(
@@ -74,11 +79,39 @@ def test_unknown_words_are_no_error(tokenizer, whole, trained):
 
 
 def test_the_vector_of_unknown_words_is_learned(whole, trained):
-    from unroll.spec import UNKNOWN
-
     never = trained("never", "data.rare_word_dropout=0")
     first, second = (weights(run)["backbone.embedding.table.weight"][UNKNOWN] for run in (never, whole))
     assert not torch.equal(first, second)
+
+
+class Seen(pl.Callback):
+    """Keeps what a model is given, by whether it trains, with the epoch."""
+
+    def __init__(self):
+        self.train, self.valid = [], []
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.train.append((trainer.current_epoch, batch.index, batch.inputs.clone()))
+
+    def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
+        self.valid.append((trainer.current_epoch, batch.index, batch.inputs.clone()))
+
+
+def test_rare_words_are_unknown_in_training_alone_and_others_in_each_epoch(tmp_path):
+    file, seen = write(tmp_path, "reviews.tsv", REVIEWS), Seen()
+    data = data_in(file, "token_file", task="label", tokenizer="words", rare_word_dropout=9.0)
+    with quiet():
+        trainer = bare_trainer(accelerator="cpu", max_epochs=2, callbacks=[seen], num_sanity_val_steps=0)
+        trainer.fit(small_model("many_to_one", data.spec).train(), data)
+    train = data.splits["train"].samples
+    rates = unknown_rates([sample.inputs for sample in train], data.spec.input_size, 9.0)
+    assert {epoch for epoch, *_ in seen.train} == {0, 1}
+    for epoch, index, inputs in seen.train:
+        batch = data.collate([train[number] for number in index])
+        assert torch.equal(inputs, forget_rare_words(batch, rates, data.seed, epoch).inputs)
+        assert (inputs == UNKNOWN).any()
+    for _, index, inputs in seen.valid:
+        assert torch.equal(inputs, data.collate([data.splits["valid"].samples[i] for i in index]).inputs)
 
 
 def test_the_bits_are_those_of_workers_and_of_a_run_that_went_on(whole, trained):
