@@ -12,6 +12,7 @@ from helpers import any_spec, require_one_line, shipped
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unroll.baselines.tokens import Copy
 from unroll.batch import SequenceBatch
 from unroll.data.describe.summary import summarize
 from unroll.data.describe.text import summary_text
@@ -122,6 +123,21 @@ def test_pieces_of_sources(tmp_path):
     assert few.input_size <= 44 < spec.input_size
     with pytest.raises(InputError, match=r"t\.tsv:1: 4 tokens, more than data\.max_length=2"):
         data_in(tmp_path / "t.tsv", "token_file", tokenizer="pieces", max_length=2, max_vocabulary=40).spec  # noqa: B018
+
+
+@pytest.mark.parametrize("target_characters", [False, True])
+def test_a_copy_of_pieces_is_one_of_words(target_characters, tmp_path):
+    pairs = "".join(f"walk{end} {i % 9}\twalk{end} {i % 9}\n" for i in range(18) for end in ("ing", "ed"))
+    data = data_in(
+        write(tmp_path, "t.tsv", pairs),
+        "token_file",
+        tokenizer="pieces",
+        target_characters=target_characters,
+        max_vocabulary=18,
+    )
+    samples = data.splits["train"].samples
+    assert len(samples[0].inputs) > 2
+    assert Copy(data.spec).predictions(data.collate(samples)) == [s.targets.tolist() for s in samples]
 
 
 @given(
