@@ -154,7 +154,7 @@ def test_pieces_are_joined_to_the_words_that_were_cut(texts, new):
     assert "".join(pieces.cut(new)).split("▁")[1:] == expected
 
 
-def test_pieces_do_not_depend_on_the_process(tmp_path):
+def test_pieces_do_not_depend_on_the_process():
     """Python and the library order what they have hashed at random."""
     program = (
         "import random; from unroll.data.readers.cutting import Pieces; draw = random.Random(0); "
