@@ -12,6 +12,9 @@ PAD, START, END, UNKNOWN = range(4)
 
 SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<unk>")
 
+WORD_START = "▁"
+"""Begins the first piece of a word that is cut into pieces."""
+
 IGNORED = -1
 """The class of a step that loss and metrics leave out although it is not padding."""
 
@@ -34,6 +37,18 @@ class Kind(Enum):
     CLASSES = "classes"
     LABELS = "labels"
     CONTEXT = "context"
+
+
+class Tokenizer(Enum):
+    """How text is cut into tokens.
+
+    spaces: what stands between spaces. words: words, with punctuation apart. pieces: parts of those words,
+    which they share.
+    """
+
+    spaces = "spaces"
+    words = "words"
+    pieces = "pieces"
 
 
 class Alignment(Enum):
@@ -69,7 +84,8 @@ class DataSpec:
         input_vocabulary: the tokens of the inputs, by id.
         target_vocabulary: the tokens of the targets by id, or the names of classes or labels.
         letters: the characters that tokens are spelt with, by id; batches then hold `characters`.
-        characters, lowercase: how text is cut into input tokens.
+        tokenizer, characters, lowercase: how text is cut into input tokens; `characters` are each a token.
+        merges: what makes the pieces of a word: pairs of pieces to join, "left right", the first ones first.
         target_characters: whether target tokens are characters, which are joined without spaces.
         input_names, target_names: the names of features and of target values.
         input_mean, input_std, target_mean, target_std: mean and standard deviation of the training data, by
@@ -94,6 +110,8 @@ class DataSpec:
     input_vocabulary: tuple[str, ...] = ()
     target_vocabulary: tuple[str, ...] = ()
     letters: tuple[str, ...] = ()
+    tokenizer: Tokenizer = Tokenizer.spaces
+    merges: tuple[str, ...] = ()
     characters: bool = False
     lowercase: bool = False
     target_characters: bool = False
@@ -112,10 +130,7 @@ class DataSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as dicts, lists, strings and numbers, which `torch.load(weights_only=True)` can read."""
-        values = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
-        }
+        values = {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
         signature = self.signature
         values["signature"] = [signature.inputs.value, signature.targets.value, signature.alignment.value]
         return values
@@ -142,6 +157,7 @@ class DataSpec:
         _require_names("target_vocabulary", kinds.targets, self.target_vocabulary, self.target_size)
         if self.letters:
             _require_names("letters", Kind.TOKENS, self.letters, len(self.letters))
+        self._require_tokenizer()
         for name in ("input_size", "target_size", "max_target_length", "horizon", "season"):
             _require(getattr(self, name) >= 1, f"{name}={getattr(self, name)}: is less than 1")
         longest = self.max_target_length
@@ -157,6 +173,28 @@ class DataSpec:
         within = all(index < self.input_size for index in self.target_inputs)
         _require(within, f"target_inputs={self.target_inputs}: beyond input_size={self.input_size}")
         _require(len(self.error_names) == 2, f"error_names={self.error_names}: must be two names")
+
+    def _require_tokenizer(self) -> None:
+        """What makes pieces must be made of pieces, so no file makes more of them than it holds."""
+        cut = self.tokenizer is not Tokenizer.spaces
+        text = self.signature.inputs is Kind.TOKENS and not self.characters
+        _require(text or not cut, f"tokenizer={self.tokenizer.value}: cuts no text of words")
+        _require(
+            self.tokenizer is Tokenizer.pieces or not self.merges, "merges: stand beside no tokenizer=pieces"
+        )
+        pieces = set(self.input_vocabulary[len(SPECIAL_TOKENS) :])
+        _require(len(set(self.merges)) == len(self.merges) <= len(pieces), "merges: are more than the pieces")
+        for merge in self.merges:
+            left, _, right = merge.partition(" ")
+            _require(
+                {left, right, left + right} <= pieces, f"merges: {merge!r:.40} are not two pieces of a third"
+            )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _require(holds: bool, message: str) -> None:
@@ -186,6 +224,8 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
         if not isinstance(value, list):
             raise ValueError(f"{name}: is a {type(value).__name__}, not a list")
         return tuple(_checked(name, each, kind) for each in value)
+    if issubclass(hint, Enum) and isinstance(value, str):
+        return hint(value)
     if hint is float and type(value) in (int, float) and math.isfinite(value):
         return float(value)
     if type(value) is not hint or (hint is int and not 0 <= value < LARGEST_NUMBER):

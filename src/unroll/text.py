@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cached_property
 
-from unroll.spec import PAD, UNKNOWN, DataSpec
+from unroll.spec import PAD, UNKNOWN, WORD_START, DataSpec, Tokenizer
 from unroll.vocabulary import Vocabulary
 
 
@@ -38,6 +38,8 @@ class Text:
                 else token
                 for index, token, spelt in zip(ids, tokens, characters, strict=True)
             ]
+        if self.spec.tokenizer is Tokenizer.pieces:
+            return "".join(tokens).replace(WORD_START, " ").strip()
         return ("" if self.spec.characters else " ").join(tokens)
 
     def output_text(self, ids: Sequence[int]) -> str:

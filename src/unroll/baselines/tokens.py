@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 from unroll.batch import SequenceBatch
 from unroll.data.collate import Sample
-from unroll.spec import UNKNOWN, DataSpec
+from unroll.spec import UNKNOWN, DataSpec, Tokenizer
+from unroll.text import Text
+from unroll.vocabulary import cut
 
 
 class TokenBaseline(ABC):
@@ -20,17 +22,23 @@ class TokenBaseline(ABC):
 
 
 class Copy(TokenBaseline):
-    """The source once more."""
+    """The source once more; the words of one that is cut into pieces."""
 
     name = "copy of the source"
 
     def __init__(self, spec: DataSpec) -> None:
+        self.text = Text(spec)
         targets = {token: number for number, token in enumerate(spec.target_vocabulary)}
         self.targets = [targets.get(token, UNKNOWN) for token in spec.input_vocabulary]
 
     def predictions(self, batch: SequenceBatch) -> list[list[int]]:
-        rows = zip(batch.inputs.tolist(), batch.lengths.tolist(), strict=True)
-        return [[self.targets[token] for token in row[:length]] for row, length in rows]
+        pairs = zip(batch.inputs.tolist(), batch.lengths.tolist(), strict=True)
+        rows = [row[:length] for row, length in pairs]
+        spec = self.text.spec
+        if spec.tokenizer is Tokenizer.pieces:
+            words = [cut(self.text.input_text(row), characters=spec.target_characters) for row in rows]
+            return [self.text.outputs.encode(tokens) for tokens in words]
+        return [[self.targets[token] for token in row] for row in rows]
 
 
 class Same(TokenBaseline):

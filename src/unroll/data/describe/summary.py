@@ -12,10 +12,14 @@ from unroll.data.collate import Sample
 from unroll.data.describe.statistics import Statistics
 from unroll.data.module import SequenceDataModule
 from unroll.data.samples import Samples
-from unroll.spec import IGNORED, SPECIAL_TOKENS, UNKNOWN, Alignment, DataSpec, Kind
+from unroll.spec import IGNORED, SPECIAL_TOKENS, UNKNOWN, Alignment, DataSpec, Kind, Tokenizer
+from unroll.vocabulary import Vocabulary
 
 CHUNK_SAMPLES = 10_000
 """How many samples are copied at once to compute statistics."""
+
+SHOWN_TEXTS = 3
+"""How many texts are shown as they are cut."""
 
 
 def summarize(data: SequenceDataModule) -> dict[str, Any]:
@@ -26,6 +30,7 @@ def summarize(data: SequenceDataModule) -> dict[str, Any]:
       target_lengths; unknown_inputs and unknown_targets, shares of tokens; classes or labels, the count of
       each;
     - vocabulary: the numbers of tokens, without the special ones;
+    - cut: what text is cut into, and the tokens of the first texts of training;
     - inputs, targets: the mean, sd, min and max of each feature in training;
     - missing_values: how many were filled with the value before (any other missing value is an error);
     - padding: its share of the steps of training batches, as configured and with random batches.
@@ -43,6 +48,11 @@ def summarize(data: SequenceDataModule) -> dict[str, Any]:
     summary["vocabulary"] = {
         name: len(known) - len(SPECIAL_TOKENS) for name, known in tokens.items() if known
     }
+    if spec.tokenizer is not Tokenizer.spaces:
+        known = Vocabulary(spec.input_vocabulary)
+        texts = [known.decode(sample.inputs.tolist()) for sample in train[:SHOWN_TEXTS]]
+        case = " in lower case" if spec.lowercase else ""
+        summary["cut"] = {"into": f"{spec.tokenizer.value}{case}", "texts": texts}
     summary |= _statistics(train, spec)
     summary["missing_values"] = data.carried
     summary["padding"] = {

@@ -6,6 +6,9 @@ from typing import Any
 MAX_ROWS = 20
 """How many classes, labels or features are listed."""
 
+MAX_TOKENS = 20
+"""How many tokens of a text are shown."""
+
 
 def summary_text(summary: dict[str, Any]) -> str:
     """A summary from `summarize` as aligned lines."""
@@ -38,6 +41,9 @@ def summary_text(summary: dict[str, Any]) -> str:
             lines += _grid(f"{key} in training", ["mean", "sd", "min", "max"], rows)
     lines.append("")
     lines += [f"vocabulary of {name}: {size:,}" for name, size in summary["vocabulary"].items()]
+    if "cut" in summary:
+        lines.append(f"text is cut into {summary['cut']['into']}:")
+        lines += [f"  {_tokens(tokens)}" for tokens in summary["cut"]["texts"]]
     missing = summary["missing_values"]
     filled = f"{missing:,}, each filled with the one before" if missing else "none"
     lines.append(f"missing values: {filled}")
@@ -46,6 +52,11 @@ def summary_text(summary: dict[str, Any]) -> str:
         f"padding: {padding['configured']:.1%} of the steps; in random batches {padding['random']:.1%}"
     )
     return "\n".join(lines)
+
+
+def _tokens(tokens: list[str]) -> str:
+    more = " …" if len(tokens) > MAX_TOKENS else ""
+    return " | ".join(tokens[:MAX_TOKENS]) + more
 
 
 def _digits(found: dict[str, float]) -> int:

@@ -44,16 +44,23 @@ class Coder:
 
     @classmethod
     def of(
-        cls, train: list[Line], signature: Signature, *, min_count: int, max_size: int | None, spelt: bool
+        cls,
+        train: list[Line],
+        signature: Signature,
+        *,
+        min_count: int,
+        max_size: int | None,
+        spelt: bool,
+        pieces: Vocabulary | None = None,
     ) -> "Coder":
-        """The coder of these training lines; `spelt` says that their tokens are words.
+        """The coder of these training lines; `spelt` says that their tokens are words, or they are `pieces`.
 
         Raises:
             InputError: all tokens are rare, or all labels are the same.
         """
         inputs = letters = scale = None
         if signature.inputs is Kind.TOKENS:
-            inputs = _vocabulary([line.inputs for line in train], min_count, max_size)
+            inputs = pieces or _vocabulary([line.inputs for line in train], min_count, max_size)
             if spelt:
                 letters = Vocabulary.from_sequences(token for line in train for token in line.inputs)
         else:

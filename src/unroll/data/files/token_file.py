@@ -1,22 +1,28 @@
 """Token sequences of the user's own: one line for each, with a tab before what is to be learned."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
+from unroll.batch import SequenceBatch
 from unroll.config.registry import builds, register, require
 from unroll.data.files.coder import Coder, Line
+from unroll.data.files.rare_words import forget_rare_words, unknown_rates
 from unroll.data.files.splitting import split_randomly
 from unroll.data.module import SequenceDataModule
 from unroll.data.prediction.inputs import PredictionInputs, text_inputs
+from unroll.data.readers.cutting import Pieces
 from unroll.data.readers.files_config import FilesConfig
 from unroll.data.readers.lines import read_context, read_tokens
 from unroll.data.readers.table_file import read_table
 from unroll.data.samples import Samples, common_length
 from unroll.errors import InputError
-from unroll.spec import Alignment, DataSpec, Kind, Signature
+from unroll.spec import Alignment, DataSpec, Kind, Signature, Tokenizer
 
 
 class TokenFileTask(Enum):
@@ -41,11 +47,15 @@ class TokenFileConfig(FilesConfig):
         task: what stands on a line, a tab between; source and target tokens (pairs), tokens and as many tags,
             tokens and a label, or the numbers of a context and the tokens to generate from them
         header: whether the first line names the columns
-        characters: whether each character of the input is a token, not what stands between spaces
+        tokenizer: how the input is cut into tokens: spaces, as it stands; words, with punctuation apart; or
+            pieces, of those words, learned from the training part (byte-pair encoding)
+        characters: whether each character of the input is a token, whatever the tokenizer
         target_characters: whether each character of the target is a token, not what stands between spaces
-        lowercase: whether the input is read in lower case
-        min_count: times that a token must occur in training to be known
-        max_vocabulary: tokens that are known, at most, the most frequent; null is all
+        lowercase: whether the input is read in lower case; null is yes for words and pieces, no otherwise
+        rare_word_dropout: α, for words and pieces: in training, one that occurs n times there is read as
+            unknown with the probability α / (α + n), so that the model learns to read unknown ones
+        min_count: times that a token must occur in training to be known; pieces of the input all are
+        max_vocabulary: tokens that are known, at most, the most frequent; null is all, and 4,000 pieces
         max_length: the longest sequence, in tokens; a longer one is an error, null is no limit but that of
             10,000 tokens to write
         valid_fraction: share of the different inputs of `path` to validate on
@@ -56,9 +66,11 @@ class TokenFileConfig(FilesConfig):
     name: str = "token_file"
     task: TokenFileTask = TokenFileTask.pairs
     header: bool = False
+    tokenizer: Tokenizer = Tokenizer.spaces
     characters: bool = False
     target_characters: bool = False
-    lowercase: bool = False
+    lowercase: bool | None = None
+    rare_word_dropout: float = 0.25
     min_count: int = 1
     max_vocabulary: int | None = None
     max_length: int | None = None
@@ -67,9 +79,28 @@ class TokenFileConfig(FilesConfig):
     def __post_init__(self) -> None:
         FilesConfig.__post_init__(self)
         require(self, "min_count", self.min_count >= 1, "1 or more")
+        require(self, "rare_word_dropout", 0 <= self.rare_word_dropout < math.inf, "0 or more")
+        in_spaces = self.task in (TokenFileTask.tags, TokenFileTask.context)
+        if in_spaces and self.tokenizer is not Tokenizer.spaces:
+            raise InputError(
+                f"tokenizer={self.tokenizer.value}: must be spaces where task={self.task.value}, which reads "
+                "what stands between them"
+            )
+        if self.characters and self.tokenizer is Tokenizer.pieces:
+            raise InputError(
+                "tokenizer=pieces: characters=true makes each character a token; take one of both"
+            )
         require(self, "split_seed", self.split_seed >= 0, "0 or more")
         for key in ("max_vocabulary", "max_length"):
             require(self, key, getattr(self, key) is None or getattr(self, key) >= 1, "1 or more, or null")
+
+    def cut(self) -> Tokenizer:
+        """How the input is cut where its characters are not the tokens."""
+        return Tokenizer.spaces if self.characters else self.tokenizer
+
+    def lower(self) -> bool:
+        """Whether the input is read in lower case."""
+        return self.cut() is not Tokenizer.spaces if self.lowercase is None else self.lowercase
 
     def signature(self) -> Signature:
         return {
@@ -87,6 +118,9 @@ COLUMNS = {
     TokenFileTask.context: ("context", "tokens"),
 }
 
+UNASKED_PIECES = 4_000
+"""Pieces that are learned unless data.max_vocabulary says how many."""
+
 MAX_UNASKED_TARGET = 10_000
 """A model writes a target token by token, and one that never ends up to one and a half times as many."""
 
@@ -102,10 +136,12 @@ class TokenFile(SequenceDataModule):
     """Each line is a sample. In the valid and test splits of pairs each source is one sample.
 
     All targets of that source are right then: they are its `references`. Vocabularies are those of the
-    training split. Unless the input is cut into characters, samples carry the `characters` of their tokens.
+    training split. Unless the input is cut into characters or pieces, samples carry the `characters` of their
+    tokens.
     """
 
     config: TokenFileConfig
+    _unknown_rates: Tensor | None = None
 
     @property
     def description(self) -> str:
@@ -115,7 +151,15 @@ class TokenFile(SequenceDataModule):
 
     @property
     def accepts_unknown(self) -> bool:
-        return self.config.min_count > 1 or self.config.max_vocabulary is not None
+        config = self.config
+        learned = config.cut() is not Tokenizer.spaces and config.rare_word_dropout > 0
+        return learned or config.min_count > 1 or config.max_vocabulary is not None
+
+    def on_before_batch_transfer(self, batch: SequenceBatch, dataloader_idx: int) -> SequenceBatch:
+        trainer = self.trainer
+        if self._unknown_rates is None or trainer is None or not trainer.training:
+            return batch
+        return forget_rare_words(batch, self._unknown_rates, self.seed, trainer.current_epoch)
 
     def load(self) -> tuple[DataSpec, dict[str, Samples]]:
         config = self.config
@@ -124,12 +168,18 @@ class TokenFile(SequenceDataModule):
         for key, path in config.files().items():
             lines = self._read(path, len(splits["train"][0].inputs) if splits else None)
             splits.update(self._split(lines, path) if key == "path" else {key: lines})
+        pieces = None
+        if config.cut() is Tokenizer.pieces:
+            size = config.max_vocabulary or UNASKED_PIECES
+            pieces = Pieces.learned((line.inputs for line in splits["train"]), size)
+            splits = {name: [self._in_pieces(line, pieces) for line in splits[name]] for name in splits}
         coder = Coder.of(
             splits["train"],
             config.signature(),
             min_count=config.min_count,
             max_size=config.max_vocabulary,
-            spelt=not config.characters,
+            spelt=not config.characters and pieces is None,
+            pieces=pieces.vocabulary if pieces else None,
         )
         pairs = config.task is TokenFileTask.pairs
         samples = {
@@ -139,10 +189,15 @@ class TokenFile(SequenceDataModule):
         spec = dataclasses.replace(
             coder.spec(splits["train"]),
             length=common_length(length for split in samples.values() for length in split.lengths),
+            tokenizer=config.cut(),
+            merges=pieces.merges if pieces else (),
             characters=config.characters,
-            lowercase=config.lowercase,
+            lowercase=config.lower(),
             target_characters=config.target_characters,
         )
+        if spec.tokenizer is not Tokenizer.spaces and config.rare_word_dropout > 0:
+            sequences = (sample.inputs for sample in samples["train"].samples)
+            self._unknown_rates = unknown_rates(sequences, spec.input_size, config.rare_word_dropout)
         return spec, samples
 
     def read_inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> PredictionInputs:
@@ -182,7 +237,11 @@ class TokenFile(SequenceDataModule):
         first, second = (f"{place}: {name}" for name in COLUMNS[config.task])
         if config.task is TokenFileTask.context:
             return Line(place, tuple(read_context(first, left, context_size)), self._target(second, right))
-        inputs = tuple(read_tokens(first, left, characters=config.characters, lowercase=config.lowercase))
+        inputs = tuple(
+            read_tokens(
+                first, left, tokenizer=config.cut(), characters=config.characters, lowercase=config.lower()
+            )
+        )
         self._require_length(first, len(inputs))
         if config.task is TokenFileTask.pairs:
             return Line(place, inputs, self._target(second, right))
@@ -194,6 +253,12 @@ class TokenFile(SequenceDataModule):
         if not all(classes):
             raise InputError(f"{second} is empty; write one")
         return Line(place, inputs, classes)
+
+    def _in_pieces(self, line: Line, pieces: Pieces) -> Line:
+        """The line with its words cut into pieces."""
+        inputs = tuple(pieces.cut(line.inputs))
+        self._require_length(line.place, len(inputs))
+        return dataclasses.replace(line, inputs=inputs)
 
     def _target(self, place: str, text: str) -> tuple[str, ...]:
         tokens = tuple(read_tokens(place, text, characters=self.config.target_characters))

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 
 from unroll.data.collate import Sample
+from unroll.data.readers.cutting import Pieces
 from unroll.data.readers.lines import read_context, read_tokens, require_known
 from unroll.data.readers.narrowing import narrow_inputs
-from unroll.spec import DataSpec, Kind
+from unroll.spec import DataSpec, Kind, Tokenizer
 from unroll.vocabulary import Vocabulary
 
 
@@ -56,9 +57,17 @@ def text_inputs(
         )
     vocabulary = Vocabulary(spec.input_vocabulary)
     letters = Vocabulary(spec.letters) if spec.letters else None
+    pieces = Pieces.of(spec) if spec.tokenizer is Tokenizer.pieces else None
     samples = []
     for index, (place, line) in enumerate(lines):
-        tokens = read_tokens(place, line, characters=spec.characters, lowercase=spec.lowercase)
+        tokens = read_tokens(
+            place,
+            line,
+            tokenizer=spec.tokenizer,
+            pieces=pieces,
+            characters=spec.characters,
+            lowercase=spec.lowercase,
+        )
         if not unknown:
             require_known(place, tokens, vocabulary)
         spelt = [letters.encode(token) for token in tokens] if letters else None

@@ -3,10 +3,11 @@
 import re
 from pathlib import Path
 
+from unroll.data.readers.cutting import Pieces, words
 from unroll.data.readers.table import MAX_VALUE
 from unroll.data.readers.text_file import read_text
 from unroll.errors import InputError
-from unroll.spec import SPECIAL_TOKENS, UNKNOWN
+from unroll.spec import SPECIAL_TOKENS, UNKNOWN, Tokenizer
 from unroll.vocabulary import Vocabulary, cut
 
 RESERVED = tuple(token for number, token in enumerate(SPECIAL_TOKENS) if number != UNKNOWN)
@@ -30,17 +31,31 @@ def read_lines(path: Path) -> list[tuple[str, str]]:
     return [(f"{path}:{number}", line) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
-def read_tokens(place: str, text: str, *, characters: bool = False, lowercase: bool = False) -> list[str]:
-    """The tokens of a text at `place`.
+def read_tokens(
+    place: str,
+    text: str,
+    *,
+    tokenizer: Tokenizer = Tokenizer.spaces,
+    pieces: Pieces | None = None,
+    characters: bool = False,
+    lowercase: bool = False,
+) -> list[str]:
+    """The tokens of a text at `place`; the words of one that has to be cut into pieces, until there are some.
 
     Raises:
-        InputError: the text has no tokens, too many, one that is too long, or a reserved one.
+        InputError: the text has no tokens, too many, one that is too long, or a reserved one; or it is not
+            text, which only spaces can cut.
     """
-    tokens = cut(text, characters=characters, lowercase=lowercase)
+    if tokenizer is Tokenizer.spaces:
+        tokens = cut(text, characters=characters, lowercase=lowercase)
+    else:
+        try:
+            tokens = words(text, lowercase=lowercase)
+        except UnicodeEncodeError as error:
+            raise InputError(f"{place}: is not UTF-8 text (character {error.start + 1})") from error
     if not tokens:
         raise InputError(f"{place}: has no tokens; write at least one")
-    if len(tokens) > MAX_TOKENS:
-        raise InputError(f"{place}: {len(tokens):,} tokens; at most {MAX_TOKENS:,} are read, so cut the text")
+    _require_few(place, tokens)
     for token in tokens:
         if len(token) > MAX_TOKEN_LETTERS:
             raise InputError(
@@ -49,7 +64,15 @@ def read_tokens(place: str, text: str, *, characters: bool = False, lowercase: b
             )
         if token in RESERVED:
             raise InputError(f"{place}: token '{token}' is reserved for the model; write another")
+    if pieces is not None:
+        tokens = pieces.cut(tokens)
+        _require_few(place, tokens)
     return tokens
+
+
+def _require_few(place: str, tokens: list[str]) -> None:
+    if len(tokens) > MAX_TOKENS:
+        raise InputError(f"{place}: {len(tokens):,} tokens; at most {MAX_TOKENS:,} are read, so cut the text")
 
 
 def require_known(place: str, tokens: list[str], vocabulary: Vocabulary) -> None:
