@@ -43,7 +43,8 @@ class Compared:
 @torch.no_grad()
 def compare(model: SequenceModel, data: SequenceDataModule) -> Compared:
     """A model that was just tested, beside the baseline that fits: fitted on the training part."""
-    index, found, items = model.errors.compute()
+    # Of a single sequence torchmetrics makes numbers.
+    index, found, items = (each.reshape(-1) for each in model.errors.compute())
     name, errors = _baseline(model, data, index.tolist())
     return Compared(name, model.measure, found.double().numpy(), errors, items.double().numpy(), data.overlap)
 
