@@ -19,13 +19,19 @@ from unroll.spec import Alignment, Kind
 SIZES = [5, 1, 12, 2]  # of the batches
 
 
-def count(metrics, outputs, targets, lengths, naive=None):
+def count(metrics, outputs, targets, lengths, naive=None, sequence=None):
     """Count rows in batches of uneven sizes."""
     start = 0
     for size in SIZES:
         rows = slice(start, start + size)
         metrics.loss.update(0.0)
-        metrics.update(outputs[rows], targets[rows], lengths[rows], None if naive is None else naive[rows])
+        metrics.update(
+            outputs[rows],
+            targets[rows],
+            lengths[rows],
+            None if naive is None else naive[rows],
+            None if sequence is None else sequence[rows],
+        )
         start += size
     assert start == len(outputs)
     return {name: value.item() for name, value in metrics.compute().items()}
@@ -60,6 +66,59 @@ def test_classes():
             assert report["confusion"][row][column] == pairs.count((row, column))
 
 
+def class_scores(outputs, targets):
+    spec = any_spec(Kind.CONTINUOUS, Kind.CLASSES, Alignment.SEQUENCE)
+    return count(build_target(spec).metrics(), outputs, targets, torch.ones(len(outputs), dtype=torch.long))
+
+
+def test_balanced_accuracy_is_the_mean_recall_of_the_classes_that_occur():
+    n = sum(SIZES)
+    outputs, targets = torch.randn(n, 4), torch.randint(0, 3, (n,))  # the last class is only predicted
+    best = outputs.argmax(1)
+    assert (best == 3).any()
+    recall = [(best[targets == name] == name).double().mean().item() for name in range(3)]
+    assert class_scores(outputs, targets)["balanced_accuracy"] == pytest.approx(np.mean(recall))
+
+
+def test_roc_auc_is_the_share_of_pairs_in_the_right_order():
+    """One of a class has a larger probability of it than one of the rest; ties count half."""
+    n = sum(SIZES)
+    outputs, targets = torch.randint(-2, 3, (n, 4)).float(), torch.arange(n) % 4
+    probabilities = outputs.softmax(1)
+    areas = []
+    for name in range(4):
+        of, rest = probabilities[targets == name, name], probabilities[targets != name, name]
+        order = [float(one > other) + float(one == other) / 2 for one in of for other in rest]
+        areas.append(np.mean(order))
+    assert class_scores(outputs, targets)["roc_auc"] == pytest.approx(np.mean(areas))
+
+
+def test_roc_auc_is_not_defined_where_a_class_is_absent_or_too_much_would_be_kept(monkeypatch):
+    n = sum(SIZES)
+    assert np.isnan(class_scores(torch.randn(n, 4), torch.arange(n) % 3)["roc_auc"])
+    monkeypatch.setattr("unroll.models.class_metrics.MOST_SCORES", 4 * n)
+    assert not np.isnan(class_scores(torch.randn(n, 4), torch.arange(n) % 4)["roc_auc"])
+    monkeypatch.setattr("unroll.models.class_metrics.MOST_SCORES", 4 * n - 1)
+    assert np.isnan(class_scores(torch.randn(n, 4), torch.arange(n) % 4)["roc_auc"])
+
+
+def test_tags_of_spans_have_the_scores_of_spans():
+    spec = any_spec(Kind.TOKENS, Kind.CLASSES, Alignment.STEP)
+    spec = dataclasses.replace(spec, target_vocabulary=("B-x", "B-y", "I-x", "O"))
+    true = torch.tensor([0, 2, 3, 0, 2] + [3] + [1] * 12 + [3] * 2)
+    found = true.clone()
+    found[2] = 2  # too long a span in the first sequence; those of single steps are right
+    sequence = torch.tensor([0, 0, 0, 1, 1, 0, *range(12), 0, 1])
+    metrics = build_target(spec).metrics()
+    outputs = torch.nn.functional.one_hot(found, 4).float()
+    values = count(metrics, outputs, true, torch.ones(sum(SIZES), dtype=torch.long), sequence=sequence)
+    assert values["span_precision"] == values["span_recall"] == values["span_f1"] == pytest.approx(13 / 14)
+    few = build_target(spec).metrics(full=False)
+    few.loss.update(0.0)
+    few.update(outputs, true, torch.ones(sum(SIZES), dtype=torch.long), None, sequence)
+    assert few.compute().keys() == {"loss", "accuracy", "f1", "balanced_accuracy", "length_accuracy"}
+
+
 @pytest.mark.parametrize("labels", [1, 4])
 def test_labels(labels):
     spec = any_spec(Kind.CONTINUOUS, Kind.LABELS, Alignment.SEQUENCE)
@@ -90,7 +149,8 @@ def test_values_are_measured_in_the_units_of_the_data():
     n = sum(SIZES)
     scaled, targets, naive = torch.randn(n, 4), torch.randn(n, 4) * 5 + 50, torch.randn(n, 4) * 5 + 50
     target = build_target(spec)
-    found = count(target.metrics(), scaled, targets, torch.ones(n, dtype=torch.long), naive)
+    metrics = target.metrics()
+    found = count(metrics, scaled, targets, torch.ones(n, dtype=torch.long), naive)
     values = scaled.double().numpy() * np.tile(std, 2) + np.tile(mean, 2)
     np.testing.assert_allclose(target.predict(scaled).numpy(), values, rtol=1e-5)
     true, plain = targets.double().numpy(), naive.double().numpy()
@@ -100,6 +160,10 @@ def test_values_are_measured_in_the_units_of_the_data():
     assert found["smape"] == pytest.approx((2 * error / (abs(values) + abs(true))).mean(), rel=1e-4)
     r2 = 1 - ((values - true) ** 2).sum(0) / ((true - true.mean(0)) ** 2).sum(0)
     assert found["r2"] == pytest.approx(r2.mean(), rel=1e-3)
+    assert metrics.details()["r2_by_output"] == pytest.approx(dict(zip("1234", r2, strict=True)), rel=1e-3)
+    unit = np.tile(std, 2)
+    missed, spread = ((values - true) / unit) ** 2, ((true - true.mean(0)) / unit) ** 2
+    assert found["r2_pooled"] == pytest.approx(1 - missed.sum() / spread.sum(), rel=1e-3)
     assert found["mase"] == pytest.approx((error.mean(0) / np.tile(naive_error, 2)).mean(), rel=1e-4)
     assert found["naive_mae"] == pytest.approx(np.abs(plain - true).mean(), rel=1e-4)
     naive_mase = (np.abs(plain - true).mean(0) / np.tile(naive_error, 2)).mean()

@@ -20,7 +20,10 @@ MEASURES = (
 )
 """What results.json says of a run besides its metrics. Those of the test data are none to choose by."""
 
-MAXIMIZED_ENDINGS = ("accuracy", "exact_match", "f1", "r2", "per_second")
+MAXIMIZED_ENDINGS = (
+    *("accuracy", "exact_match", "f1", "precision", "recall", "roc_auc", "r2", "r2_pooled", "bleu", "chrf"),
+    "per_second",
+)
 """How the names of such measures end."""
 
 

@@ -35,7 +35,9 @@ class PointwiseModel(SequenceModel):
         self.measure = self.target.measure
         self.errors = ErrorsBySequence()
         self._test_details: dict[str, Any] = {}
-        self.metrics = nn.ModuleDict({stage: self.target.metrics() for stage in ("valid", "test")})
+        self.metrics = nn.ModuleDict(
+            {stage: self.target.metrics(full=stage == "test") for stage in ("valid", "test")}
+        )
 
     @abstractmethod
     def forward(self, batch: SequenceBatch) -> Outputs:
@@ -159,7 +161,8 @@ class PointwiseModel(SequenceModel):
         naive = naive_forecast(batch, self.spec)
         if naive is not None and rows.where is not None:
             naive = naive[rows.where]
-        metrics.update(rows.outputs.float(), rows.targets, rows.lengths, naive)
+        sequence = None if rows.where is None else rows.where[0]
+        metrics.update(rows.outputs.float(), rows.targets, rows.lengths, naive, sequence)
         return outputs
 
     def _log_metrics(self, stage: str) -> None:

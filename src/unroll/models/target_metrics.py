@@ -14,17 +14,19 @@ from torchmetrics import (
     R2Score,
     SymmetricMeanAbsolutePercentageError,
 )
-from torchmetrics.classification import (
-    BinaryF1Score,
-    MulticlassConfusionMatrix,
-    MulticlassF1Score,
-    MultilabelF1Score,
-)
+from torchmetrics.classification import BinaryF1Score, MulticlassConfusionMatrix, MultilabelF1Score
 
+from unroll.models.class_metrics import F1AndRecall, RocAuc
+from unroll.models.spans import SpanScores, are_bio
 from unroll.nn.scaling import Scaling
+from unroll.spec import Alignment, DataSpec
 
 MOST_CONFUSION_CLASSES = 200
-"""With more classes there is no confusion matrix: nobody could read it."""
+"""With more classes there is no confusion matrix, which nobody could read, and no ROC AUC."""
+
+
+CONSTANT = 1e-4
+"""A sum of squares of scaled values below which torchmetrics takes it for 0. R² of constants is 0, or 1."""
 
 
 class TargetMetrics(nn.Module, ABC):
@@ -41,8 +43,12 @@ class TargetMetrics(nn.Module, ABC):
         targets: Tensor,
         lengths: Int[Tensor, " rows"],
         naive: Float[Tensor, "rows outputs"] | None,
+        sequence: Int[Tensor, " rows"] | None = None,
     ) -> None:
-        """Add rows, each with the length of its sequence and its naive forecast, if there is one."""
+        """Add rows, each with the length of its sequence and its naive forecast, if there is one.
+
+        `sequence` tells which rows are steps of one sequence; None if a row is a whole one.
+        """
 
     @abstractmethod
     def values(self) -> dict[str, Tensor]:
@@ -101,14 +107,22 @@ class LengthAccuracy(Metric):
 
 
 class ClassMetrics(TargetMetrics):
-    """Accuracy, macro F1 and the confusion matrix; if lengths differ, also the accuracy by length."""
+    """Accuracy, balanced accuracy, macro F1 and the confusion matrix.
 
-    def __init__(self, classes: int, *, lengths_differ: bool) -> None:
+    If lengths differ, also the accuracy by length. In a test (`full`), also ROC AUC, and the scores of spans
+    if the classes are their tags.
+    """
+
+    def __init__(self, spec: DataSpec, *, full: bool) -> None:
         super().__init__()
+        classes, few = spec.target_size, spec.target_size <= MOST_CONFUSION_CLASSES
+        tags = spec.signature.alignment is Alignment.STEP and are_bio(spec.target_vocabulary)
         self.accuracy = MeanMetric()
-        self.f1 = MulticlassF1Score(classes, average="macro")
-        self.confusion = MulticlassConfusionMatrix(classes) if classes <= MOST_CONFUSION_CLASSES else None
-        self.by_length = LengthAccuracy() if lengths_differ else None
+        self.f1_and_recall = F1AndRecall(classes)
+        self.confusion = MulticlassConfusionMatrix(classes) if few else None
+        self.by_length = LengthAccuracy() if spec.length == 0 else None
+        self.auc = RocAuc(classes) if full and few else None
+        self.spans = SpanScores(spec.target_vocabulary) if full and tags else None
 
     def update(
         self,
@@ -116,19 +130,30 @@ class ClassMetrics(TargetMetrics):
         targets: Tensor,
         lengths: Int[Tensor, " rows"],
         naive: Float[Tensor, "rows outputs"] | None,
+        sequence: Int[Tensor, " rows"] | None = None,
     ) -> None:
         best = outputs.argmax(dim=-1)
         self.accuracy.update((best == targets).float())
-        self.f1.update(best, targets)
+        self.f1_and_recall.update(best, targets)
         if self.confusion is not None:
             self.confusion.update(best, targets)
+        if self.auc is not None:
+            self.auc.update(outputs.softmax(dim=-1), targets)
+        if self.spans is not None and sequence is not None:
+            self.spans.update(best, targets, sequence)
         if self.by_length is not None:
             self.by_length.update(best == targets, lengths)
 
     def values(self) -> dict[str, Tensor]:
-        values = {"accuracy": self.accuracy.compute(), "f1": self.f1.compute()}
+        f1, recall = self.f1_and_recall.compute()
+        values = {"accuracy": self.accuracy.compute(), "f1": f1, "balanced_accuracy": recall}
         if self.by_length is not None:
             values["length_accuracy"] = self.by_length.compute()
+        if self.auc is not None:
+            values["roc_auc"] = self.auc.compute()
+        if self.spans is not None:
+            names = ("span_precision", "span_recall", "span_f1")
+            values.update(zip(names, self.spans.compute(), strict=True))
         return values
 
     def details(self) -> dict[str, Any]:
@@ -157,6 +182,7 @@ class LabelMetrics(TargetMetrics):
         targets: Tensor,
         lengths: Int[Tensor, " rows"],
         naive: Float[Tensor, "rows outputs"] | None,
+        sequence: Int[Tensor, " rows"] | None = None,
     ) -> None:
         found, true = (outputs > 0).long(), targets.long()
         right = found == true
@@ -175,18 +201,30 @@ class LabelMetrics(TargetMetrics):
 
 
 class Determination(R2Score):
-    """R², the mean over outputs; NaN of fewer than two rows, for which it is not defined."""
+    """R² of each output, and of all together; NaN of fewer than two rows, for which it is not defined.
 
-    def compute(self) -> Tensor:
-        """R² of all rows of all processes."""
+    Together it is 1 - the squared errors of all outputs / the squared distances of all from their means, as
+    scikit-learn has it with `multioutput="variance_weighted"`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(multioutput="raw_values")
+
+    def compute(self) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """R² of all rows of all processes: by output, and pooled."""
         if self.total < 2:
-            return torch.tensor(torch.nan)
-        value: Tensor = super().compute()
-        return value
+            return torch.full_like(self.residual, torch.nan), torch.tensor(torch.nan)
+        each: Tensor = super().compute()
+        missed = self.residual.sum()
+        spread = (self.sum_squared_error - self.sum_error.square() / self.total).sum()
+        if spread < CONSTANT:
+            return each, (missed < CONSTANT).float()
+        return each, 1 - missed / spread
 
 
 class ValueMetrics(TargetMetrics):
-    """MAE, RMSE and sMAPE in the data's units, R² (the mean over outputs), errors of the naive forecast.
+    """MAE, RMSE and sMAPE in the data's units, R² (the mean over outputs, and pooled), errors of the naive
+    forecast.
 
     MASE (Hyndman & Koehler 2006) is the MAE over that of the naive forecast, one step ahead, in the training
     data: `naive_error`, of each forecast feature.
@@ -197,10 +235,11 @@ class ValueMetrics(TargetMetrics):
 
     naive_error: Tensor
 
-    def __init__(self, scaling: Scaling, naive_error: tuple[float, ...]) -> None:
+    def __init__(self, scaling: Scaling, naive_error: tuple[float, ...], names: tuple[str, ...] = ()) -> None:
         super().__init__()
         self.scaling = scaling
         outputs = scaling.mean.numel()
+        self.names = names or tuple(str(number + 1) for number in range(outputs))
         self.mae = MeanAbsoluteError(num_outputs=outputs)
         self.rmse = MeanSquaredError(squared=False)
         self.smape = SymmetricMeanAbsolutePercentageError()
@@ -216,6 +255,7 @@ class ValueMetrics(TargetMetrics):
         targets: Tensor,
         lengths: Int[Tensor, " rows"],
         naive: Float[Tensor, "rows outputs"] | None,
+        sequence: Int[Tensor, " rows"] | None = None,
     ) -> None:
         values, unit = self.scaling.inverse(outputs), self.scaling.unit
         self.mae.update(values / unit, targets / unit)
@@ -227,17 +267,23 @@ class ValueMetrics(TargetMetrics):
             self.naive_mae.update(naive / unit, targets / unit)
 
     def values(self) -> dict[str, Tensor]:
+        by_output, pooled = self.r2.compute()
         values = {
             "mae": self.mae.compute().mean() * self.scaling.unit,
             "rmse": self.rmse.compute() * self.scaling.unit,
             "smape": self.smape.compute(),
-            "r2": self.r2.compute(),
+            "r2": by_output.mean(),
+            "r2_pooled": pooled,
         }
         if self.naive_mae is not None:
             values["mase"] = self._mase(self.mae)
             values["naive_mae"] = self.naive_mae.compute().mean() * self.scaling.unit
             values["naive_mase"] = self._mase(self.naive_mae)
         return values
+
+    def details(self) -> dict[str, Any]:
+        by_output = self.r2.compute()[0].reshape(-1)  # torchmetrics makes a number of one alone
+        return {"r2_by_output": dict(zip(self.names, by_output.tolist(), strict=True))}
 
     def _mase(self, mae: MeanAbsoluteError) -> Tensor:
         errors: Tensor = mae.compute().view(-1, self.naive_error.numel())

@@ -29,8 +29,8 @@ class Target(nn.Module, ABC):
         """The mean loss of the rows."""
 
     @abstractmethod
-    def metrics(self) -> TargetMetrics:
-        """New metrics, with nothing counted."""
+    def metrics(self, *, full: bool = True) -> TargetMetrics:
+        """New metrics, with nothing counted: all of them, or those that cost little."""
 
     @property
     @abstractmethod
@@ -56,8 +56,8 @@ class ClassTarget(Target):
     def loss(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, ""]:
         return F.cross_entropy(outputs, targets)
 
-    def metrics(self) -> TargetMetrics:
-        return ClassMetrics(self.spec.target_size, lengths_differ=self.spec.length == 0)
+    def metrics(self, *, full: bool = True) -> TargetMetrics:
+        return ClassMetrics(self.spec, full=full)
 
     @property
     def measure(self) -> Measure:
@@ -81,7 +81,7 @@ class LabelTarget(Target):
     def loss(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, ""]:
         return F.binary_cross_entropy_with_logits(outputs, targets)
 
-    def metrics(self) -> TargetMetrics:
+    def metrics(self, *, full: bool = True) -> TargetMetrics:
         return LabelMetrics(self.spec.target_size)
 
     @property
@@ -114,8 +114,8 @@ class ValueTarget(Target):
     def loss(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, ""]:
         return F.mse_loss(outputs, self.scaling(targets))
 
-    def metrics(self) -> TargetMetrics:
-        return ValueMetrics(self.scaling, self.spec.naive_error)
+    def metrics(self, *, full: bool = True) -> TargetMetrics:
+        return ValueMetrics(self.scaling, self.spec.naive_error, self.spec.target_names)
 
     @property
     def measure(self) -> Measure:

@@ -19,6 +19,7 @@ from unroll.models.base import Example, SequenceModel
 from unroll.models.measure import ErrorsBySequence, Form, Measure
 from unroll.models.metrics import SequenceErrors, edits
 from unroll.models.teacher_forcing import TeacherForcingConfig, teacher_forcing_ratio
+from unroll.models.text_metrics import Bleu, Chrf
 from unroll.nn.attention.base import Attention, AttentionMap
 from unroll.nn.backbone import build_recurrence
 from unroll.nn.cells.base import State
@@ -69,7 +70,8 @@ class TokenGenerator(SequenceModel):
         self.monitor = (f"valid/{spec.error_names[0]}", "min")
         self.measure = Measure(spec.error_names[0], Form.MEAN)
         self.errors = ErrorsBySequence()
-        self.metrics = nn.ModuleDict({stage: _Metrics() for stage in ("valid", "test")})
+        texts = spec.signature.inputs is Kind.TOKENS
+        self.metrics = nn.ModuleDict({"valid": _Metrics(), "test": _Metrics(texts=texts)})
 
     @abstractmethod
     def encode(self, batch: SequenceBatch) -> tuple[Memory, list[State]]:
@@ -199,7 +201,14 @@ class TokenGenerator(SequenceModel):
         metrics.loss.update(loss, weight=valid.sum())
         metrics.accuracy.update(accuracy, weight=valid.sum())
         predictions = self.decode(batch, config).to_lists()
-        metrics.errors.update(predictions, references_of(batch))
+        references = references_of(batch)
+        metrics.errors.update(predictions, references)
+        if of_texts := metrics.of_texts():
+            text = Text(self.spec).output_text
+            written = [text(ids) for ids in predictions]
+            wanted = [[text(ids) for ids in acceptable] for acceptable in references]
+            for metric in of_texts.values():
+                metric.update(written, wanted)
         return predictions
 
     def _log_metrics(self, stage: str) -> None:
@@ -214,6 +223,7 @@ class TokenGenerator(SequenceModel):
             "exact_match": 1 - sequence_errors,
             token_name: token_errors,
             sequence_name: sequence_errors,
+            **{name: metric.compute() for name, metric in metrics.of_texts().items()},
         }
         # The metrics already cover all processes; sync_dist only tells Lightning so.
         self.log_dict({f"{stage}/{name}": value for name, value in values.items()}, sync_dist=True)
@@ -247,14 +257,21 @@ def references_of(batch: SequenceBatch) -> list[list[list[int]]]:
 
 
 class _Metrics(nn.Module):
-    """The metrics of one stage: means over tokens, and the error rates of decoded sequences."""
+    """The metrics of one stage: means over tokens, error rates of decoded outputs, scores of `texts`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, texts: bool = False) -> None:
         super().__init__()
         self.loss = MeanMetric()
         self.accuracy = MeanMetric()
         self.errors = SequenceErrors()
+        self.bleu = Bleu() if texts else None
+        self.chrf = Chrf() if texts else None
+
+    def of_texts(self) -> dict[str, Bleu | Chrf]:
+        """The scores of texts by name."""
+        both = {"bleu": self.bleu, "chrf": self.chrf}
+        return {name: metric for name, metric in both.items() if metric is not None}
 
     def reset(self) -> None:
-        for metric in (self.loss, self.accuracy, self.errors):
+        for metric in (self.loss, self.accuracy, self.errors, *self.of_texts().values()):
             metric.reset()

@@ -55,7 +55,8 @@ class RunFolder:
         log: the lines that the run printed; the lock of the folder is a lock on this file.
         metrics, gradients: the measurements of training, a row for each.
         results: the results. It is written last: a run that has it has finished.
-        vocabulary, examples, confusion, accuracy_by_length: the tokens, and tables about the test data.
+        vocabulary: the tokens.
+        examples, confusion, accuracy_by_length, r2_by_output: tables about the test data.
         last, best: the checkpoints.
         start: the SLURM job, and its start, that ran in the folder last.
         agent: the run of torchrun, and its agent, that ran in the folder last.
@@ -85,6 +86,7 @@ class RunFolder:
         self.examples = path / "examples.csv"
         self.confusion = path / "confusion.csv"
         self.accuracy_by_length = path / "accuracy_by_length.csv"
+        self.r2_by_output = path / "r2_by_output.csv"
         self.checkpoints = path / "checkpoints"
         self.last = self.checkpoints / self.LAST_CHECKPOINT
         self.best = self.checkpoints / "best.ckpt"

@@ -14,6 +14,7 @@ from unroll.models.targets import MOST_SHOWN_STEPS, shortened
 from unroll.models.token_generator import TokenGenerator
 from unroll.nn.recurrence import Recurrence
 from unroll.runs.folder import RunFolder
+from unroll.runs.metrics import defined
 from unroll.training.logging import loggers, pictures
 from unroll.training.logging.forecast_picture import draw_forecasts
 
@@ -41,7 +42,7 @@ def _examples(model: SequenceModel, data: SequenceDataModule, number: int) -> Se
 
 
 def _write_tables(folder: RunFolder, model: SequenceModel) -> None:
-    """Write confusion.csv (a row for each true class) and accuracy_by_length.csv, if the model has them."""
+    """Write confusion.csv (a row for each true class) and the other tables that the model has."""
     details, names = model.test_details(), model.spec.target_vocabulary
     if "confusion" in details:
         rows = [[name, *counts] for name, counts in zip(names, details["confusion"], strict=True)]
@@ -49,6 +50,9 @@ def _write_tables(folder: RunFolder, model: SequenceModel) -> None:
     if "accuracy_by_length" in details:
         rows = [[length, *both] for length, both in details["accuracy_by_length"].items()]
         folder.write_csv(folder.accuracy_by_length, ["length", "accuracy", "answers"], rows)
+    if "r2_by_output" in details:
+        by_output = defined(details["r2_by_output"])
+        folder.write_csv(folder.r2_by_output, ["output", "r2"], [list(pair) for pair in by_output.items()])
 
 
 def _show_examples(folder: RunFolder, model: SequenceModel, batch: SequenceBatch) -> None:

@@ -92,9 +92,9 @@ def say_what_came_of_it(outcome: dict[str, Any]) -> None:
     for name, value in outcome["test"].items():
         beside = f"   ({baseline['name']}: {shown(baseline['value'])})" if name == baseline["metric"] else ""
         log.info("  %-28s %s%s", name.removeprefix("test/"), shown(value), beside)
-    for name, value in outcome["test"].items():
-        if value is None:
-            log.info("  (%s is not defined for so few values)", name.removeprefix("test/"))
+    undefined = [name.removeprefix("test/") for name, value in outcome["test"].items() if value is None]
+    if undefined:
+        log.info("  (not defined for these test data: %s)", ", ".join(undefined))
     log.info("\n%s", outcome["verdict"])
 
 
