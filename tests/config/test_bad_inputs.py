@@ -488,7 +488,7 @@ COMMANDS = [
     Bad(
         "unroll predict run",
         "standard input:2: 'x': not in the training data",
-        stdin=b"1\nx\n",
+        stdin=b"\nx\n",
         name="line 2",
     ),
     Bad("unroll predict run --txt 1", "No such option '--txt'"),
@@ -501,7 +501,7 @@ COMMANDS = [
     Bad(
         "unroll predict run --input w.txt",
         "w.txt:3: 'x': not in the training",
-        make=holding("w.txt", "1\n\nx\n"),
+        make=holding("w.txt", "\n\nx\n"),
     ),
     Bad(
         "unroll predict run --input w.txt --output ./w.txt --overwrite",
@@ -633,6 +633,42 @@ def test_a_mistake_ends_in_one_line(bad, run, tmp_path):
     assert bad.make is None or not [
         path for path in folder.glob("*/results.json") if path.parent.name != "run"
     ]
+
+
+def predicted(run, folder, *arguments, stdin=b""):
+    """The inputs that `unroll predict` has answered, and what it tells."""
+    shutil.copytree(run, folder / "run", dirs_exist_ok=True)
+    ended = programs.run("unroll", ["predict", "run", *arguments], folder, stdin=stdin)
+    assert ended.code == INPUT
+    return [line.split("\t")[0] for line in ended.stdout.splitlines()], ended.stderr.splitlines()
+
+
+def test_a_bad_line_takes_no_answer_of_a_good_one(run, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    answered, told = predicted(run, folder, stdin=b"1 2\nx\n3\n")
+    assert answered == ["1 2", "3"]
+    assert len(told) == 1
+    assert told[0].startswith("error: standard input:2: 'x': not in the training data")
+
+    answered, told = predicted(run, folder, *shlex.split("--text x --text '1 2' --text y"))
+    assert answered == ["1 2"]
+    assert [line.split(": not")[0] for line in told[:2]] == ["error: --text: 'x'", "error: --text: 'y'"]
+    assert told[2:] == ["error: --text: 2 inputs were left out, told above; mend them"]
+
+    write(folder, "w.txt", "3\n" + "x\n" * 500 + "1\n")
+    answered, told = predicted(run, folder, "--input", "w.txt", "--output", "out.tsv")
+    assert answered == []
+    lines = (folder / "out.tsv").read_text().splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["3", "1"]
+    assert len(told) == 21
+    assert told[19].startswith("error: w.txt:21: 'x'")
+    assert told[20] == "error: w.txt: 500 inputs were left out, the first 20 of them told above; mend them"
+
+    write(folder, "none.txt", "x\ny\n")
+    answered, told = predicted(run, folder, "--input", "none.txt", "--output", "none.tsv")
+    assert not (folder / "none.tsv").exists()
+    assert told[2] == "error: none.txt: all 2 inputs were left out, told above; mend them"
 
 
 def test_a_program_that_waits_for_input_is_interrupted(run, tmp_path):

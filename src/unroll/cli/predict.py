@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,10 @@ from unroll.cli.decoding import decoding_options, load
 from unroll.cli.options import OVERWRITE_OPTION, PATH, RUN_ARGUMENT
 from unroll.cli.output import Output
 from unroll.errors import InputError
+from unroll.terminal import for_terminal, one_line
+
+if TYPE_CHECKING:
+    from unroll.data.prediction.refused import Refused
 
 
 @click.command()
@@ -35,8 +39,11 @@ def predict(
 ) -> None:
     """Print the model's prediction for each input.
 
-    Inputs are --text, the content of the file --input, or the lines of standard input. Each text is printed
-    with its prediction, separated by a tab. The predictions for a table of values are CSV.
+    Inputs are --text, the content of the file --input, or the lines of standard input. Predictions are CSV
+    with a header: the id or the line, the label or the values, and the probability of each class as p(class).
+    Tokens that are predicted stand after their input, separated by a tab.
+
+    An input that cannot be read is told of and left out; the exit code is 2 then.
     """
     if text and input_file:
         raise InputError("--text and --input: give one of them")
@@ -46,20 +53,34 @@ def predict(
         output = Output(option="--output", path=output_file, overwrite=overwrite, inputs=inputs)
         output.require_free()
     model = load(run, decoding)
+    from unroll.data.prediction.refused import Refused
     from unroll.trained.predict import predict as write
 
+    refused = Refused()
     if input_file:
-        predictions = write(model, run, file=input_file)
+        predictions = write(model, run, file=input_file, refused=refused)
     else:
         lines = (("--text", line) for line in text) if text else _standard_input()
-        predictions = write(model, run, lines=lines)
+        predictions = write(model, run, lines=lines, refused=refused)
     if output is None:
-        from unroll.terminal import for_terminal
-
         # A file or another program gets the exact text.
         print(for_terminal(predictions) if sys.stdout.isatty() else predictions, end="", flush=True)
-        return
-    output.write(predictions, silent=True)
+    elif predictions:
+        output.write(predictions, silent=True)
+    if refused.count:
+        source = str(input_file) if input_file else "--text" if text else "standard input"
+        _tell(refused, source, answered=bool(predictions))
+
+
+def _tell(refused: "Refused", source: str, *, answered: bool) -> None:
+    """Tell of the inputs that were left out, a line for each of the first ones, and raise the last line."""
+    if refused.count == 1:
+        raise refused.first[0]
+    for error in refused.first:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+    what = f"{refused.count:,} inputs" if answered else f"all {refused.count:,} inputs"
+    some = "" if refused.count == len(refused.first) else f"the first {len(refused.first)} of them "
+    raise InputError(f"{source}: {what} were left out, {some}told above; mend them")
 
 
 def _standard_input() -> Iterator[tuple[str, str]]:

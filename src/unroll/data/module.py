@@ -18,6 +18,7 @@ from unroll.data.buckets import BucketedBatches
 from unroll.data.collate import Sample, collate
 from unroll.data.loaders import make_loader, stop_workers
 from unroll.data.prediction.inputs import PredictionInputs, text_inputs
+from unroll.data.prediction.refused import Refused
 from unroll.data.readers.lines import read_lines
 from unroll.data.samples import Samples, Steps
 from unroll.data.segments import SegmentedBatches
@@ -58,17 +59,20 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
     def load(self) -> tuple[DataSpec, dict[str, Samples]]:
         """Make or read the data: the spec, and the splits "train", "valid" and "test"."""
 
-    def read_inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> PredictionInputs:
+    def read_inputs(
+        self, path: Path, spec: DataSpec, *, unknown: bool = False, refused: Refused | None = None
+    ) -> PredictionInputs:
         """Inputs to predict for, from a file without targets. The data of this data set are not read.
 
         `spec` is that of the data the model was trained on; `unknown` says whether the model accepts tokens
-        that those data lack. Here a file holds tokens or contexts, one sequence a line.
+        that those data lack. Here a file holds tokens or contexts, one sequence a line. Sequences that cannot
+        be read are left out and noted in `refused`, if it is given.
 
         Raises:
             InputError: what is wrong with the file, by line; or this data set reads no files.
         """
         if spec.signature.inputs is not Kind.CONTINUOUS:
-            return text_inputs(read_lines(path), spec, unknown=unknown)
+            return text_inputs(read_lines(path), spec, unknown=unknown, refused=refused)
         raise InputError(f"data.name={self.config.name}: this data set cannot read inputs from {path}")
 
     @property

@@ -9,6 +9,7 @@ from unroll.data.collate import collate
 from unroll.data.module import SequenceDataModule
 from unroll.data.prediction.inputs import PredictionInputs, text_inputs
 from unroll.data.prediction.predictions import predictions_table, predictions_text
+from unroll.data.prediction.refused import Refused
 from unroll.errors import InputError, NumericError
 from unroll.models.base import SequenceModel
 from unroll.nn.embeddings.base import Embedding
@@ -24,17 +25,21 @@ def predict(
     *,
     file: Path | None = None,
     lines: Iterable[tuple[str, str]] = (),
+    refused: Refused | None = None,
 ) -> str:
     """The predictions for a file in the format of the run's data, or for lines, each given with its place.
 
-    The result for lines is a line for each: the input, a tab and the prediction. The result for a table is
-    CSV. All inputs are checked before the first prediction.
+    The result is CSV; of predicted tokens it is a line for each input: the input, a tab and the prediction.
+    All inputs are checked before the first prediction. Those that cannot be read are left out and noted in
+    `refused`, if it is given; if nothing can be read, the result is empty.
 
     Raises:
         InputError: an input that the model cannot read, by file and line.
         NumericError: a prediction is not finite.
     """
-    inputs = read_inputs(model, data_of(run), str(run), file=file, lines=lines)
+    inputs = read_inputs(model, data_of(run), str(run), file=file, lines=lines, refused=refused)
+    if not inputs.samples:
+        return ""
     spec = model.spec
     predictions = []
     for start in range(0, len(inputs.samples), PREDICTION_BATCH_SIZE):
@@ -57,8 +62,11 @@ def read_inputs(
     *,
     file: Path | None = None,
     lines: Iterable[tuple[str, str]] = (),
+    refused: Refused | None = None,
 ) -> PredictionInputs:
     """Inputs for a model, from a file or from lines, each with its place. Messages call the model `name`.
+
+    Inputs that cannot be read are left out and noted in `refused`, if it is given.
 
     Raises:
         InputError: an input that the model cannot read, by file and line.
@@ -69,9 +77,9 @@ def read_inputs(
     )
     unknown = data.accepts_unknown or reads_spelling
     if file is not None:
-        return data.read_inputs(file, spec, unknown=unknown)
+        return data.read_inputs(file, spec, unknown=unknown, refused=refused)
     if spec.signature.inputs is Kind.CONTINUOUS:
         raise InputError(
             f"{name}: reads values, not text; give --input FILE, a table like the data of the run"
         )
-    return text_inputs(list(lines), spec, unknown=unknown)
+    return text_inputs(list(lines), spec, unknown=unknown, refused=refused)

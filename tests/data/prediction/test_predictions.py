@@ -84,11 +84,12 @@ def test_labels_of_steps(tmp_path):
     data, inputs = read(tmp_path, "sequences_steps")
     predictions = guess(data, inputs)
     table = predictions_table(inputs, predictions, data.spec)
-    assert list(table.columns) == ["id", "step", "label"]
+    assert list(table.columns) == ["id", "step", "label", "p(rest)", "p(run)"]
     assert table["id"].tolist() == sequences_table()["id"].tolist()
     assert table["step"].tolist() == sequences_table()["step"].astype(str).tolist()
     flat = np.concatenate(predictions)
     assert table["label"].tolist() == ["rest" if row[0] > row[1] else "run" for row in flat]
+    np.testing.assert_array_equal(table[["p(rest)", "p(run)"]], flat)
 
 
 def test_values(tmp_path):
@@ -122,7 +123,7 @@ def test_next_steps_reach_beyond_the_last(tmp_path):
     np.testing.assert_array_equal(table[["x", "y"]], np.concatenate(predictions))
 
 
-def test_token_data_is_written_as_it_is_read(tmp_path):
+def test_tokens_are_written_like_their_files(tmp_path):
     data, inputs = read(tmp_path, "token_pairs")
     table = predictions_table(inputs, [f"out {i}" for i in range(len(inputs.samples))], data.spec)
     assert list(table.columns) == ["input", "prediction"]
@@ -130,19 +131,38 @@ def test_token_data_is_written_as_it_is_read(tmp_path):
     assert lines[0] == "w0 w1\tout 0"
     assert len(lines) == len(inputs.samples)
 
-    data, inputs = read(tmp_path, "token_labels")
-    table = predictions_table(inputs, [[0.25, 0.75]] * len(inputs.samples), data.spec)
-    assert table.iloc[0].tolist() == ["w0 good", "positive", 0.75]
-    assert predictions_text(table, data.spec).splitlines()[0] == "w0 good\tpositive\t0.75"
-
-    data, inputs = read(tmp_path, "token_tags")
-    steps = np.eye(3)[[2, 0, 1]]
-    table = predictions_table(inputs, [steps] * len(inputs.samples), data.spec)
-    assert table.iloc[0].tolist() == ["the w0 runs", "V D N"]
-
     data, inputs = read(tmp_path, "context_tokens")
     table = predictions_table(inputs, ["t1"] * len(inputs.samples), data.spec)
     assert table.iloc[1].tolist() == ["1 0.143", "t1"]
+
+
+def test_classes_of_tokens_have_the_form_of_all_classes(tmp_path):
+    data, inputs = read(tmp_path, "token_labels")
+    table = predictions_table(inputs, [[0.25, 0.75]] * len(inputs.samples), data.spec)
+    assert table.iloc[1].tolist() == ["2", "w0 bad thing", "positive", 0.25, 0.75]
+    lines = predictions_text(table, data.spec).splitlines()
+    assert lines[:2] == ["line,input,label,p(negative),p(positive)", "1,w0 good,positive,0.25,0.75"]
+
+    data, inputs = read(tmp_path, "token_tags")
+    steps = np.array([[0, 0.25, 0.75], [1, 0, 0], [0, 1, 0]])
+    table = predictions_table(inputs, [steps] * len(inputs.samples), data.spec)
+    assert predictions_text(table, data.spec).splitlines()[:5] == [
+        "line,step,input,label,p(D),p(N),p(V)",
+        "1,1,the,V,0,0.25,0.75",
+        "1,2,w0,D,1,0,0",
+        "1,3,runs,N,0,1,0",
+        "2,1,the,V,0,0.25,0.75",
+    ]
+
+
+def test_the_line_of_an_input_is_that_in_its_file_or_its_number(tmp_path):
+    data = preset(tmp_path, "token_labels")
+    read_in = data.read_inputs(write(tmp_path, "new.txt", "\nw0, w0\n\nw1\n"), data.spec, unknown=True)
+    assert read_in.columns == {"line": ["2", "4"], "input": ["w0, w0", "w1"]}
+    typed = text_inputs([("--text", "w0"), ("--text", "w1")], data.spec)
+    assert typed.columns["line"] == ["1", "2"]
+    table = predictions_table(read_in, [[1, 0]] * 2, data.spec)
+    assert '2,"w0, w0",negative,1,0' in predictions_text(table, data.spec).splitlines()
 
 
 def test_columns_of_the_same_name_are_both_kept(tmp_path):

@@ -19,7 +19,9 @@ from unroll.data.files.scale import Scale, naive_error
 from unroll.data.files.sequence_table import SequenceTable
 from unroll.data.files.splitting import split_randomly
 from unroll.data.module import SequenceDataModule
+from unroll.data.prediction.apart import read_apart
 from unroll.data.prediction.inputs import PredictionInputs
+from unroll.data.prediction.refused import Refused
 from unroll.data.readers.files_config import FilesConfig
 from unroll.data.readers.narrowing import narrow_inputs
 from unroll.data.readers.table import Table
@@ -141,9 +143,22 @@ class Sequences(SequenceDataModule):
         length = common_length(length for samples in splits.values() for length in samples.lengths)
         return dataclasses.replace(spec, length=length), splits
 
-    def read_inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> PredictionInputs:
+    def read_inputs(
+        self, path: Path, spec: DataSpec, *, unknown: bool = False, refused: Refused | None = None
+    ) -> PredictionInputs:
         config = self.config
-        table = read_table(path)
+        table = read_table(path, keep_torn=refused is not None)
+        return read_apart(
+            table,
+            lambda part: self._inputs(part, spec),
+            refused,
+            id_column=config.id,
+            ordered=config.step is not None,
+        )
+
+    def _inputs(self, table: Table, spec: DataSpec) -> PredictionInputs:
+        """The sequences of a table, without targets."""
+        config = self.config
         sequences = self._read(table, spec.input_names, ())
         steps = None if config.step is None else table.text(config.step)
         groups = sequences.groups.values()

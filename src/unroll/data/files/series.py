@@ -15,7 +15,9 @@ from unroll.data.files.scale import Scale, naive_error
 from unroll.data.files.splitting import split_sizes
 from unroll.data.files.windows import Form, Stretch, Windows, series_name
 from unroll.data.module import SequenceDataModule
+from unroll.data.prediction.apart import read_apart
 from unroll.data.prediction.inputs import PredictionInputs
+from unroll.data.prediction.refused import Refused
 from unroll.data.readers.files_config import FilesConfig
 from unroll.data.readers.grouping import group_rows
 from unroll.data.readers.narrowing import narrow_inputs
@@ -178,9 +180,22 @@ class Series(SequenceDataModule):
             splits[split] = Samples(windows, [config.window] * len(windows))
         return self._spec(known, scale), splits
 
-    def read_inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> PredictionInputs:
+    def read_inputs(
+        self, path: Path, spec: DataSpec, *, unknown: bool = False, refused: Refused | None = None
+    ) -> PredictionInputs:
         config = self.config
-        table = read_table(path)
+        table = read_table(path, keep_torn=refused is not None)
+        return read_apart(
+            table,
+            lambda part: self._inputs(part, spec),
+            refused,
+            id_column=config.id,
+            ordered=config.time is not None,
+        )
+
+    def _inputs(self, table: Table, spec: DataSpec) -> PredictionInputs:
+        """The last window of each series of a table."""
+        config = self.config
         names: list[str] = []
         samples: list[Sample] = []
         steps: list[list[str]] = []

@@ -16,6 +16,7 @@ from unroll.data.files.rare_words import forget_rare_words, unknown_rates
 from unroll.data.files.splitting import split_randomly
 from unroll.data.module import SequenceDataModule
 from unroll.data.prediction.inputs import PredictionInputs, text_inputs
+from unroll.data.prediction.refused import Refused, noting
 from unroll.data.readers.cutting import Pieces
 from unroll.data.readers.files_config import FilesConfig
 from unroll.data.readers.lines import read_context, read_tokens
@@ -200,15 +201,18 @@ class TokenFile(SequenceDataModule):
             self._unknown_rates = unknown_rates(sequences, spec.input_size, config.rare_word_dropout)
         return spec, samples
 
-    def read_inputs(self, path: Path, spec: DataSpec, *, unknown: bool = False) -> PredictionInputs:
-        table = read_table(path, header=self.config.header, literal=True)
+    def read_inputs(
+        self, path: Path, spec: DataSpec, *, unknown: bool = False, refused: Refused | None = None
+    ) -> PredictionInputs:
+        table = read_table(path, header=self.config.header, literal=True, keep_torn=refused is not None)
         if len(table.names) > 2:
             raise InputError(f"{table.place(0)}: {len(table.names)} columns; give the input's alone, or two")
-        lines = [(table.place(row), text) for row, text in enumerate(table.text(table.names[0]))]
-        inputs = text_inputs(lines, spec, unknown=unknown)
-        for (place, _), sample in zip(lines, inputs.samples, strict=True):
-            self._require_length(place, len(sample.inputs))
-        return inputs
+        for fault in table.torn.values():
+            with noting(refused):
+                raise InputError(fault)
+        first = table.column(table.names[0]).astype("str").fillna("")
+        lines = [(table.place(row), text) for row, text in enumerate(first) if row not in table.torn]
+        return text_inputs(lines, spec, unknown=unknown, check=self._require_length, refused=refused)
 
     def _read(self, path: Path, context_size: int | None) -> list[Line]:
         """The lines of a file; their contexts have `context_size` numbers, or as many as the first."""

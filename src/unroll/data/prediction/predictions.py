@@ -23,11 +23,13 @@ def predictions_table(
     """A row for each sequence, or for each of its steps: its columns of `inputs`, then its prediction.
 
     - forecasts: id, time or step, and the targets; a row for each step ahead;
-    - a class: id, label, p(class) …; of tokens: input, label, probability;
-    - a class for each step: id, step, label; of tokens, in one row: input, tags;
+    - a class: id, label, p(class) …; for each step: id, step, label, p(class) …;
     - labels: id, the labels as 0 or 1, p(label) …; values: id, the values; with the step where there are
       some for each;
     - tokens: input, prediction.
+
+    For inputs of tokens the id is the line, and the input, or the token at the step, stands before the
+    prediction.
     """
     if len(predictions) != len(inputs.samples):
         raise ValueError(f"{len(predictions)} predictions for {len(inputs.samples)} sequences")
@@ -35,10 +37,6 @@ def predictions_table(
     if kind is Kind.TOKENS:
         return _table([*inputs.columns.items(), ("prediction", list(predictions))])
     rows = [np.atleast_2d(np.asarray(prediction)) for prediction in predictions]
-    if spec.signature.inputs is Kind.TOKENS and kind is Kind.CLASSES and alignment is Alignment.STEP:
-        return _table(
-            [*inputs.columns.items(), ("tags", [" ".join(_classes(steps, spec)) for steps in rows])]
-        )
     if inputs.ahead:
         # Where there is a forecast at each step, only the last one reaches beyond the data.
         rows = [values.reshape(-1, len(spec.target_inputs))[-inputs.ahead :] for values in rows]
@@ -47,12 +45,14 @@ def predictions_table(
     if inputs.ahead or alignment is not Alignment.SEQUENCE:
         steps = inputs.steps or [[str(step + 1) for step in range(count)] for count in counts]
         columns.append((inputs.step_name, list(itertools.chain.from_iterable(steps))))
+    if inputs.tokens:
+        columns.append(("input", list(itertools.chain.from_iterable(inputs.tokens))))
     return _table([*columns, *_outputs(np.concatenate(rows), inputs, spec)])
 
 
 def predictions_text(table: pd.DataFrame, spec: DataSpec) -> str:
-    """The table as CSV with a header; for tokens and contexts as lines without a header, like their files."""
-    if spec.signature.inputs is Kind.CONTINUOUS:
+    """The table as CSV with a header; predicted tokens as lines without one, like their files."""
+    if spec.signature.targets is not Kind.TOKENS:
         digits = 15 if spec.centered else 8
         return table.to_csv(index=False, float_format=f"%.{digits}g", lineterminator="\n")
     cells = [[_cell(value) for value in row] for row in table.itertuples(index=False)]
@@ -62,12 +62,8 @@ def predictions_text(table: pd.DataFrame, spec: DataSpec) -> str:
 def _outputs(rows: np.ndarray, inputs: PredictionInputs, spec: DataSpec) -> list[Column]:
     match spec.signature.targets:
         case Kind.CLASSES:
-            label = ("label", _classes(rows, spec))
-            if spec.signature.alignment is Alignment.STEP:
-                return [label]
-            if spec.signature.inputs is Kind.TOKENS:
-                return [label, ("probability", rows.max(axis=1))]
-            return [label, *_probabilities(rows, spec)]
+            label = [spec.target_vocabulary[best] for best in rows.argmax(axis=1)]
+            return [("label", label), *_probabilities(rows, spec)]
         case Kind.LABELS:
             held = (rows > 0.5).astype(int)
             names = spec.target_vocabulary
@@ -76,10 +72,6 @@ def _outputs(rows: np.ndarray, inputs: PredictionInputs, spec: DataSpec) -> list
             forecast = [spec.input_names[feature] for feature in spec.target_inputs]
             names = tuple(forecast) if inputs.ahead else spec.target_names
             return list(zip(names, rows.T, strict=True))
-
-
-def _classes(rows: np.ndarray, spec: DataSpec) -> list[str]:
-    return [spec.target_vocabulary[best] for best in rows.argmax(axis=1)]
 
 
 def _probabilities(rows: np.ndarray, spec: DataSpec) -> list[Column]:
@@ -93,6 +85,4 @@ def _table(columns: list[Column]) -> pd.DataFrame:
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.8g}"
     return " ".join(str(value).replace("\t", " ").splitlines())

@@ -19,12 +19,13 @@ CHUNK_ROWS = 50_000
 csv.field_size_limit(2**31 - 1)  # one cell may hold a long sequence of characters
 
 
-def read_delimited(path: Path, *, header: bool, literal: bool) -> Table:
+def read_delimited(path: Path, *, header: bool, literal: bool, keep_torn: bool = False) -> Table:
     """The table in a text file. Each line is a row; blank lines are skipped.
 
     A byte-order mark and CRLF are accepted. With a `header` the first row names the columns; without it they
     are named "1", "2" …. In .csv a value in double quotes may hold commas and line breaks; in .tsv and .txt
-    too unless `literal`.
+    too unless `literal`. Rows with too few or too many values are an error; with `keep_torn` they are kept
+    as the table's torn ones, empty at their end or cut off.
 
     pandas' own reader is not used: it fills short rows silently, takes a surplus column for an index, renames
     columns of the same name, and does not say which line a row stands on.
@@ -38,7 +39,7 @@ def read_delimited(path: Path, *, header: bool, literal: bool) -> Table:
         reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
     else:
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    return _table(path, _records(path, reader), delimiter, header)
+    return _table(path, _records(path, reader), delimiter, header=header, keep_torn=keep_torn)
 
 
 def _records(path: Path, reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
@@ -59,7 +60,9 @@ def _records(path: Path, reader: Iterator[list[str]]) -> Iterator[tuple[int, lis
         line = reader.line_num + 1  # type: ignore[attr-defined]  # csv.reader has it
 
 
-def _table(path: Path, records: Iterator[tuple[int, list[str]]], delimiter: str, header: bool) -> Table:
+def _table(
+    path: Path, records: Iterator[tuple[int, list[str]]], delimiter: str, *, header: bool, keep_torn: bool
+) -> Table:
     first_line, first = next(records)
     names = [name.strip() for name in first]
     if header:
@@ -71,15 +74,20 @@ def _table(path: Path, records: Iterator[tuple[int, list[str]]], delimiter: str,
         rows = [first]
         lines = [first_line]
     chunks = []
+    torn: dict[int, str] = {}
     for line, record in records:
         if len(record) != len(names):
             hint = (
                 f"a value that holds '{delimiter}' stands in double quotes" if delimiter == "," else "mend it"
             )
-            raise InputError(
+            fault = (
                 f"{path}:{line}: {_count(len(record), 'value')}, where line {first_line} has {len(names)} "
                 f"(separated by {DELIMITERS[delimiter]}); {hint}"
             )
+            if not keep_torn:
+                raise InputError(fault)
+            torn[len(lines)] = fault
+            record = [*record, *[""] * len(names)][: len(names)]
         rows.append(record)
         lines.append(line)
         if len(rows) == CHUNK_ROWS:
@@ -88,7 +96,7 @@ def _table(path: Path, records: Iterator[tuple[int, list[str]]], delimiter: str,
     if not lines:
         raise InputError(f"{path}: has a header and no rows; give a file that has some")
     chunks.append(pd.DataFrame(rows, columns=names, dtype="str"))
-    return Table(path, pd.concat(chunks, ignore_index=True), np.array(lines))
+    return Table(path, pd.concat(chunks, ignore_index=True), np.array(lines), torn=torn)
 
 
 def _require_header(names: list[str], place: str, delimiter: str) -> None:

@@ -24,17 +24,26 @@ def group_rows(
     if id_column is None:
         groups = {"": np.arange(len(table))}
     else:
-        codes, ids = pd.factorize(np.array(table.text(id_column), dtype=object))
+        groups, codes = rows_by_id(table, id_column)
         if times is None:
             _require_whole(table, id_column, codes)
-        order = np.argsort(codes, kind="stable")
-        parts = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
-        groups = dict(zip(ids, parts, strict=True))
     if times is not None:
         assert time_column is not None
         for rows in groups.values():
             require_increasing(table, time_column, times, rows)
     return groups, times
+
+
+def rows_by_id(table: Table, id_column: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The rows of each id, in the order in which ids appear; and of each row the number of its id (rows,).
+
+    Raises:
+        InputError: an empty id, by file and line.
+    """
+    codes, ids = pd.factorize(np.array(table.text(id_column), dtype=object))
+    order = np.argsort(codes, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
+    return dict(zip(ids, parts, strict=True)), codes
 
 
 def _require_whole(table: Table, id_column: str, codes: np.ndarray) -> None:

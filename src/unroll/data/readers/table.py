@@ -28,13 +28,15 @@ MISSING = ("", "na", "nan", "n/a", "nat", "none", "null")
 class Table:
     """Columns of text or numbers, and for each row the line of the file on which it begins (from 1).
 
-    A Parquet file has no lines; its rows are counted from 1. `faults` say why columns cannot be read.
+    A Parquet file has no lines; its rows are counted from 1. `faults` say why columns cannot be read, `torn`
+    what is wrong with rows that have too few or too many cells, if such rows are kept.
     """
 
     path: Path
     frame: pd.DataFrame
     lines: np.ndarray
     faults: Mapping[str, str] = field(default_factory=dict)
+    torn: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -48,6 +50,10 @@ class Table:
         """The place of a row, with which an error begins: file and line."""
         word = "row " if self.path.suffix.lower() == ".parquet" else ""
         return f"{self.path}:{word}{self.lines[row]}"
+
+    def take(self, rows: np.ndarray) -> "Table":
+        """A table of some of the rows that are not torn."""
+        return Table(self.path, self.frame.iloc[rows].reset_index(drop=True), self.lines[rows], self.faults)
 
     def require(self, key: str, names: Sequence[str]) -> None:
         """Raise an `InputError` unless the table has the columns that a key of the config names."""

@@ -9,10 +9,11 @@ from unroll.data.readers.table import Table
 from unroll.errors import InputError, reason
 
 
-def read_table(path: Path, *, header: bool = True, literal: bool = False) -> Table:
+def read_table(path: Path, *, header: bool = True, literal: bool = False, keep_torn: bool = False) -> Table:
     """The table in a file, in the format of its suffix.
 
-    `header` and `literal` are those of `read_delimited`; a Parquet file always names its columns.
+    `header`, `literal` and `keep_torn` are those of `read_delimited`; a Parquet file always names its
+    columns.
 
     Raises:
         InputError: a file that cannot be read, or what is wrong with it, by line.
@@ -21,7 +22,7 @@ def read_table(path: Path, *, header: bool = True, literal: bool = False) -> Tab
     try:
         if path.suffix.lower() == ".parquet":
             return read_parquet(path)
-        return read_delimited(path, header=header, literal=literal)
+        return read_delimited(path, header=header, literal=literal, keep_torn=keep_torn)
     except MemoryError as error:
         raise InputError(f"{path}: does not fit into the memory ({error}); give less of it") from error
     except OSError as error:
