@@ -26,7 +26,7 @@ def sequences(tmp_path):
     ("name", "bad", "fault"),
     [
         ("token_labels", "w0 unheard", "line 2: 'unheard': not in the training data"),
-        ("token_labels", "w0 <pad>", "line 2: token '<pad>' is reserved"),
+        ("token_pairs", "<pad>", "line 2: token '<pad>' is reserved"),
         ("token_labels", "w0\tx\ty", "line 2: 3 values, where line 1 has 1"),
         ("token_pairs", "zz", "line 2: 'zz': not in the training data"),
         ("token_tags", "zz", "line 2: 'zz': not in the training data"),
