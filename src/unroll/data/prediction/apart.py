@@ -28,8 +28,8 @@ def read_apart(
             and the last sequence have the same one, or it does not show which sequence a row belongs to.
     """
     if refused is None or id_column is None:
-        for fault in table.torn.values():
-            raise InputError(fault)
+        if table.torn:
+            raise InputError(next(iter(table.torn.values())))
         return read(table)
     if not table.torn:
         try:
