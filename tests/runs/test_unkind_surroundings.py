@@ -471,6 +471,8 @@ def test_a_name_that_looks_like_an_option_is_none():
 
 def test_a_file_where_wandb_has_its_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for variable in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR"):
+        monkeypatch.setenv(variable, str(tmp_path))  # else the run would set it, for all tests that follow
     (tmp_path / "outputs").write_bytes(b"")
     with pytest.raises(InputError, match=r"^outputs/wandb: W&B's folder cannot be made \(Not a dir"):
         build_loggers(LoggerConfig(), RunFolder(tmp_path), {})
