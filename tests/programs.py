@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 
 import jaxtyping
@@ -141,6 +142,7 @@ def _run(
 
 def _as_python_begins() -> None:
     """Take back what pytest has changed that the program would notice."""
+    forkserver._forkserver.__init__()  # type: ignore[misc,attr-defined]  # that of the tests is no child of this
     warnings.resetwarnings()
     for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
         warnings.simplefilter("ignore", kind)

@@ -174,7 +174,7 @@ def words(command, path):
     return [each.replace("PATH", path).replace("CONFIG", quoted) for each in shlex.split(command)]
 
 
-@pytest.mark.parametrize("examples", [24, pytest.param(120, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [12, pytest.param(120, marks=pytest.mark.slow)])
 def test_a_path_of_any_kind(examples, places):
     def check(command, path):
         folder = places()
@@ -263,7 +263,7 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("examples", [24, pytest.param(120, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [12, pytest.param(120, marks=pytest.mark.slow)])
 def test_a_file_of_a_run_that_is_something_else(examples, places):
     def check(command, faults, goes_on):
         folder = places()
