@@ -158,3 +158,8 @@ def test_what_cannot_be_computed_so_is_told_in_one_line():
     assert not torch.are_deterministic_algorithms_enabled()
     with pytest.raises(RuntimeError, match="something else"), deterministic(True):
         raise RuntimeError("something else")
+
+
+def test_a_run_tells_its_folder_to_no_program_that_is_started_after_it(train):
+    train("run")
+    assert RUN_DIR_VARIABLE not in os.environ

@@ -82,6 +82,12 @@ def claim(parts: RunParts, run_dir: Path | None, *, resume: bool) -> tuple[RunFo
     return folder, resume
 
 
+def forget(folder: RunFolder) -> None:
+    """Tell the folder of this run to no process that is started after it. Call it in the first process."""
+    if folder.writes:
+        os.environ.pop(RUN_DIR_VARIABLE, None)
+
+
 def begin(folder: RunFolder, parts: RunParts, *, resume: bool) -> Start:
     """Write the record of a new run, or find where to resume an old one. The caller holds the folder's lock.
 

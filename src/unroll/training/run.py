@@ -24,7 +24,7 @@ from unroll.training import checkpoints
 from unroll.training.bare_trainer import quiet
 from unroll.training.build import RunParts, build
 from unroll.training.callbacks import CHECKPOINT_METRICS, Throughput
-from unroll.training.claim import Start, begin, claim, reserve
+from unroll.training.claim import Start, begin, claim, forget, reserve
 from unroll.training.environment import deterministic
 from unroll.training.logging import leaving, loggers, run_log
 from unroll.training.processes import slurm, sockets
@@ -110,6 +110,8 @@ def _attended(folder: RunFolder, config: TrainConfig) -> Iterator[Signals]:
             if line := slurm.requeue(error.signal_number):
                 log.info(line)
             raise
+        finally:
+            forget(folder)
 
 
 def _fit_and_test(
