@@ -4,6 +4,7 @@ Each runs to its end as a person would have it, but for the name of its program 
 """
 
 import gc
+import logging
 import os
 import resource
 import runpy
@@ -143,11 +144,12 @@ def _run(
 def _as_python_begins() -> None:
     """Take back what pytest has changed that the program would notice."""
     forkserver._forkserver.__init__()  # type: ignore[misc,attr-defined]  # that of the tests is no child of this
+    logging.captureWarnings(False)
+    for module in list(sys.modules.values()):
+        getattr(module, "__warningregistry__", {}).clear()
     warnings.resetwarnings()
     for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
         warnings.simplefilter("ignore", kind)
-    import logging
-
     for handler in list(logging.root.handlers):
         logging.root.removeHandler(handler)
 
