@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from pathlib import Path
+from types import ModuleType
 
 import jaxtyping
 from conftest import ROOT
@@ -146,7 +147,8 @@ def _as_python_begins() -> None:
     forkserver._forkserver.__init__()  # type: ignore[misc,attr-defined]  # that of the tests is no child of this
     logging.captureWarnings(False)
     for module in list(sys.modules.values()):
-        getattr(module, "__warningregistry__", {}).clear()
+        if isinstance(module, ModuleType):
+            module.__dict__.get("__warningregistry__", {}).clear()
     warnings.resetwarnings()
     for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
         warnings.simplefilter("ignore", kind)
