@@ -250,6 +250,8 @@ def test_two_processes_make_one_run_with_the_weights_and_metrics_of_one(tmp_path
     assert steps == other_steps == 2
     for name, weight in one.items():
         torch.testing.assert_close(other[name], weight, rtol=1e-3, atol=1e-5)
-    tests = (json.loads((tmp_path / run / "results.json").read_text())["test"] for run in ("run", "two"))
-    first, second = tests
+    results = [json.loads((tmp_path / run / "results.json").read_text()) for run in ("run", "two")]
+    first, second = (each["test"] for each in results)
     assert second == pytest.approx(first, rel=1e-4)
+    assert [each["baseline"]["test_sequences"] for each in results] == [101, 101]
+    assert results[1]["baseline"]["value"] == pytest.approx(results[0]["baseline"]["value"])

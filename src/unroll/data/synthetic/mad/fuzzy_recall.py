@@ -44,9 +44,9 @@ class FuzzyRecall(LabelledTokens):
     values, padding, which stands in front. A model that knows only that an answer is a value is right once
     in eight times.
 
-    MAD suite, baseline (`mad/base.py`): 16 tokens, 128 steps. The suite's code may leave out the pair that it
-    asks for at last, in about one short key of a hundred; here it is always shown. Reduced: the same, for
-    fewer epochs.
+    MAD suite, baseline (`mad/base.py`): 16 tokens, 128 steps. The suite's code may fail to
+    show a short pair that it asks for at last; here that is always shown. Reduced: the same, for fewer
+    epochs.
     """
 
     config: FuzzyRecallConfig
