@@ -27,7 +27,6 @@ class RunParts:
         config: the config, with numbers in place of what it left open.
         values: the config as plain values, for the folder and the dashboard: redacted, and with the hidden
             size that `model.parameters` resolves to.
-        chosen: the keys that the config left open, with what they are.
     """
 
     config: TrainConfig
@@ -35,7 +34,6 @@ class RunParts:
     data: SequenceDataModule
     model: SequenceModel
     size: ModelSize
-    chosen: dict[str, Any]
 
 
 def build(config: TrainConfig, values: dict[str, Any]) -> RunParts:
@@ -64,7 +62,7 @@ def build(config: TrainConfig, values: dict[str, Any]) -> RunParts:
     if trainer.truncate_steps is not None:
         model.require_truncatable(trainer.truncate_steps)
     values = redacted({**values, "model": model.hparams["model"]})
-    return RunParts(config, values, data, model, ModelSize.of(model), settled.chosen)
+    return RunParts(config, values, data, model, ModelSize.of(model))
 
 
 def _finite_steps(trainer: TrainerConfig) -> FiniteSteps:

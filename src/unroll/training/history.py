@@ -38,12 +38,6 @@ class History:
         sign = 1 if self.mode == "min" else -1
         return min(known, key=lambda each: sign * each.value, default=None)
 
-    @property
-    def since_best(self) -> int:
-        """How many validations there were after the best one."""
-        best = self.best
-        return 0 if best is None else len(self.validations) - 1 - self.validations.index(best)
-
     def ending(self, max_epochs: int, *, stopped: bool = False) -> str:
         """Whether the metric still got better when the run ended, or had got worse, in words.
 

@@ -72,6 +72,17 @@ COLUMNS = [
 ]
 
 
+def require_read_or_told(path):
+    """A table whose every column can be asked for, or one line."""
+    try:
+        read = read_table(path)
+    except InputError as error:
+        require_one_line(error, f"{path}")
+        return
+    for name in read.names:
+        ask(read, name)
+
+
 def ask(table, name):
     """Read a column in every way."""
     for read in (
@@ -99,13 +110,7 @@ def test_any_file_is_read_or_told(tmp_path, columns, notes):
         table = table.replace_schema_metadata({b"pandas": notes})
     path = tmp_path / "t.parquet"
     pq.write_table(table, path)
-    try:
-        read = read_table(path)
-    except InputError as error:
-        require_one_line(error, f"{path}")
-        return
-    for name in read.names:
-        ask(read, name)
+    require_read_or_told(path)
 
 
 @LIMITS
@@ -118,13 +123,7 @@ def test_any_damage_is_told(tmp_path, at, change):
     content = path.read_bytes()
     start = int(at * len(content))
     path.write_bytes(content[:start] + change + content[start + len(change) :])
-    try:
-        read = read_table(path)
-    except InputError as error:
-        require_one_line(error, f"{path}")
-        return
-    for name in read.names:
-        ask(read, name)
+    require_read_or_told(path)
 
 
 def test_a_column_that_nobody_asks_for_does_no_harm(tmp_path):

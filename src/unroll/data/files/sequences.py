@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -146,15 +147,9 @@ class Sequences(SequenceDataModule):
     def read_inputs(
         self, path: Path, spec: DataSpec, *, unknown: bool = False, refused: Refused | None = None
     ) -> PredictionInputs:
-        config = self.config
-        table = read_table(path, keep_torn=refused is not None)
-        return read_apart(
-            table,
-            lambda part: self._inputs(part, spec),
-            refused,
-            id_column=config.id,
-            ordered=config.step is not None,
-        )
+        ordered = self.config.step is not None
+        read = partial(self._inputs, spec=spec)
+        return read_apart(path, read, refused, id_column=self.config.id, ordered=ordered)
 
     def _inputs(self, table: Table, spec: DataSpec) -> PredictionInputs:
         """The sequences of a table, without targets."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -183,15 +184,9 @@ class Series(SequenceDataModule):
     def read_inputs(
         self, path: Path, spec: DataSpec, *, unknown: bool = False, refused: Refused | None = None
     ) -> PredictionInputs:
-        config = self.config
-        table = read_table(path, keep_torn=refused is not None)
-        return read_apart(
-            table,
-            lambda part: self._inputs(part, spec),
-            refused,
-            id_column=config.id,
-            ordered=config.time is not None,
-        )
+        ordered = self.config.time is not None
+        read = partial(self._inputs, spec=spec)
+        return read_apart(path, read, refused, id_column=self.config.id, ordered=ordered)
 
     def _inputs(self, table: Table, spec: DataSpec) -> PredictionInputs:
         """The last window of each series of a table."""

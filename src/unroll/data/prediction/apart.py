@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -10,15 +11,16 @@ from unroll.data.prediction.inputs import PredictionInputs
 from unroll.data.prediction.refused import Refused
 from unroll.data.readers.grouping import group_rows, rows_by_id
 from unroll.data.readers.table import Table
+from unroll.data.readers.table_file import read_table
 from unroll.errors import InputError
 
 Read = Callable[[Table], PredictionInputs]
 
 
 def read_apart(
-    table: Table, read: Read, refused: Refused | None, *, id_column: str | None, ordered: bool
+    path: Path, read: Read, refused: Refused | None, *, id_column: str | None, ordered: bool
 ) -> PredictionInputs:
-    """What `read` makes of all sequences that it can read. The faults of the others are noted in `refused`.
+    """What `read` makes of all sequences of a file that it can read; others' faults are noted in `refused`.
 
     Where the whole cannot be read, its halves are tried, and theirs, down to single sequences. `ordered` says
     that a column orders the steps, so that the rows of several sequences may be mixed.
@@ -27,6 +29,7 @@ def read_apart(
         InputError: there is nothing to note faults in, or no id; or the fault is one of the file: the first
             and the last sequence have the same one, or it does not show which sequence a row belongs to.
     """
+    table = read_table(path, keep_torn=refused is not None)
     if refused is None or id_column is None:
         if table.torn:
             raise InputError(next(iter(table.torn.values())))
