@@ -100,6 +100,7 @@ def draw_accuracy_by_length(accuracies: Mapping[int, tuple[float, int]], path: P
     upper.set(ylabel="accuracy", ylim=(-0.02, 1.02))
     lower.bar(lengths, counts, width=1.0, color="0.7")
     lower.set(xlabel="length", ylabel="answers")
+    lower.xaxis.get_major_locator().set_params(integer=True)
     for axes in (upper, lower):
         axes.grid(alpha=0.3)
     figure.suptitle("Accuracy at each length of the test sequences", fontsize=11)
