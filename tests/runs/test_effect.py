@@ -67,3 +67,9 @@ def test_an_older_checkpoint_knows_its_data_and_its_seed():
     require_same_config(saved, CONFIG, RunFolder(Path("run")))
     with pytest.raises(InputError, match=r"config\.yaml: seed=2: was 1 in the run to resume"):
         require_same_config(saved, {**CONFIG, "seed": 2}, RunFolder(Path("run")))
+
+
+def test_a_run_may_go_on_with_other_processes_and_nodes():
+    saved = {"callbacks": {"Saving": {"config": kept(CONFIG)}}}
+    trainer = {**CONFIG["trainer"], "devices": 8, "num_nodes": 4}
+    require_same_config(saved, {**CONFIG, "trainer": trainer}, RunFolder(Path("run")))

@@ -17,7 +17,8 @@ KEYS_OF_A_PLACE = {
     "data": {"path": True, "train": True, "valid": True, "test": True, "workers": True},
     "trainer": dict.fromkeys(
         (
-            *("accelerator", "devices", "strategy", "deterministic", "profiler", "detect_anomaly"),
+            *("accelerator", "devices", "num_nodes", "strategy"),
+            *("deterministic", "profiler", "detect_anomaly"),
             *("max_minutes", "checkpoint_every_steps", "checkpoint_every_minutes"),
         ),
         True,
