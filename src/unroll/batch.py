@@ -31,6 +31,10 @@ class SequenceBatch:
     `references` lists every acceptable target of each sequence (a word's pronunciations), without END, if a
     data set can have more than one. `characters` holds the spelling of each input token, padded with PAD.
 
+    If the data are windows of several series, `series` is the number of each one's series in its split, and
+    `naive_error` the mean absolute change of that series over a season, for each forecast feature; NaN where
+    there is none.
+
     `start` is set if the batch is a segment of a batch cut along time: the number of steps before it.
     """
 
@@ -41,6 +45,8 @@ class SequenceBatch:
     target_lengths: Int[Tensor, " batch"] | None = None
     references: list[list[list[int]]] | None = None
     characters: Int[Tensor, "batch time letters"] | None = None
+    series: Int[Tensor, " batch"] | None = None
+    naive_error: Float[Tensor, "batch forecast_features"] | None = None
     start: int | None = None
 
     def __len__(self) -> int:

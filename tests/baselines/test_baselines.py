@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from file_data import preset
+from file_data import data_in, preset, write
 from helpers import fitting_model, small_model
 
 from unroll.baselines.errors import Compared, compare
 from unroll.baselines.pointwise import fit_pointwise
-from unroll.baselines.verdict import judge
+from unroll.baselines.verdict import judge, warning
 from unroll.models.measure import Form, Measure
 from unroll.training.bare_trainer import bare_trainer, quiet
 
@@ -69,17 +69,17 @@ def test_constant_and_by_word_are_counted_on_the_training_part(tmp_path):
     model = small_model("many_to_one", spec)
     batch = data.collate([data.splits["test"][0]])
     counts = [sum(int(each.targets) == kind for each in train) for kind in range(spec.target_size)]
-    assert fit_pointwise(spec, train).outputs(batch, model).tolist() == [counts]
+    assert fit_pointwise(spec, train)[0].outputs(batch, model).tolist() == [counts]
 
     data = preset(tmp_path, "token_tags")
     spec, train = data.spec, data.splits["train"].samples
     model = small_model("many_to_many", spec)
     batch = data.collate(train[:1])
-    found = fit_pointwise(spec, train).outputs(batch, model).argmax(dim=-1)
+    found = fit_pointwise(spec, train)[0].outputs(batch, model).argmax(dim=-1)
     assert torch.equal(found, batch.targets)  # a word always has the same tag here
     batch.inputs[:] = 3
     total = torch.cat([each.targets for each in train]).bincount()
-    assert fit_pointwise(spec, train).outputs(batch, model)[0, 0].tolist() == total.tolist()
+    assert fit_pointwise(spec, train)[0].outputs(batch, model)[0, 0].tolist() == total.tolist()
 
 
 def judged(model, baseline, measure=ACCURACY, items=None, overlap=1):
@@ -120,3 +120,48 @@ def test_a_difference_is_that_of_pairs_and_blocks():
     again = np.repeat(np.column_stack([hard, hard + random.normal(0.1, 0.2, 200)]), 5, axis=0)
     single, block = (judged(*again.T, ERROR, overlap=overlap).interval for overlap in (1, 5))
     assert block[1] - block[0] > 1.8 * (single[1] - single[0])  # about the root of 5
+
+
+def saw(folder, period, season):
+    """A series that repeats itself after `period` steps, and drifts slowly; a model that has not learned."""
+    steps = np.arange(200)
+    values = steps % period + 0.001 * steps
+    file = write(folder, "saw.csv", "\n".join(["x", *(f"{value:.4f}" for value in values)]))
+    data = data_in(file, "series", target="x", window=12, horizon=4, season=season)
+    model = small_model("many_to_one", data.spec)
+    with quiet():
+        metrics = bare_trainer(accelerator="cpu").test(model, data, verbose=False)[0]
+    return judge(compare(model, data)), metrics
+
+
+@pytest.mark.parametrize(
+    ("season", "named"), [(5, "seasonal naive forecast (5 steps back)"), (3, "naive forecast")]
+)
+def test_a_forecast_is_compared_with_the_naive_one_that_is_better(season, named, tmp_path):
+    verdict, metrics = saw(tmp_path, 5, season)
+    values = {"naive forecast": metrics["test/naive_mae"]}
+    values[f"seasonal naive forecast ({season} steps back)"] = metrics["test/seasonal_naive_mae"]
+    assert verdict.baseline == named
+    assert verdict.baseline_value == pytest.approx(values.pop(named), rel=1e-4)
+    assert verdict.others == pytest.approx(values, rel=1e-4)
+    (other,) = verdict.others
+    assert f"; the {other}: " in str(verdict)
+    assert verdict.to_dict()["others"] == verdict.others
+
+
+def test_a_season_of_1_has_one_naive_forecast(tmp_path):
+    verdict, metrics = saw(tmp_path, 5, 1)
+    assert verdict.baseline == "naive forecast"
+    assert not verdict.others
+    assert "test/seasonal_naive_mae" not in metrics
+
+
+def test_a_forecast_that_is_worse_on_the_validation_part_is_warned_of():
+    worse = warning({"valid/mae": 2.0, "valid/naive_mae": 3.0, "valid/seasonal_naive_mae": 1.0})
+    assert worse.startswith(
+        "On the validation part it is WORSE than the seasonal naive forecast: mae 2 against 1"
+    )
+    assert warning({"valid/mae": 2.0, "valid/naive_mae": 1.5}).count("the naive forecast: mae 2 against 1.5")
+    assert not warning({"valid/mae": 0.9, "valid/naive_mae": 3.0, "valid/seasonal_naive_mae": 1.0})
+    assert not warning({"valid/mae": 2.0})
+    assert not warning({"valid/mae": None, "valid/naive_mae": 1.0})

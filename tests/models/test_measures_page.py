@@ -24,7 +24,8 @@ def spec_of(signature):
         return dataclasses.replace(spec, target_vocabulary=("B-x", "B-y", "I-x", "O"))
     if signature.targets is Kind.CONTINUOUS and signature.inputs is Kind.CONTINUOUS:
         horizon = 5 if signature.alignment is Alignment.UNALIGNED else 1
-        forecast = {"target_inputs": (0, 1, 2, 0), "horizon": horizon, "naive_error": (1.0,) * 4}
+        forecast = {"target_inputs": (0, 1, 2, 0), "horizon": horizon, "season": 2}
+        forecast |= {"naive_error": (1.0,) * 4}
         return dataclasses.replace(spec, **forecast)
     return spec
 

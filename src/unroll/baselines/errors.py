@@ -1,14 +1,14 @@
 """The errors of the baseline that fits a model's data, on the sequences that the model was tested on."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from unroll.baselines.pointwise import fit_pointwise
+from unroll.baselines.pointwise import PointwiseBaseline, fit_pointwise
 from unroll.baselines.tokens import Copy, Same, TokenBaseline
 from unroll.batch import SequenceBatch
 from unroll.data.module import SequenceDataModule
@@ -22,7 +22,8 @@ CHUNK = 256
 """Sequences of a batch."""
 
 MOST_COMPARED = 1000
-"""On the first so many training sequences it is found which of several baselines fits best."""
+"""On so many sequences it is found which of several baselines fits best: on the first ones of training, or of
+forecasts on some of validation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Compared:
     """The summed errors of a model and of its baseline for each test sequence, in order.
 
     `items` is how many targets each sequence has. `overlap` test sequences next to one another share targets.
+    `others` are the errors of baselines that did worse on the validation part, by name.
     """
 
     baseline: str
@@ -38,6 +40,7 @@ class Compared:
     errors: np.ndarray
     items: np.ndarray
     overlap: int = 1
+    others: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @torch.no_grad()
@@ -45,22 +48,21 @@ def compare(model: SequenceModel, data: SequenceDataModule) -> Compared:
     """A model that was just tested, beside the baseline that fits: fitted on the training part."""
     # torchmetrics makes a scalar of a tensor of one number.
     index, found, items = (each.reshape(-1) for each in model.errors.compute())
-    name, errors = _baseline(model, data, index.tolist())
-    return Compared(name, model.measure, found.double().numpy(), errors, items.double().numpy(), data.overlap)
+    (name, errors), *others = _baselines(model, data, index.tolist())
+    return Compared(
+        *(name, model.measure, found.double().numpy(), errors, items.double().numpy(), data.overlap),
+        others=dict(others),
+    )
 
 
-def _baseline(model: SequenceModel, data: SequenceDataModule, index: list[int]) -> tuple[str, np.ndarray]:
-    """The name of the baseline, and its errors on these test sequences."""
-    train = data.splits["train"]
+def _baselines(
+    model: SequenceModel, data: SequenceDataModule, index: list[int]
+) -> list[tuple[str, np.ndarray]]:
+    """The names of the baselines, the one to compare with first, and their errors on these test sequences."""
     if isinstance(model, PointwiseModel):
-        fitted = fit_pointwise(model.spec, iter(train.samples))
-
-        def pointwise(batch: SequenceBatch) -> Tensor:
-            assert isinstance(model, PointwiseModel)
-            return model.errors_of(batch, fitted.outputs(batch, model))[0]
-
-        return fitted.name, _errors(data, "test", index, model.device, pointwise)
+        return _pointwise(model, data, index)
     assert isinstance(model, TokenGenerator)
+    train = data.splits["train"]
     written: list[TokenBaseline] = [Same(iter(train.samples))]
     if model.spec.signature.inputs is Kind.TOKENS:
         written.append(Copy(model.spec))
@@ -70,7 +72,23 @@ def _baseline(model: SequenceModel, data: SequenceDataModule, index: list[int]) 
         return lambda batch: model.errors_of(batch, baseline.predictions(batch))[0]
 
     best = min(written, key=lambda each: _errors(data, "train", some, model.device, by(each)).sum())
-    return best.name, _errors(data, "test", index, model.device, by(best))
+    return [(best.name, _errors(data, "test", index, model.device, by(best)))]
+
+
+def _pointwise(
+    model: PointwiseModel, data: SequenceDataModule, index: list[int]
+) -> list[tuple[str, np.ndarray]]:
+    """As `_baselines`. Of several the one that did best on the validation part comes first."""
+
+    def by(baseline: PointwiseBaseline) -> Callable[[SequenceBatch], Tensor]:
+        return lambda batch: model.errors_of(batch, baseline.outputs(batch, model))[0]
+
+    fitted = fit_pointwise(model.spec, iter(data.splits["train"].samples))
+    if len(fitted) > 1:
+        held_out = len(data.splits["valid"])
+        some = list(range(0, held_out, -(-held_out // MOST_COMPARED)))
+        fitted.sort(key=lambda each: float(_errors(data, "valid", some, model.device, by(each)).sum()))
+    return [(each.name, _errors(data, "test", index, model.device, by(each))) for each in fitted]
 
 
 def _errors(

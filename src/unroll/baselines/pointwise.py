@@ -9,7 +9,7 @@ from torch import Tensor
 
 from unroll.batch import SequenceBatch
 from unroll.data.collate import Sample
-from unroll.models.naive import naive_forecast
+from unroll.models.naive import naive_forecast, naive_seasons
 from unroll.models.pointwise import PointwiseModel
 from unroll.models.targets import ValueTarget
 from unroll.spec import IGNORED, Alignment, DataSpec, Kind
@@ -56,24 +56,30 @@ class ByWord(PointwiseBaseline):
 
 
 class Naive(PointwiseBaseline):
-    """The values of one season before."""
+    """The values of one season before; a season of 1 repeats the last value."""
 
-    name = "naive forecast"
+    def __init__(self, season: int) -> None:
+        self.season = season
+        self.name = "naive forecast" if season == 1 else f"seasonal naive forecast ({season} steps back)"
 
     def outputs(self, batch: SequenceBatch, model: PointwiseModel) -> Float[Tensor, "batch *time outputs"]:
-        forecast = naive_forecast(batch, model.spec)
+        forecast = naive_forecast(batch, model.spec, self.season)
         assert forecast is not None
         assert isinstance(model.target, ValueTarget)
         scaled: Tensor = model.target.scaling(forecast)
         return scaled
 
 
-def fit_pointwise(spec: DataSpec, train: Iterable[Sample]) -> PointwiseBaseline:
-    """The baseline that fits data of this kind, from their training part."""
+def fit_pointwise(spec: DataSpec, train: Iterable[Sample]) -> list[PointwiseBaseline]:
+    """The baselines that fit data of this kind, from their training part: several only of forecasts."""
+    if spec.target_inputs and spec.signature.targets is Kind.CONTINUOUS:
+        return [Naive(season) for season in naive_seasons(spec).values()]
+    return [_fit(spec, train)]
+
+
+def _fit(spec: DataSpec, train: Iterable[Sample]) -> PointwiseBaseline:
     signature = spec.signature
     if signature.targets is Kind.CONTINUOUS:
-        if spec.target_inputs:
-            return Naive()
         rows = torch.cat([_targets(sample).view(-1, spec.target_size) for sample in train])
         return Constant("mean", rows.double().mean(dim=0).float())
     if signature.targets is Kind.LABELS:

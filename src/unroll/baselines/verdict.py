@@ -1,6 +1,7 @@
 """The verdict on a model in plain words: better than the baseline or not, and whether chance could do it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ class Verdict:
 
     The interval holds, with 95% confidence, the model's accuracy, if each test sequence is right or wrong;
     otherwise the difference between the model's value and the baseline's. None: there are too few test
-    sequences for one.
+    sequences for one. `others` are the values of further baselines.
     """
 
     measure: Measure
@@ -31,6 +32,7 @@ class Verdict:
     interval: tuple[float, float] | None
     sequences: int
     is_share: bool
+    others: dict[str, float] = field(default_factory=dict)
 
     @property
     def gain(self) -> float:
@@ -48,7 +50,7 @@ class Verdict:
         return not low <= reference <= high
 
     def __str__(self) -> str:
-        values = f"{self.measure.name} {self.value:.4g} against {self.baseline_value:.4g}"
+        values = f"{self.measure.name} {self.value:.4g} against {self.baseline_value:.4g}{self._share()}"
         if self.gain == 0:
             return f"No better than the {self.baseline}: {values}."
         if not self.beyond_chance:
@@ -68,7 +70,17 @@ class Verdict:
             "interval": None if self.interval is None else list(self.interval),
             "interval_of": self.measure.name if self.is_share else f"{self.measure.name} less the baseline's",
             "test_sequences": self.sequences,
+            **({"others": self.others} if self.others else {}),
         }
+
+    def _share(self) -> str:
+        """By how much an error is less than the baseline's, and those of the others."""
+        if self.measure.form is not Form.MEAN or not self.baseline_value > 0:
+            return ""
+        change = self.value / self.baseline_value - 1
+        told = [f"{abs(change):.0%} {'less' if change < 0 else 'more'}"]
+        told += [f"the {name}: {value:.4g}" for name, value in self.others.items()]
+        return f" ({'; '.join(told)})"
 
     def _interval(self) -> str:
         count = f"{self.sequences:,} test sequence{'s' if self.sequences > 1 else ''}"
@@ -91,6 +103,24 @@ def judge(compared: Compared) -> Verdict:
         interval=_of_share(compared) if is_share else _of_difference(compared),
         sequences=len(compared.items),
         is_share=is_share,
+        others={name: measure.of(float(errors.sum()), total) for name, errors in compared.others.items()},
+    )
+
+
+def warning(valid: Mapping[str, float | None]) -> str:
+    """That the naive forecast was better on the validation part, in words; nothing where it was not."""
+    error = valid.get("valid/mae")
+    naive = {
+        name: valid.get(f"valid/{key}_mae")
+        for name, key in {"naive forecast": "naive", "seasonal naive forecast": "seasonal_naive"}.items()
+    }
+    better = {name: value for name, value in naive.items() if value is not None}
+    if error is None or not better or error <= min(better.values()):
+        return ""
+    name = min(better, key=better.__getitem__)
+    return (
+        f"On the validation part it is WORSE than the {name}: mae {error:.4g} against {better[name]:.4g}; "
+        "a forecast by that rule costs nothing."
     )
 
 

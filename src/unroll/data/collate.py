@@ -24,6 +24,9 @@ class Sample:
 
     `references` lists all acceptable targets where there may be several; `characters` holds the ids of the
     letters of each input token.
+
+    Of a window of one of several series, `series` is the series' number in its split, and `naive_error` its
+    mean absolute change over a season, for each forecast feature.
     """
 
     index: int
@@ -31,6 +34,8 @@ class Sample:
     targets: Tensor | None = None
     references: list[list[int]] | None = None
     characters: list[list[int]] | None = None
+    series: int | None = None
+    naive_error: tuple[float, ...] = ()
 
 
 def collate(samples: Sequence[Sample], signature: Signature) -> SequenceBatch:
@@ -45,6 +50,7 @@ def collate(samples: Sequence[Sample], signature: Signature) -> SequenceBatch:
         end = torch.tensor([END])
         targets = [torch.cat([target, end]) for target in targets]
     references = [sample.references for sample in samples if sample.references is not None]
+    series = [sample.series for sample in samples if sample.series is not None]
     spelt = [sample.characters for sample in samples if sample.characters is not None]
     per_sequence = signature.alignment is Alignment.SEQUENCE
     return SequenceBatch(
@@ -55,6 +61,8 @@ def collate(samples: Sequence[Sample], signature: Signature) -> SequenceBatch:
         target_lengths=torch.tensor([len(target) for target in targets]) if targets and unaligned else None,
         references=references or None,
         characters=_pad_characters(spelt) if spelt else None,
+        series=torch.tensor(series) if series else None,
+        naive_error=torch.tensor([sample.naive_error for sample in samples]) if series else None,
     )
 
 

@@ -84,6 +84,10 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
         """What the steps of a sample are called, those of its targets included, where the data say so."""
         return None
 
+    def series_names(self, split: str) -> list[str]:
+        """The names of the series that the samples of a split are windows of, by their numbers."""
+        return []
+
     @property
     def overlap(self) -> int:
         """How many sequences next to one another share targets, as windows of a series do; 1 is none."""

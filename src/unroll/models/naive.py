@@ -1,4 +1,4 @@
-"""The naive forecast, which a model has to beat: the values of one season ago."""
+"""The naive forecasts, which a model has to beat: the last value, and the values of one season ago."""
 
 import torch
 from jaxtyping import Float
@@ -8,22 +8,30 @@ from unroll.batch import SequenceBatch
 from unroll.spec import Alignment, DataSpec
 
 
-def naive_forecast(batch: SequenceBatch, spec: DataSpec) -> Float[Tensor, "batch *time outputs"] | None:
-    """The value of `spec.season` steps before each target, in the shape of the targets.
+def naive_forecast(
+    batch: SequenceBatch, spec: DataSpec, season: int | None = None
+) -> Float[Tensor, "batch *time outputs"] | None:
+    """The value of `season` steps before each target, by default `spec.season`, in the shape of the targets.
 
     A season of 1 repeats the last known value; a longer season repeats the values of the last season. A
     sequence shorter than a season repeats its last value. None if the targets are not a forecast of an input.
     """
     if not spec.target_inputs or batch.targets is None:
         return None
+    season = spec.season if season is None else season
     known = batch.inputs[..., list(spec.target_inputs)]
     time = known.shape[1]
     steps = torch.arange(time, device=known.device)
     if spec.signature.alignment is Alignment.STEP:  # the target of step t is the value at t + 1
-        source = steps + 1 - spec.season
+        source = steps + 1 - season
         return known[:, torch.where(source >= 0, source, steps)]
     last = batch.lengths[:, None] - 1
     ahead = torch.arange(spec.horizon, device=known.device)[None]
-    source = torch.where(last + 1 >= spec.season, last - spec.season + 1 + ahead % spec.season, last)
+    source = torch.where(last + 1 >= season, last - season + 1 + ahead % season, last)
     forecast = known.gather(1, source[..., None].expand(-1, -1, known.shape[-1]))
     return forecast if spec.signature.alignment is Alignment.UNALIGNED else forecast.flatten(1)
+
+
+def naive_seasons(spec: DataSpec) -> dict[str, int]:
+    """The naive forecasts as metrics call them, and how many steps ago is the value that each repeats."""
+    return {"naive": 1} if spec.season == 1 else {"naive": 1, "seasonal_naive": spec.season}

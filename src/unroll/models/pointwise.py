@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from unroll.batch import SequenceBatch, mask_from_lengths, on_host
 from unroll.config.components import ModelConfig
 from unroll.models.base import Example, Forecast, SequenceModel
+from unroll.models.forecast_metrics import ForecastErrors, is_forecast
 from unroll.models.measure import ErrorsBySequence, by_sequence
 from unroll.models.naive import naive_forecast
 from unroll.models.target_metrics import TargetMetrics
@@ -37,6 +38,9 @@ class PointwiseModel(SequenceModel):
         self._test_details: dict[str, Any] = {}
         self.metrics = nn.ModuleDict(
             {stage: self.target.metrics(full=stage == "test") for stage in ("valid", "test")}
+        )
+        self.forecast_errors = nn.ModuleDict(
+            {stage: ForecastErrors(spec) for stage in ("valid", "test") if is_forecast(spec)}
         )
 
     @abstractmethod
@@ -66,6 +70,8 @@ class PointwiseModel(SequenceModel):
 
     def on_test_epoch_end(self) -> None:
         self._test_details = self._metrics("test").details()
+        if (errors := self._forecast_errors("test")) is not None:
+            self._test_details |= errors.details()
         self._log_metrics("test")
 
     def test_details(self) -> dict[str, Any]:
@@ -163,19 +169,32 @@ class PointwiseModel(SequenceModel):
             naive = naive[rows.where]
         sequence = None if rows.where is None else rows.where[0]
         metrics.update(rows.outputs.float(), rows.targets, rows.lengths, naive, sequence)
+        if (errors := self._forecast_errors(stage)) is not None:
+            assert isinstance(self.target, ValueTarget)
+            errors.update(batch, self.target.scaling.inverse(outputs.float()))
         return outputs
 
     def _log_metrics(self, stage: str) -> None:
         metrics = self._metrics(stage)
+        values = metrics.compute()
+        if (errors := self._forecast_errors(stage)) is not None:
+            values |= errors.compute()
+            errors.reset()
         # The metrics already cover all processes; sync_dist only tells Lightning so.
-        values = {f"{stage}/{name}": value for name, value in metrics.compute().items()}
-        self.log_dict(values, sync_dist=True)
+        self.log_dict({f"{stage}/{name}": value for name, value in values.items()}, sync_dist=True)
         metrics.reset()
 
     def _metrics(self, stage: str) -> TargetMetrics:
         metrics = self.metrics[stage]
         assert isinstance(metrics, TargetMetrics)
         return metrics
+
+    def _forecast_errors(self, stage: str) -> ForecastErrors | None:
+        if stage not in self.forecast_errors:
+            return None
+        errors = self.forecast_errors[stage]
+        assert isinstance(errors, ForecastErrors)
+        return errors
 
     def _rows(self, batch: SequenceBatch, outputs: Outputs) -> "_Rows":
         """The outputs and targets that count: those of valid, not IGNORED steps."""

@@ -107,7 +107,7 @@ def _read_curves(run: RunSummary, folder: RunFolder) -> None:
 
 
 def _read_examples(run: RunSummary, folder: RunFolder) -> None:
-    rows = folder.read_examples()
+    rows = folder.read_csv(folder.examples)
     told = {
         at for row in rows[1:] for at, text in enumerate(row) if text
     }  # the column `right` is empty for numbers

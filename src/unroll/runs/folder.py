@@ -56,7 +56,8 @@ class RunFolder:
         metrics, gradients: the measurements of training, a row for each.
         results: the results. It is written last: a run that has it has finished.
         vocabulary: the tokens.
-        examples, confusion, accuracy_by_length, r2_by_output: tables about the test data.
+        examples, confusion, accuracy_by_length, r2_by_output, error_by_step, error_by_series: tables about
+            the test data.
         last, best: the checkpoints.
         start: the SLURM job, and its start, that ran in the folder last.
         agent: the run of torchrun, and its agent, that ran in the folder last.
@@ -67,7 +68,7 @@ class RunFolder:
     MARK_FILES = ("trial.json", "results.json", "config.yaml")
     PICTURES = (
         *("curves", "attention", "forecasts", "hidden_states", "confusion", "accuracy_by_length"),
-        "gradients",
+        *("gradients", "error_by_step"),
     )
     LAST_CHECKPOINT = "last.ckpt"
     WEIGHTS_FILE = "model.safetensors"
@@ -87,6 +88,8 @@ class RunFolder:
         self.confusion = path / "confusion.csv"
         self.accuracy_by_length = path / "accuracy_by_length.csv"
         self.r2_by_output = path / "r2_by_output.csv"
+        self.error_by_step = path / "error_by_step.csv"
+        self.error_by_series = path / "error_by_series.csv"
         self.checkpoints = path / "checkpoints"
         self.last = self.checkpoints / self.LAST_CHECKPOINT
         self.best = self.checkpoints / "best.ckpt"
@@ -317,18 +320,18 @@ class RunFolder:
         """
         return read_curves(self.metrics) if self.has(self.metrics) else {}
 
-    def read_examples(self) -> list[list[str]]:
-        """The rows of examples.csv; empty if there is none.
+    def read_csv(self, file: Path) -> list[list[str]]:
+        """The rows of one of the tables; empty if there is none.
 
         Raises:
             InputError: it cannot be read.
         """
-        if not self.has(self.examples):
+        if not self.has(file):
             return []
         try:
-            return list(csv.reader(read(self.examples, MOST_TABLE_BYTES).decode("utf-8").splitlines(True)))
+            return list(csv.reader(read(file, MOST_TABLE_BYTES).decode("utf-8").splitlines(True)))
         except (UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{self.examples}: cannot be read ({error})") from error
+            raise InputError(f"{file}: cannot be read ({error})") from error
 
     def read_picture(self, picture: Path) -> bytes:
         """The content of one of the `pictures`.

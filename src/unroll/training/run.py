@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
 from unroll.baselines.errors import compare
-from unroll.baselines.verdict import judge
+from unroll.baselines.verdict import judge, warning
 from unroll.config import root
 from unroll.config.registry import to_dict
 from unroll.config.root import TrainConfig
@@ -160,11 +160,12 @@ def _fit_and_test(
     stopped = stopping is not None and stopping.wait_count >= stopping.patience
     ending = progress.history.ending(trainer.current_epoch, stopped=stopped)
     metric, mode = model.monitor
+    valid = defined(chosen.get(CHECKPOINT_METRICS, {}))
     return {
         "test": defined(test),
-        "verdict": f"{verdict} {ending}".strip(),
+        "verdict": " ".join(filter(None, [str(verdict), ending, warning(valid)])),
         "baseline": verdict.to_dict(),
-        "valid": defined(chosen.get(CHECKPOINT_METRICS, {})),
+        "valid": valid,
         "monitor": {metric: f"{mode}imize"},
         "best": {metric: saving.best} if saving.best is not None else {},
         "epochs": trainer.current_epoch,

@@ -73,6 +73,16 @@ class Scale:
         return narrow(values, self.mean if centered else None, self.change, names, place)
 
 
+def own_naive_errors(parts: list[np.ndarray], season: int) -> tuple[float, ...]:
+    """The mean absolute change over a season of each column of a series, from its parts (time, columns).
+
+    NaN for a column that never changes, or is shorter than a season.
+    """
+    changes = np.concatenate([np.abs(values[season:] - values[:-season]) for values in parts])
+    total = changes.sum(axis=0)
+    return tuple(np.where(total > 0, total / max(1, len(changes)), np.nan).tolist())
+
+
 def naive_error(series: list[np.ndarray], season: int) -> tuple[float, ...]:
     """The mean absolute change of each column over a season, in all series together.
 

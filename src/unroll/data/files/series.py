@@ -12,7 +12,7 @@ import pandas as pd
 
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
-from unroll.data.files.scale import Scale, naive_error
+from unroll.data.files.scale import Scale, naive_error, own_naive_errors
 from unroll.data.files.splitting import split_sizes
 from unroll.data.files.windows import Form, Stretch, Windows, series_name
 from unroll.data.module import SequenceDataModule
@@ -168,11 +168,13 @@ class Series(SequenceDataModule):
                 parts.append((ends, _Whole(name, table, rows, values, times)))
         known = [whole.values[: ends["train"]] for ends, whole in parts if "train" in ends]
         scale = Scale.of(known)
+        changes = self._naive_errors(parts)
         stretches: dict[str, list[Stretch]] = {"train": [], "valid": [], "test": []}
         for ends, whole in parts:
             start, inputs = 0, scale.narrow(whole.values, scale.centered, self._input_names, whole.place)
             for split, end in ends.items():
-                stretches[split].append(Stretch(whole.name, whole.place(0), inputs, start, end, whole.times))
+                place, own = whole.place(0), changes.get(whole.name, ())
+                stretches[split].append(Stretch(whole.name, place, inputs, start, end, whole.times, own))
                 start = end
         form = self._form()
         splits = {}
@@ -180,6 +182,21 @@ class Series(SequenceDataModule):
             windows = Windows(form, within, split)
             splits[split] = Samples(windows, [config.window] * len(windows))
         return self._spec(known, scale), splits
+
+    def series_names(self, split: str) -> list[str]:
+        windows = self.splits[split].samples
+        assert isinstance(windows, Windows)
+        return windows.names
+
+    def _naive_errors(self, parts: list[tuple[dict[str, int], _Whole]]) -> dict[str, tuple[float, ...]]:
+        """The naive error of each series, by its name: its own; of one that training lacks, that of all."""
+        targets = len(self.config.columns("target"))
+        trained: dict[str, list[np.ndarray]] = {whole.name: [] for _, whole in parts}
+        for ends, whole in parts:
+            trained[whole.name] += [whole.values[: ends["train"], :targets]] if "train" in ends else []
+        every = [values for known in trained.values() for values in known]
+        season = self.config.season
+        return {name: own_naive_errors(known or every, season) for name, known in trained.items()}
 
     def read_inputs(
         self, path: Path, spec: DataSpec, *, unknown: bool = False, refused: Refused | None = None

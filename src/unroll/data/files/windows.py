@@ -26,7 +26,8 @@ class Stretch:
     """A whole series, and the steps of a split in it: from `start` to before `end`.
 
     `inputs` are its values as a model reads them, `place` is that of the first row, and `times` are those of
-    all steps, if they are known.
+    all steps, if they are known. `naive_error` is the mean absolute change over a season in training, of each
+    forecast feature.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Stretch:
     start: int
     end: int
     times: pd.Series | None = None
+    naive_error: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,8 @@ class Windows(Sequence[Sample]):
         self.stretches = stretches
         self.starts = [form.starts(stretch, split) for stretch in stretches]
         self.ends = list(itertools.accumulate(len(starts) for starts in self.starts))
+        self.names = list(dict.fromkeys(stretch.name for stretch in stretches))
+        self._numbers = {name: number for number, name in enumerate(self.names)}
 
     def __len__(self) -> int:
         return self.ends[-1]
@@ -95,7 +99,11 @@ class Windows(Sequence[Sample]):
         form, (stretch, start) = self.form, self._place(index)
         inputs = stretch.inputs
         future = inputs[start + form.first : start + form.first + form.count, : form.targets]
-        return Sample(index, inputs[start : start + form.steps], future.flatten() if form.flat else future)
+        window, targets = inputs[start : start + form.steps], future.flatten() if form.flat else future
+        if len(self.names) == 1:
+            return Sample(index, window, targets)
+        number = self._numbers[stretch.name]
+        return Sample(index, window, targets, series=number, naive_error=stretch.naive_error)
 
     def steps(self, index: int) -> Steps | None:
         """The series of a window, and the times of its steps, those of its targets included."""

@@ -15,7 +15,7 @@ from unroll.models.token_generator import TokenGenerator
 from unroll.nn.recurrence import Recurrence
 from unroll.runs.folder import RunFolder
 from unroll.runs.metrics import defined
-from unroll.training.logging import loggers, pictures
+from unroll.training.logging import forecast_errors, loggers, pictures
 from unroll.training.logging.forecast_picture import draw_forecasts
 
 MOST_FORECASTS = 4
@@ -28,7 +28,7 @@ def leave(folder: RunFolder, model: SequenceModel, data: SequenceDataModule, num
     """Write the tables and pictures of a tested model, for `number` test sequences; return these."""
     batch = _examples(model, data, number)
     if folder.writes:
-        _write_tables(folder, model)
+        _write_tables(folder, model, data)
         _show_examples(folder, model, batch)
         draw_pictures(folder, model, data, batch)
     return batch
@@ -41,7 +41,7 @@ def _examples(model: SequenceModel, data: SequenceDataModule, number: int) -> Se
     return data.collate([test[index] for index in chosen]).to(model.device)
 
 
-def _write_tables(folder: RunFolder, model: SequenceModel) -> None:
+def _write_tables(folder: RunFolder, model: SequenceModel, data: SequenceDataModule) -> None:
     """Write confusion.csv (a row for each true class) and the other tables that the model has."""
     details, names = model.test_details(), model.spec.target_vocabulary
     if "confusion" in details:
@@ -53,6 +53,7 @@ def _write_tables(folder: RunFolder, model: SequenceModel) -> None:
     if "r2_by_output" in details:
         by_output = defined(details["r2_by_output"])
         folder.write_csv(folder.r2_by_output, ["output", "r2"], [list(pair) for pair in by_output.items()])
+    forecast_errors.write_tables(folder, model, data)
 
 
 def _show_examples(folder: RunFolder, model: SequenceModel, batch: SequenceBatch) -> None:
@@ -110,6 +111,7 @@ def draw_pictures(
     if "accuracy_by_length" in details:
         by_length = details["accuracy_by_length"]
         pictures.draw_accuracy_by_length(by_length, folder.picture("accuracy_by_length"))
+    forecast_errors.draw(folder, model)
     for picture in folder.pictures():
         loggers.log_image(f"pictures/{picture.stem}", picture)
 

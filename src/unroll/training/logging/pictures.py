@@ -26,7 +26,7 @@ MOST_COUNTED_CLASSES = 20
 def draw_curves(curves: dict[str, Curve], title: str, path: Path) -> None:
     """Losses, and beside them errors or shares, over the steps of training."""
     losses = ["train/loss", "valid/loss"]
-    errors = ["valid/mae", "valid/naive_mae"]
+    errors = ["valid/mae", "valid/naive_mae", "valid/seasonal_naive_mae"]
     shares = [name for name in curves if name.startswith("valid/") and name not in METRICS_BEYOND_ONE]
     panels = {"loss": losses, **({"error": errors} if "valid/mae" in curves else {"share": shares})}
     figure = Figure(figsize=(10, 4), layout="constrained")
