@@ -3,8 +3,7 @@
     python _peers.py TASK.json FORECASTS.npy
 
 TASK.json names the file of the series, the sizes of its parts and windows, the peer and its CPU seconds. The
-forecasts (windows, horizon) are those of every test window, in order. Standard output ends with the CPU
-seconds that they took.
+forecasts (windows, horizon) are those of every test window, in order.
 """
 
 import json
@@ -17,9 +16,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-
-MOST_STEPS = 1000
-"""Steps of training of neuralforecast's models: its default."""
 
 
 def neural(task: dict[str, Any], table: pd.DataFrame, peer: str) -> np.ndarray:
@@ -42,7 +38,7 @@ def neural(task: dict[str, Any], table: pd.DataFrame, peer: str) -> np.ndarray:
     model = {"GRU": GRU, "NHITS": NHITS}[peer](
         h=task["horizon"],
         input_size=task["window"],
-        max_steps=task.get("steps", MOST_STEPS),
+        max_steps=task["steps"],
         accelerator="cpu",
         devices=1,
         logger=False,
@@ -56,18 +52,17 @@ def neural(task: dict[str, Any], table: pd.DataFrame, peer: str) -> np.ndarray:
     found = NeuralForecast([model], freq=1, local_scaler_type="standard").cross_validation(
         frame, n_windows=None, val_size=task["valid"], test_size=test, step_size=task["stride"]
     )
-    print(f"{model.trainer_steps if hasattr(model, 'trainer_steps') else ''}", end="")
     return found.sort_values(["cutoff", "ds"])[peer].to_numpy().reshape(-1, task["horizon"])
 
 
 def classical(task: dict[str, Any], table: pd.DataFrame, peer: str) -> np.ndarray:
-    """A model of statsforecast, its parameters fitted once, before the test part."""
+    """A model of statsforecast, whose parameters are fitted once, to the training part."""
     from statsforecast import models
 
     values = table[task["target"]].to_numpy(np.float64)
     model = getattr(models, peer)(season_length=task["season"])
     first = len(values) - task["test"]
-    model.fit(values[:first])
+    model.fit(values[: task["train"]])
     origins = range(first, len(values) - task["horizon"] + 1, task["stride"])
     return np.stack([model.forward(values[:origin], task["horizon"])["mean"] for origin in origins])
 
@@ -79,11 +74,7 @@ def main() -> None:
     table = pd.read_csv(task["file"])
     library, peer = task["peer"].split(".")
     forecast = {"neuralforecast": neural, "statsforecast": classical}[library]
-    start = time.process_time()
-    found = forecast(task, table, peer)
-    seconds = time.process_time() - start
-    np.save(sys.argv[2], found)
-    print(f"\n{seconds:.1f}")
+    np.save(sys.argv[2], forecast(task, table, peer))
 
 
 if __name__ == "__main__":
