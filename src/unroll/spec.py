@@ -51,6 +51,18 @@ class Tokenizer(Enum):
     pieces = "pieces"
 
 
+class ForecastScaling(Enum):
+    """What the features that are forecast are measured from, besides the training part, by which all are scaled.
+
+    training: nothing. last: the last known value. window: the last known value, in units of the deviation of
+    the window.
+    """
+
+    training = "training"
+    last = "last"
+    window = "window"
+
+
 class Alignment(Enum):
     """How targets lie along the time axis of the inputs."""
 
@@ -99,6 +111,10 @@ class DataSpec:
         season: a naive forecast repeats the value of this many steps ago.
         naive_error: the mean absolute error of the naive forecast, one step ahead, in the training data, for
             each forecast feature (the scale of MASE).
+        scaling: what the features that are forecast are measured from.
+        least_spread: for each forecast feature, the deviation of the series that deviates least in the training
+            data; that of a window counts as a share of it at least.
+        measured: whether the values were measured, so that nothing forecasts them exactly.
         error_names: the names of the error rate per target token and per whole sequence.
     """
 
@@ -126,6 +142,9 @@ class DataSpec:
     horizon: int = 1
     season: int = 1
     naive_error: tuple[float, ...] = ()
+    scaling: ForecastScaling = ForecastScaling.training
+    least_spread: tuple[float, ...] = ()
+    measured: bool = False
     error_names: tuple[str, str] = ("token_error_rate", "sequence_error_rate")
 
     def to_dict(self) -> dict[str, Any]:
@@ -172,6 +191,11 @@ class DataSpec:
             _require(fits, f"{which}_mean and {which}_std: do not fit {which}_size={size}")
         within = all(index < self.input_size for index in self.target_inputs)
         _require(within, f"target_inputs={self.target_inputs}: beyond input_size={self.input_size}")
+        if self.scaling is not ForecastScaling.training:
+            forecast = self.signature.inputs is self.signature.targets is Kind.CONTINUOUS and self.target_inputs
+            _require(bool(forecast), f"scaling={self.scaling.value}: the targets forecast no input")
+            fits = len(self.least_spread) == len(self.target_inputs)
+            _require(fits and min(self.least_spread) > 0, "least_spread: does not fit target_inputs")
         _require(len(self.error_names) == 2, f"error_names={self.error_names}: must be two names")
 
     def _require_tokenizer(self) -> None:

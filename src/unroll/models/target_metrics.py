@@ -17,6 +17,7 @@ from torchmetrics import (
 from torchmetrics.classification import BinaryF1Score, MulticlassConfusionMatrix, MultilabelF1Score
 
 from unroll.models.class_metrics import F1AndRecall, RocAuc
+from unroll.models.quantile_scores import QuantileScores
 from unroll.models.spans import SpanScores, are_bio
 from unroll.nn.scaling import Scaling
 from unroll.spec import Alignment, DataSpec
@@ -235,7 +236,13 @@ class ValueMetrics(TargetMetrics):
 
     naive_error: Tensor
 
-    def __init__(self, scaling: Scaling, naive_error: tuple[float, ...], names: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        scaling: Scaling,
+        naive_error: tuple[float, ...],
+        names: tuple[str, ...] = (),
+        levels: tuple[float, ...] = (),
+    ) -> None:
         super().__init__()
         self.scaling = scaling
         outputs = scaling.mean.numel()
@@ -244,6 +251,7 @@ class ValueMetrics(TargetMetrics):
         self.rmse = MeanSquaredError(squared=False)
         self.smape = SymmetricMeanAbsolutePercentageError()
         self.r2 = Determination()
+        self.quantiles = QuantileScores(levels) if levels else None
         self.naive_mae: MeanAbsoluteError | None = None
         self.register_buffer("naive_error", torch.tensor(naive_error), persistent=False)
         if naive_error:
@@ -257,7 +265,13 @@ class ValueMetrics(TargetMetrics):
         naive: Float[Tensor, "rows outputs"] | None,
         sequence: Int[Tensor, " rows"] | None = None,
     ) -> None:
-        values, unit = self.scaling.inverse(outputs), self.scaling.unit
+        unit = self.scaling.unit
+        if self.quantiles is not None:
+            each = outputs.unflatten(-1, (-1, len(self.quantiles.levels)))
+            absolute = self.scaling.absolute(self.scaling.inverse(each.transpose(-1, -2))).transpose(-1, -2)
+            self.quantiles.update(absolute / unit, self.scaling.absolute(targets) / unit)
+            outputs = each[..., self.quantiles.middle]
+        values = self.scaling.inverse(outputs)
         self.mae.update(values / unit, targets / unit)
         self.rmse.update(values / unit, targets / unit)
         self.smape.update(self.scaling.absolute(values) / unit, self.scaling.absolute(targets) / unit)
@@ -275,6 +289,8 @@ class ValueMetrics(TargetMetrics):
             "r2": by_output.mean(),
             "r2_pooled": pooled,
         }
+        if self.quantiles is not None:
+            values |= self.quantiles.values()
         if self.naive_mae is not None:
             values["mase"] = self._mase(self.mae)
             values["naive_mae"] = self.naive_mae.compute().mean() * self.scaling.unit

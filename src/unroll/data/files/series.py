@@ -12,7 +12,7 @@ import pandas as pd
 
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
-from unroll.data.files.scale import Scale, naive_error
+from unroll.data.files.scale import Scale, least_spread, naive_error
 from unroll.data.files.splitting import split_sizes
 from unroll.data.files.windows import Form, Stretch, Windows, series_name
 from unroll.data.module import SequenceDataModule
@@ -27,7 +27,7 @@ from unroll.data.readers.table_file import read_table
 from unroll.data.readers.times import carry_on
 from unroll.data.samples import Samples, Steps
 from unroll.errors import InputError
-from unroll.spec import MOST_TARGET_STEPS, Alignment, DataSpec, Kind, Signature
+from unroll.spec import MOST_TARGET_STEPS, Alignment, DataSpec, ForecastScaling, Kind, Signature
 
 
 class SeriesTask(Enum):
@@ -69,6 +69,9 @@ class SeriesConfig(FilesConfig):
         horizon: steps to forecast
         stride: steps from one window to the next
         season: the naive forecast repeats the value of so many steps ago
+        scaling: what the targets' columns are measured from; training is the training part's mean, in units of
+            its deviation; last is the last value of the window; window is the same, in units of the window's deviation;
+            with task=one_ahead, both are the value of each step
         missing: what a missing value is; an error, or the same as the previous one of its series
         valid_fraction: share of each series' steps to validate on, before those to test on
         test_fraction: share of each series' steps to test on, the last ones
@@ -84,6 +87,7 @@ class SeriesConfig(FilesConfig):
     horizon: int = 12
     stride: int = 1
     season: int = 1
+    scaling: ForecastScaling = ForecastScaling.training
     missing: MissingValue = MissingValue.error
 
     def __post_init__(self) -> None:
@@ -271,5 +275,8 @@ class Series(SequenceDataModule):
             target_inputs=tuple(range(len(targets))),
             horizon=config.horizon,
             season=config.season,
+            scaling=config.scaling,
+            least_spread=least_spread([values[:, : len(targets)] for values in known], scale.std),
+            measured=True,
             naive_error=naive_error([values[:, : len(targets)] for values in known], config.season),
         )
