@@ -66,12 +66,11 @@ class PointwiseModel(SequenceModel):
         origin, unit = (self._by_output(each, raw) for each in self.window.frame(batch))
         return origin + unit * raw
 
-    def _by_output(self, frame: Float[Tensor, "batch #time features"], outputs: Outputs) -> Tensor:
-        """The numbers of forecast features, in the shape of outputs: of all steps ahead, and all quantiles."""
-        quantiles = len(self.quantiles) if self.quantiles else 1
-        size = outputs.shape[-1] // quantiles // frame.shape[-1]
-        each = frame.repeat(1, 1, size).repeat_interleave(quantiles, dim=-1)
-        return each[:, 0] if outputs.ndim == 2 else each
+    def _by_output(self, frame: Float[Tensor, "batch #steps features"], outputs: Outputs) -> Tensor:  # noqa: F821
+        """Numbers of forecast features in the shape of outputs, which may hold all steps and quantiles."""
+        if outputs.ndim == 2:
+            frame = frame.expand(-1, self.spec.horizon, -1).flatten(1)
+        return frame.repeat_interleave(len(self.quantiles), dim=-1) if self.quantiles else frame
 
     def training_outputs(self, batch: SequenceBatch) -> Outputs:
         """The outputs that the loss trains; those of `forward` by default."""
@@ -164,14 +163,23 @@ class PointwiseModel(SequenceModel):
         for row, prediction in enumerate(self.predict_step(batch)):
             length = int(batch.lengths[row])
             steps = length if signature.alignment is Alignment.STEP else self.spec.horizon
-            # The first feature, step by step; steps may lie on their own axis or share one with the features.
-            true, predicted, plain = (
-                torch.as_tensor(values).reshape(-1, len(self.spec.target_inputs))[:steps, 0].tolist()
-                for values in (targets[row], prediction, naive[row])
-            )
+
+            def first(values: Any, steps: int = steps) -> list[float]:
+                """The first feature, step by step; steps may lie on their own axis or share one."""
+                found = torch.as_tensor(values).reshape(-1, len(self.spec.target_inputs))
+                return found[:steps, 0].tolist()
+
+            band, predicted = None, prediction
+            if self.quantiles is not None:
+                predicted = prediction[..., self.quantiles.middle]
+                if len(self.quantiles) > 1:
+                    share = self.quantiles.levels[-1] - self.quantiles.levels[0]
+                    band = first(prediction[..., 0]), first(prediction[..., -1]), share
             known = inputs[row, :length, feature].tolist()
             start = 1 if signature.alignment is Alignment.STEP else length
-            forecasts.append(Forecast(known, start, true, predicted, plain, int(batch.index[row])))
+            true, plain = first(targets[row]), first(naive[row])
+            index = int(batch.index[row])
+            forecasts.append(Forecast(known, start, true, first(predicted), plain, index, band))
         return forecasts
 
     def _steps_text(self, rows: list[list[float]] | list[int]) -> str:
@@ -255,17 +263,20 @@ class PointwiseModel(SequenceModel):
         found = counts.nonzero().to(targets.device, non_blocking=True)
         where = (found[:, 0], found[:, 1])
         return _Rows(
-            outputs[where], targets[where], batch.lengths[where[0]], where, None if unit is None else unit[where]
+            outputs[where],
+            targets[where],
+            batch.lengths[where[0]],
+            where,
+            None if unit is None else unit[where],
         )
 
     def _unit(self, batch: SequenceBatch, targets: Tensor) -> Tensor | None:
         """The unit of each window's values, in the shape of the targets; None where all have the same."""
-        if self.window is None or not self.window.by_deviation or self.window.by_step:
+        if self.window is None or not self.window.has_units:
             return None
         unit = self.window.frame(batch).unit
-        size = targets.shape[-1] // unit.shape[-1]
         if targets.ndim == 2:
-            return unit[:, 0].repeat(1, size)
+            return unit.expand(-1, self.spec.horizon, -1).flatten(1)
         return unit.expand(-1, targets.shape[1], -1)
 
 

@@ -5,16 +5,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
-from unroll.nn.quantiles import MEDIAN, pinball
+from unroll.nn.quantiles import pinball
+from unroll.spec import MEDIAN
 
 
 class QuantileScores(nn.Module):
     """The weighted quantile loss, and the share of targets within each interval.
 
-    The weighted quantile loss (Park et al. 2022, as GluonTS has it: `mean_wQuantileLoss`) is twice the pinball
-    loss of all targets, over the sum of their absolute values, the mean over quantiles. With many quantiles it
-    tends to the CRPS, over the mean absolute value.
+    The weighted quantile loss (GluonTS's `mean_wQuantileLoss`) is twice the pinball loss of all targets, over
+    the sum of their absolute values, the mean over quantiles. With many quantiles it tends to the CRPS, over
+    the mean absolute value.
     """
+
+    at: Tensor
 
     def __init__(self, levels: tuple[float, ...]) -> None:
         super().__init__()
@@ -26,9 +29,8 @@ class QuantileScores(nn.Module):
             if abs(levels[low] + levels[len(levels) - 1 - low] - 1) < 1e-9
         ]
         self.register_buffer("at", torch.tensor(levels), persistent=False)
-        self.at: Tensor
         self.loss, self.size = MeanMetric(), MeanMetric()
-        self.inside = nn.ModuleDict({self._name(interval): MeanMetric() for interval in self.intervals})
+        self.inside = nn.ModuleList([MeanMetric() for _ in self.intervals])
 
     def update(
         self, quantiles: Float[Tensor, "rows values quantiles"], targets: Float[Tensor, "rows values"]
@@ -38,15 +40,18 @@ class QuantileScores(nn.Module):
             return
         self.loss.update(pinball(quantiles, targets, self.at.to(targets.dtype)).mean(-1))
         self.size.update(targets.abs())
-        for low, high in self.intervals:
-            inside = (quantiles[..., low] <= targets) & (targets <= quantiles[..., high])
-            self.inside[self._name((low, high))].update(inside.float())
+        for (low, high), share in zip(self.intervals, self.inside, strict=True):
+            assert isinstance(share, MeanMetric)
+            share.update(((quantiles[..., low] <= targets) & (targets <= quantiles[..., high])).float())
 
     def values(self) -> dict[str, Tensor]:
         """The scores by name."""
         size = self.size.compute()
-        coverage = {name: metric.compute() for name, metric in self.inside.items()}
-        return {"wql": self.loss.compute() / size if size > 0 else torch.full_like(size, torch.nan), **coverage}
+        scores = {"wql": self.loss.compute() / size if size > 0 else torch.full_like(size, torch.nan)}
+        for interval, share in zip(self.intervals, self.inside, strict=True):
+            assert isinstance(share, MeanMetric)
+            scores[self._name(interval)] = share.compute()
+        return scores
 
     def _name(self, interval: tuple[int, int]) -> str:
         low, high = (self.levels[end] for end in interval)

@@ -267,7 +267,7 @@ class ValueMetrics(TargetMetrics):
     ) -> None:
         unit = self.scaling.unit
         if self.quantiles is not None:
-            each = outputs.unflatten(-1, (-1, len(self.quantiles.levels)))
+            each = outputs.reshape(len(outputs), -1, len(self.quantiles.levels))
             absolute = self.scaling.absolute(self.scaling.inverse(each.transpose(-1, -2))).transpose(-1, -2)
             self.quantiles.update(absolute / unit, self.scaling.absolute(targets) / unit)
             outputs = each[..., self.quantiles.middle]

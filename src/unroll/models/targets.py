@@ -37,7 +37,7 @@ class Target(nn.Module, ABC):
         targets: Tensor,
         unit: Float[Tensor, "rows values"] | None = None,
     ) -> Float[Tensor, ""]:
-        """The mean loss of the rows. That of values is counted in units of the rows' own, if they have some."""
+        """The mean loss of the rows. That of values is counted in units of their own, if they have some."""
 
     @abstractmethod
     def metrics(self, *, full: bool = True) -> TargetMetrics:
@@ -147,7 +147,8 @@ class ValueTarget(Target):
         """The values that outputs predict, scaled. Those without quantiles are values themselves."""
         if self.quantiles is None or outputs.shape[-1] == self.spec.target_size:
             return outputs
-        return self.quantiles.median(outputs)
+        median: Tensor = self.quantiles.median(outputs)
+        return median
 
     def loss(
         self,
@@ -186,8 +187,8 @@ class ValueTarget(Target):
         """The quantiles of each value in the data's units. The model must have some."""
         assert self.quantiles is not None
         by_quantile = self.quantiles.split(outputs.float()).transpose(-1, -2)
-        values: Tensor = self.scaling.absolute(self.scaling.inverse(by_quantile))
-        return values.transpose(-1, -2)
+        values: Tensor = self.scaling.absolute(self.scaling.inverse(by_quantile)).transpose(-1, -2)
+        return values
 
     def text(self, row: Sequence[float] | int) -> str:
         assert not isinstance(row, int)
@@ -200,7 +201,7 @@ def shortened(parts: Sequence[str], most: int) -> str:
 
 
 def build_target(spec: DataSpec, levels: tuple[float, ...] = ()) -> Target:
-    """The target of a data set whose targets are classes, labels or values, these with quantiles of `levels`."""
+    """The target of a data set whose targets are classes, labels or values; these with such quantiles."""
     kinds: dict[Kind, Callable[[DataSpec], Target]] = {Kind.CLASSES: ClassTarget, Kind.LABELS: LabelTarget}
     kind = spec.signature.targets
     return kinds[kind](spec) if kind in kinds else ValueTarget(spec, levels)

@@ -16,8 +16,8 @@ class ValuesConfig(BackboneConfig):
     """Base config of a model that can write values.
 
     Attributes:
-        quantiles: the quantiles of each value to learn, with 0.5, the forecast itself, as [0.1, 0.5, 0.9]; auto
-            is these where measured series are forecast; null, and auto for other data, is the mean alone
+        quantiles: the quantiles of each value to learn, with 0.5, the forecast itself, as [0.1, 0.5, 0.9];
+            auto is these where measured series are forecast; null, and auto for other data, is the mean alone
     """
 
     quantiles: Any = None

@@ -46,7 +46,7 @@ class Backbone(nn.Module):
             size = self.embedding.output_size
         else:
             self.scaling = Scaling.of_inputs(spec)
-            size = spec.input_size
+            size = spec.input_size if self.window is None else self.window.output_size
         self.front_end: FrontEnd = build(config.front_end, size, spec.length)
         self.dropout = config.dropout
         self.recurrence = build_recurrence(config, self.front_end.output_size)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-MEDIAN = 0.5
+from unroll.spec import MEDIAN
 
 
 class Quantiles(nn.Module):
@@ -17,6 +17,7 @@ class Quantiles(nn.Module):
     apart), for each value. That of the median is 0.
     """
 
+    at: Tensor
     offsets: Tensor
 
     def __init__(self, levels: tuple[float, ...], steps: int, values: int) -> None:
@@ -31,7 +32,7 @@ class Quantiles(nn.Module):
 
     def split(self, outputs: Float[Tensor, "*rows outputs"]) -> Float[Tensor, "*rows values quantiles"]:
         """The outputs by value and quantile."""
-        return outputs.unflatten(-1, (-1, len(self)))
+        return outputs.reshape(*outputs.shape[:-1], -1, len(self))
 
     def ordered(self, outputs: Float[Tensor, "*rows outputs"]) -> Float[Tensor, "*rows outputs"]:
         """The outputs of a network, sorted within each value, so that no quantile crosses another.
@@ -40,7 +41,9 @@ class Quantiles(nn.Module):
         """
         return self.split(outputs).sort(dim=-1).values.flatten(-2)
 
-    def calibrated(self, outputs: Float[Tensor, "batch *time outputs"]) -> Float[Tensor, "batch *time outputs"]:
+    def calibrated(
+        self, outputs: Float[Tensor, "batch *time outputs"]
+    ) -> Float[Tensor, "batch *time outputs"]:
         """Ordered outputs, moved by the offsets, but never across the median."""
         found = self.split(outputs) + (self.offsets if outputs.ndim > 2 else self.offsets[0])
         middle = found[..., self.middle : self.middle + 1]
@@ -89,9 +92,7 @@ class Residuals(Metric):
         self.add_state("residuals", [], dist_reduce_fx="cat")
         self.add_state("steps", [], dist_reduce_fx="cat")
 
-    def update(
-        self, residuals: Float[Tensor, "rows values quantiles"], steps: Tensor | None
-    ) -> None:
+    def update(self, residuals: Float[Tensor, "rows values quantiles"], steps: Tensor | None) -> None:
         """Add rows, each with the number of its step ahead, from 0; None where steps are not told apart."""
         assert isinstance(self.residuals, list)
         assert isinstance(self.steps, list)

@@ -81,14 +81,3 @@ def naive_error(series: list[np.ndarray], season: int) -> tuple[float, ...]:
     changes = np.concatenate([np.abs(values[season:] - values[:-season]) for values in series])
     errors = changes.mean(axis=0)
     return tuple(errors.tolist()) if errors.all() else ()
-
-
-def least_spread(series: list[np.ndarray], std: np.ndarray) -> tuple[float, ...]:
-    """For each column the standard deviation of the series (time, columns) in which it varies least.
-
-    Series in which a column is constant do not count. If it is so in all, it is that of all together, `std`.
-    """
-    spreads = np.stack([values.std(axis=0) for values in series])
-    constant = np.stack([values.min(axis=0) == values.max(axis=0) for values in series])
-    least = np.where(constant, np.inf, spreads).min(axis=0)
-    return tuple(np.where(np.isinf(least), std[: len(least)], least).tolist())

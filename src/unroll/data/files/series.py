@@ -12,7 +12,8 @@ import pandas as pd
 
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
-from unroll.data.files.scale import Scale, least_spread, naive_error
+from unroll.data.files.anchors import choose_anchor
+from unroll.data.files.scale import Scale, naive_error
 from unroll.data.files.splitting import split_sizes
 from unroll.data.files.windows import Form, Stretch, Windows, series_name
 from unroll.data.module import SequenceDataModule
@@ -69,9 +70,10 @@ class SeriesConfig(FilesConfig):
         horizon: steps to forecast
         stride: steps from one window to the next
         season: the naive forecast repeats the value of so many steps ago
-        scaling: what the targets' columns are measured from; training is the training part's mean, in units of
-            its deviation; last is the last value of the window; window is the same, in units of the window's deviation;
-            with task=one_ahead, both are the value of each step
+        scaling: what a forecast is measured from; training is the mean of the training part, last is the
+            last value of the window, and others are in units of the window's deviation: window from the last
+            value, season from the values of one season before, drift from those moved by the last change over
+            a season; auto is the one of these that forecasts the training part best
         missing: what a missing value is; an error, or the same as the previous one of its series
         valid_fraction: share of each series' steps to validate on, before those to test on
         test_fraction: share of each series' steps to test on, the last ones
@@ -97,6 +99,11 @@ class SeriesConfig(FilesConfig):
         require(self, "horizon", self.horizon <= MOST_TARGET_STEPS, f"{MOST_TARGET_STEPS:,} or less")
         require(self, "season", self.season <= self.window, f"at most window={self.window}")
         one_ahead = self.task is SeriesTask.one_ahead
+        if self.scaling in (ForecastScaling.season, ForecastScaling.drift):
+            fits = 1 < self.season < self.window and not one_ahead
+            require(
+                self, "scaling", fits, "another, unless 1 < season < window and targets are not one_ahead"
+            )
         require(self, "horizon", not one_ahead or self.horizon == 1, "1 with task=one_ahead")
         self.require_columns("id", "time", "target")
         self.require_columns("id", "time", "features")
@@ -261,6 +268,10 @@ class Series(SequenceDataModule):
         names, targets = self._input_names, config.columns("target")
         forecast = config.task is SeriesTask.forecast
         ahead = tuple(f"{name}+{step}" for step in range(1, config.horizon + 1) for name in targets)
+        forecasted = [values[:, : len(targets)] for values in known]
+        seasonal = config.task is not SeriesTask.one_ahead and 1 < config.season < config.window
+        season = config.season if seasonal else None
+        anchor = choose_anchor(forecasted, config.scaling, season, config.horizon, scale.std[: len(targets)])
         return DataSpec(
             signature=config.signature(),
             input_size=len(names),
@@ -275,8 +286,8 @@ class Series(SequenceDataModule):
             target_inputs=tuple(range(len(targets))),
             horizon=config.horizon,
             season=config.season,
-            scaling=config.scaling,
-            least_spread=least_spread([values[:, : len(targets)] for values in known], scale.std),
+            scaling=anchor.scaling,
+            least_error=anchor.error,
             measured=True,
-            naive_error=naive_error([values[:, : len(targets)] for values in known], config.season),
+            naive_error=naive_error(forecasted, config.season),
         )
