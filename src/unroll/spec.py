@@ -121,7 +121,6 @@ class DataSpec:
         scaling: what the values that are forecast are measured from.
         least_error: for each forecast feature, how far off (root mean square) that naive forecast is in the
             training data, in the series where it is least.
-        measured: whether the values were measured, so that nothing forecasts them exactly.
         error_names: the names of the error rate per target token and per whole sequence.
     """
 
@@ -151,7 +150,6 @@ class DataSpec:
     naive_error: tuple[float, ...] = ()
     scaling: ForecastScaling = ForecastScaling.training
     least_error: tuple[float, ...] = ()
-    measured: bool = False
     error_names: tuple[str, str] = ("token_error_rate", "sequence_error_rate")
 
     def to_dict(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from unroll.config.registry import require
 from unroll.errors import InputError
 from unroll.nn.backbone import BackboneConfig
-from unroll.spec import DataSpec, Kind
+from unroll.spec import DataSpec, ForecastScaling, Kind
 
 USUAL_QUANTILES = (0.1, 0.5, 0.9)
 
@@ -17,7 +17,7 @@ class ValuesConfig(BackboneConfig):
 
     Attributes:
         quantiles: the quantiles of each value to learn, with 0.5, the forecast itself, as [0.1, 0.5, 0.9];
-            auto is these where measured series are forecast; null, and auto for other data, is the mean alone
+            auto is these for forecasts by data.scaling; null, and auto for other data, is the mean alone
     """
 
     quantiles: Any = None
@@ -40,7 +40,7 @@ def quantile_levels(config: ValuesConfig, spec: DataSpec) -> tuple[float, ...]:
         InputError: quantiles are asked for, and the targets are no values.
     """
     if config.quantiles == "auto":
-        return USUAL_QUANTILES if spec.measured and spec.target_inputs else ()
+        return USUAL_QUANTILES if spec.scaling is not ForecastScaling.training else ()
     if config.quantiles and spec.signature.targets is not Kind.CONTINUOUS:
         raise InputError(
             f"model.quantiles={config.quantiles}: the targets are {spec.signature.targets.value}, which have "

@@ -18,7 +18,7 @@ class Anchor:
     Attributes:
         scaling: what is measured from; never `auto`.
         error: for each column, the root mean square of its errors in the series where it is smallest; a
-            series where it is zero does not count.
+            series where it is zero does not count. Empty where nothing is measured from the window.
     """
 
     scaling: ForecastScaling
@@ -40,6 +40,8 @@ def choose_anchor(
     choices = [ForecastScaling.window]
     if season is not None:
         choices += [ForecastScaling.season, ForecastScaling.drift]
+    if scaling is ForecastScaling.training:
+        return Anchor(scaling, ())
     season = season or 1
     errors = [_errors(values, season, horizon) for values in series if len(values) >= season + horizon + 2]
     if scaling is ForecastScaling.auto:

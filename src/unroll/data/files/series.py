@@ -288,6 +288,5 @@ class Series(SequenceDataModule):
             season=config.season,
             scaling=anchor.scaling,
             least_error=anchor.error,
-            measured=True,
             naive_error=naive_error(forecasted, config.season),
         )
