@@ -19,6 +19,7 @@ from unroll.nn.cells.base import State
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 OutputSteps = Float[Tensor, "batch time_out outputs"]
+ValueSteps = Float[Tensor, "batch time_out values"]
 
 
 @register("model", "seq2seq_continuous")
@@ -111,7 +112,7 @@ class Seq2SeqContinuous(PointwiseModel):
         self,
         batch: SequenceBatch,
         steps: int,
-        targets: OutputSteps | None,
+        targets: ValueSteps | None,
         ratio: float,
         initial: list[State] | None = None,
     ) -> OutputSteps:

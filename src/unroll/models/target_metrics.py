@@ -43,7 +43,7 @@ class TargetMetrics(nn.Module, ABC):
         outputs: Float[Tensor, "rows outputs"],
         targets: Tensor,
         lengths: Int[Tensor, " rows"],
-        naive: Float[Tensor, "rows outputs"] | None,
+        naive: Float[Tensor, "rows values"] | None,
         sequence: Int[Tensor, " rows"] | None = None,
     ) -> None:
         """Add rows, each with the length of its sequence and its naive forecast, if there is one.
@@ -130,7 +130,7 @@ class ClassMetrics(TargetMetrics):
         outputs: Float[Tensor, "rows outputs"],
         targets: Tensor,
         lengths: Int[Tensor, " rows"],
-        naive: Float[Tensor, "rows outputs"] | None,
+        naive: Float[Tensor, "rows values"] | None,
         sequence: Int[Tensor, " rows"] | None = None,
     ) -> None:
         best = outputs.argmax(dim=-1)
@@ -182,7 +182,7 @@ class LabelMetrics(TargetMetrics):
         outputs: Float[Tensor, "rows outputs"],
         targets: Tensor,
         lengths: Int[Tensor, " rows"],
-        naive: Float[Tensor, "rows outputs"] | None,
+        naive: Float[Tensor, "rows values"] | None,
         sequence: Int[Tensor, " rows"] | None = None,
     ) -> None:
         found, true = (outputs > 0).long(), targets.long()
@@ -262,7 +262,7 @@ class ValueMetrics(TargetMetrics):
         outputs: Float[Tensor, "rows outputs"],
         targets: Tensor,
         lengths: Int[Tensor, " rows"],
-        naive: Float[Tensor, "rows outputs"] | None,
+        naive: Float[Tensor, "rows values"] | None,
         sequence: Int[Tensor, " rows"] | None = None,
     ) -> None:
         unit = self.scaling.unit
