@@ -162,7 +162,7 @@ class ValueTarget(Target):
             return (found if unit is None else found / unit[..., None]).mean()
         if unit is None:
             return F.mse_loss(outputs, scaled)
-        return ((outputs - scaled) / unit).square().mean()
+        return F.mse_loss(outputs / unit, scaled / unit)
 
     def metrics(self, *, full: bool = True) -> TargetMetrics:
         levels = () if self.quantiles is None else self.quantiles.levels
