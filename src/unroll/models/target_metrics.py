@@ -17,6 +17,7 @@ from torchmetrics import (
 from torchmetrics.classification import BinaryF1Score, MulticlassConfusionMatrix, MultilabelF1Score
 
 from unroll.models.class_metrics import F1AndRecall, RocAuc
+from unroll.models.quantile_scores import QuantileScores
 from unroll.models.spans import SpanScores, are_bio
 from unroll.nn.scaling import Scaling
 from unroll.spec import Alignment, DataSpec
@@ -42,7 +43,7 @@ class TargetMetrics(nn.Module, ABC):
         outputs: Float[Tensor, "rows outputs"],
         targets: Tensor,
         lengths: Int[Tensor, " rows"],
-        naive: Float[Tensor, "rows outputs"] | None,
+        naive: Float[Tensor, "rows values"] | None,
         sequence: Int[Tensor, " rows"] | None = None,
     ) -> None:
         """Add rows, each with the length of its sequence and its naive forecast, if there is one.
@@ -129,7 +130,7 @@ class ClassMetrics(TargetMetrics):
         outputs: Float[Tensor, "rows outputs"],
         targets: Tensor,
         lengths: Int[Tensor, " rows"],
-        naive: Float[Tensor, "rows outputs"] | None,
+        naive: Float[Tensor, "rows values"] | None,
         sequence: Int[Tensor, " rows"] | None = None,
     ) -> None:
         best = outputs.argmax(dim=-1)
@@ -181,7 +182,7 @@ class LabelMetrics(TargetMetrics):
         outputs: Float[Tensor, "rows outputs"],
         targets: Tensor,
         lengths: Int[Tensor, " rows"],
-        naive: Float[Tensor, "rows outputs"] | None,
+        naive: Float[Tensor, "rows values"] | None,
         sequence: Int[Tensor, " rows"] | None = None,
     ) -> None:
         found, true = (outputs > 0).long(), targets.long()
@@ -235,7 +236,13 @@ class ValueMetrics(TargetMetrics):
 
     naive_error: Tensor
 
-    def __init__(self, scaling: Scaling, naive_error: tuple[float, ...], names: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        scaling: Scaling,
+        naive_error: tuple[float, ...],
+        names: tuple[str, ...] = (),
+        levels: tuple[float, ...] = (),
+    ) -> None:
         super().__init__()
         self.scaling = scaling
         outputs = scaling.mean.numel()
@@ -244,6 +251,7 @@ class ValueMetrics(TargetMetrics):
         self.rmse = MeanSquaredError(squared=False)
         self.smape = SymmetricMeanAbsolutePercentageError()
         self.r2 = Determination()
+        self.quantiles = QuantileScores(levels) if levels else None
         self.naive_mae: MeanAbsoluteError | None = None
         self.register_buffer("naive_error", torch.tensor(naive_error), persistent=False)
         if naive_error:
@@ -254,10 +262,16 @@ class ValueMetrics(TargetMetrics):
         outputs: Float[Tensor, "rows outputs"],
         targets: Tensor,
         lengths: Int[Tensor, " rows"],
-        naive: Float[Tensor, "rows outputs"] | None,
+        naive: Float[Tensor, "rows values"] | None,
         sequence: Int[Tensor, " rows"] | None = None,
     ) -> None:
-        values, unit = self.scaling.inverse(outputs), self.scaling.unit
+        unit = self.scaling.unit
+        if self.quantiles is not None:
+            each = outputs.reshape(len(outputs), -1, len(self.quantiles.levels))
+            absolute = self.scaling.absolute(self.scaling.inverse(each.transpose(-1, -2))).transpose(-1, -2)
+            self.quantiles.update(absolute / unit, self.scaling.absolute(targets) / unit)
+            outputs = each[..., self.quantiles.middle]
+        values = self.scaling.inverse(outputs)
         self.mae.update(values / unit, targets / unit)
         self.rmse.update(values / unit, targets / unit)
         self.smape.update(self.scaling.absolute(values) / unit, self.scaling.absolute(targets) / unit)
@@ -275,6 +289,8 @@ class ValueMetrics(TargetMetrics):
             "r2": by_output.mean(),
             "r2_pooled": pooled,
         }
+        if self.quantiles is not None:
+            values |= self.quantiles.values()
         if self.naive_mae is not None:
             values["mase"] = self._mase(self.mae)
             values["naive_mae"] = self.naive_mae.compute().mean() * self.scaling.unit
