@@ -21,6 +21,9 @@ IGNORED = -1
 LARGEST_NUMBER = 2**31
 """Integers of a DataSpec are smaller than this."""
 
+MEDIAN = 0.5
+"""The level of the quantile that is a forecast itself."""
+
 MOST_TARGET_STEPS = 100_000
 """The longest target. A model that never writes END writes up to one and a half times as many tokens."""
 
@@ -49,6 +52,22 @@ class Tokenizer(Enum):
     spaces = "spaces"
     words = "words"
     pieces = "pieces"
+
+
+class ForecastScaling(Enum):
+    """What the values that are forecast are measured from, beyond the scale of the training part.
+
+    training: nothing. last: the last known value. Others are in units of each window's own deviation. window:
+    the last known value. season: the values of one season before. drift: those, moved by the last change over
+    a season. auto: the one of these that forecasts the training part best.
+    """
+
+    auto = "auto"
+    training = "training"
+    last = "last"
+    window = "window"
+    season = "season"
+    drift = "drift"
 
 
 class Alignment(Enum):
@@ -99,6 +118,9 @@ class DataSpec:
         season: a naive forecast repeats the value of this many steps ago.
         naive_error: the mean absolute error of the naive forecast, one step ahead, in the training data, for
             each forecast feature (the scale of MASE).
+        scaling: what the values that are forecast are measured from.
+        least_error: for each forecast feature, how far off (root mean square) that naive forecast is in the
+            training data, in the series where it is least.
         error_names: the names of the error rate per target token and per whole sequence.
     """
 
@@ -126,6 +148,8 @@ class DataSpec:
     horizon: int = 1
     season: int = 1
     naive_error: tuple[float, ...] = ()
+    scaling: ForecastScaling = ForecastScaling.training
+    least_error: tuple[float, ...] = ()
     error_names: tuple[str, str] = ("token_error_rate", "sequence_error_rate")
 
     def to_dict(self) -> dict[str, Any]:
@@ -172,7 +196,21 @@ class DataSpec:
             _require(fits, f"{which}_mean and {which}_std: do not fit {which}_size={size}")
         within = all(index < self.input_size for index in self.target_inputs)
         _require(within, f"target_inputs={self.target_inputs}: beyond input_size={self.input_size}")
+        self._require_scaling()
         _require(len(self.error_names) == 2, f"error_names={self.error_names}: must be two names")
+
+    def _require_scaling(self) -> None:
+        """What is measured from a window must be forecast from it."""
+        name, kinds = f"scaling={self.scaling.value}", self.signature
+        if self.scaling is ForecastScaling.training:
+            return
+        _require(self.scaling is not ForecastScaling.auto, f"{name}: is not settled")
+        forecast = kinds.inputs is kinds.targets is Kind.CONTINUOUS and self.input_std and self.target_inputs
+        steps = 1 if kinds.alignment is not Alignment.SEQUENCE else self.horizon
+        whole = self.target_size == steps * len(self.target_inputs)
+        _require(bool(forecast) and whole, f"{name}: the targets forecast no input")
+        fits = len(self.least_error) == len(self.target_inputs) and min(self.least_error) > 0
+        _require(fits, "least_error: does not fit target_inputs")
 
     def _require_tokenizer(self) -> None:
         """What makes pieces must be made of pieces, so no file makes more of them than it holds."""

@@ -57,14 +57,26 @@ def test_a_file_repeats_no_default(file):
         assert plain[key] != defaults[key], f"{key}: {value} is the default of {config.__name__}"
 
 
+AS_OLD_RUNS = {
+    "series": {"scaling", "calendar", "season"},
+    **{name: {"quantiles"} for name in ("many_to_one", "many_to_many", "seq2seq_continuous")},
+}
+"""Keys that configs of old runs lack: the dataclass has what those runs did, and files another value."""
+
+
 @pytest.mark.parametrize("group", ["data", "model"])
 def test_what_the_dataclass_makes_is_one_of_the_names(group):
     """So that a config from Python is never something that the command line knows nothing of."""
     for name in registry.names(group):
-        values = to_dict(from_dict(group, {"name": name, **NESTED.get(name, {})}))
+        older = AS_OLD_RUNS.get(name, set())
+
+        def rest(values, older=older):
+            return {key: value for key, value in values.items() if key not in older}
+
+        values = rest(to_dict(from_dict(group, {"name": name, **NESTED.get(name, {})})))
         files = [CONF / group / f"{choice}.yaml" for choice in choices(CONF, group)]
         made = [
-            to_dict(from_dict(group, {**written(file), **NESTED.get(name, {})}))
+            rest(to_dict(from_dict(group, {**written(file), **NESTED.get(name, {})})))
             for file in files
             if schema_of(file) == f"{group}/{name}"
         ]

@@ -18,7 +18,17 @@ from unroll.export.parts import model_parts, random_inputs
 from unroll.export.programs import require_packages, write_programs
 from unroll.export.traceable import traceable
 from unroll.runs.checkpoints import find
-from unroll.spec import END, PAD, SPECIAL_TOKENS, START, Alignment, Kind
+from unroll.spec import (
+    END,
+    PAD,
+    SPECIAL_TOKENS,
+    START,
+    Alignment,
+    DataSpec,
+    ForecastScaling,
+    Kind,
+    Signature,
+)
 from unroll.training import checkpoints
 
 # Of torch's own modules, which running a program imports.
@@ -35,6 +45,20 @@ SCALED = any_spec(
     target_mean=(70.0,),
     target_std=(8.0,),
 )
+FORECAST = DataSpec(
+    signature=Signature(Kind.CONTINUOUS, Kind.CONTINUOUS, Alignment.SEQUENCE),
+    input_size=2,
+    target_size=3,
+    input_mean=(9.0, 0.0),
+    input_std=(3.0, 1.0),
+    target_mean=(9.0,),
+    target_std=(3.0,),
+    target_inputs=(0,),
+    horizon=3,
+    season=2,
+    scaling=ForecastScaling.drift,
+    least_error=(0.5,),
+)
 WORDS = any_spec(Kind.TOKENS, Kind.CLASSES, Alignment.STEP, letters=LETTERS)
 
 POINTWISE = {
@@ -43,6 +67,7 @@ POINTWISE = {
     "a buffer and a count": ("many_to_one", VALUES, {"cell": STRANGE[1], "bidirectional": True}),
     "two layers, two directions": ("many_to_one", VALUES, {"num_layers": 2, "bidirectional": True}),
     "units of the data": ("many_to_one", SCALED, {"pooling": "mean", "initial_state": "learned"}),
+    "quantiles of a forecast": ("many_to_one", FORECAST, {"quantiles": [0.1, 0.5, 0.9]}),
     "packed tokens": ("many_to_many", WORDS, {"padding": "packed"}),
     "spelling by a convolution": ("many_to_many", WORDS, {"embedding": {"name": "spelling"}}),
     "spelling by an LSTM": ("many_to_many", WORDS, {"embedding": {"name": "spelling", "encoder": "rnn"}}),

@@ -19,7 +19,7 @@ from unroll.spec import Alignment, Kind
 SIZES = [5, 1, 12, 2]  # of the batches
 
 
-def count(metrics, outputs, targets, lengths, naive=None, sequence=None):
+def count(metrics, outputs, targets, lengths, sequence=None):
     """Count rows in batches of uneven sizes."""
     start = 0
     for size in SIZES:
@@ -29,7 +29,6 @@ def count(metrics, outputs, targets, lengths, naive=None, sequence=None):
             outputs[rows],
             targets[rows],
             lengths[rows],
-            None if naive is None else naive[rows],
             None if sequence is None else sequence[rows],
         )
         start += size
@@ -115,7 +114,7 @@ def test_tags_of_spans_have_the_scores_of_spans():
     assert values["span_precision"] == values["span_recall"] == values["span_f1"] == pytest.approx(13 / 14)
     few = build_target(spec).metrics(full=False)
     few.loss.update(0.0)
-    few.update(outputs, true, torch.ones(sum(SIZES), dtype=torch.long), None, sequence)
+    few.update(outputs, true, torch.ones(sum(SIZES), dtype=torch.long), sequence)
     assert few.compute().keys() == {"loss", "accuracy", "f1", "balanced_accuracy", "length_accuracy"}
 
 
@@ -135,25 +134,24 @@ def test_labels(labels):
 
 
 def test_values_are_measured_in_the_units_of_the_data():
-    mean, std, naive_error = (100.0, -3.0), (5.0, 0.1), (2.0, 0.5)
+    mean, std = (100.0, -3.0), (5.0, 0.1)
     spec = any_spec(
         Kind.CONTINUOUS,
         Kind.CONTINUOUS,
         Alignment.SEQUENCE,
         target_mean=mean,
         target_std=std,
-        naive_error=naive_error,
         target_inputs=(0, 1),
         horizon=2,
     )
     n = sum(SIZES)
-    scaled, targets, naive = torch.randn(n, 4), torch.randn(n, 4) * 5 + 50, torch.randn(n, 4) * 5 + 50
+    scaled, targets = torch.randn(n, 4), torch.randn(n, 4) * 5 + 50
     target = build_target(spec)
     metrics = target.metrics()
-    found = count(metrics, scaled, targets, torch.ones(n, dtype=torch.long), naive)
+    found = count(metrics, scaled, targets, torch.ones(n, dtype=torch.long))
     values = scaled.double().numpy() * np.tile(std, 2) + np.tile(mean, 2)
     np.testing.assert_allclose(target.predict(scaled).numpy(), values, rtol=1e-5)
-    true, plain = targets.double().numpy(), naive.double().numpy()
+    true = targets.double().numpy()
     error = np.abs(values - true)
     assert found["mae"] == pytest.approx(error.mean(), rel=1e-4)
     assert found["rmse"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-4)
@@ -164,10 +162,6 @@ def test_values_are_measured_in_the_units_of_the_data():
     unit = np.tile(std, 2)
     missed, spread = ((values - true) / unit) ** 2, ((true - true.mean(0)) / unit) ** 2
     assert found["r2_pooled"] == pytest.approx(1 - missed.sum() / spread.sum(), rel=1e-3)
-    assert found["mase"] == pytest.approx((error.mean(0) / np.tile(naive_error, 2)).mean(), rel=1e-4)
-    assert found["naive_mae"] == pytest.approx(np.abs(plain - true).mean(), rel=1e-4)
-    naive_mase = (np.abs(plain - true).mean(0) / np.tile(naive_error, 2)).mean()
-    assert found["naive_mase"] == pytest.approx(naive_mase, rel=1e-4)
     loss = (((true - np.tile(mean, 2)) / np.tile(std, 2) - scaled.double().numpy()) ** 2).mean()
     assert target.loss(scaled, targets).item() == pytest.approx(loss, rel=1e-4)
 

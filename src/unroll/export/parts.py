@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from unroll.batch import SequenceBatch, mask_from_lengths
 from unroll.models.base import SequenceModel
 from unroll.models.pointwise import PointwiseModel
+from unroll.models.targets import ValueTarget
 from unroll.models.token_generator import TokenGenerator
 from unroll.nn.attention.none import NoAttention
 from unroll.nn.cells.base import Cell, State
@@ -42,9 +43,9 @@ def model_parts(model: SequenceModel, inputs: dict[str, Tensor]) -> list[ModelPa
     """The programs of a model, with these inputs.
 
     A pointwise model is one program, `model`: it returns probabilities (B, C) or values (B, O), or such rows
-    for each step; rows of padding have no meaning. A model that writes tokens is two programs: `encoder`
-    reads the inputs, `decoder` is one decoding step, and returns log-probabilities (B, V) of the next token
-    and the new state.
+    for each step; rows of padding have no meaning. Of values it also returns the quantiles, a last axis, if
+    the model has some. A model that writes tokens is two programs: `encoder` reads the inputs,
+    `decoder` is one decoding step, and returns log-probabilities (B, V) of the next token and the new state.
     """
     free = {name: {0: "batch"} for name in inputs}
     if "lengths" in inputs:
@@ -52,7 +53,8 @@ def model_parts(model: SequenceModel, inputs: dict[str, Tensor]) -> list[ModelPa
     if "characters" in inputs:
         free["characters"] |= {1: "time", 2: "letters"}
     if isinstance(model, PointwiseModel):
-        return [ModelPart("model", _Whole(model), dict(inputs), free, ["predictions"])]
+        written = ["predictions", *(["quantiles"] if model.quantiles else [])]
+        return [ModelPart("model", _Whole(model), dict(inputs), free, written)]
     assert isinstance(model, TokenGenerator)
     encoder, decoder = _Encoder(model), _Decoder(model)
     with torch.no_grad():
@@ -101,7 +103,7 @@ def _values(spec: DataSpec, *shape: int) -> Tensor:
 
 
 class _Whole(nn.Module):
-    """Computes predictions from inputs."""
+    """Computes predictions from inputs, and quantiles where the model writes some."""
 
     def __init__(self, model: PointwiseModel) -> None:
         super().__init__()
@@ -109,9 +111,13 @@ class _Whole(nn.Module):
 
     def forward(
         self, inputs: Tensor, lengths: Tensor | None = None, characters: Tensor | None = None
-    ) -> Tensor:
-        inputs = _as_in_batches(inputs, self.model.spec)
-        return self.model.target.predict(self.model(_batch(inputs, lengths, characters)))
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        model = self.model
+        outputs = model(_batch(_as_in_batches(inputs, model.spec), lengths, characters))
+        predictions = model.target.predict(outputs)
+        if not isinstance(model.target, ValueTarget) or model.quantiles is None:
+            return predictions
+        return predictions, model.target.predict_quantiles(outputs)
 
 
 class _Encoder(nn.Module):

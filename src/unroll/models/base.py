@@ -48,7 +48,8 @@ class Example:
 class Forecast:
     """One feature: its known values, and from step `start` on the true, predicted and naive values.
 
-    `index` is the number of the sample in its split.
+    `index` is the number of the sample in its split. `band` are the lowest and highest quantiles that the
+    model writes, and the share of true values that lie between, if it writes any.
     """
 
     known: list[float]
@@ -57,6 +58,7 @@ class Forecast:
     predicted: list[float]
     naive: list[float]
     index: int
+    band: tuple[list[float], list[float], float] | None = None
 
 
 class SequenceModel(pl.LightningModule, ABC):

@@ -10,14 +10,15 @@ from unroll.batch import SequenceBatch
 from unroll.config.registry import builds, register
 from unroll.errors import InputError
 from unroll.models.pointwise import PointwiseModel
-from unroll.nn.backbone import Backbone, BackboneConfig
+from unroll.models.values_config import ValuesConfig, quantile_levels
+from unroll.nn.backbone import Backbone
 from unroll.nn.cells.base import State
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 
 @register("model", "many_to_many")
 @dataclass(kw_only=True, slots=True)
-class ManyToManyConfig(BackboneConfig):
+class ManyToManyConfig(ValuesConfig):
     """Config of the aligned many-to-many model.
 
     Attributes:
@@ -41,13 +42,13 @@ class ManyToMany(PointwiseModel):
     """Front end, recurrence, and one linear layer for every step."""
 
     def __init__(self, config: ManyToManyConfig, spec: DataSpec) -> None:
-        super().__init__(config, spec)
+        super().__init__(config, spec, quantile_levels(config, spec))
         self.config = config
         self.backbone = Backbone(config, spec)
         if spec.target_inputs:
             self._require_blind()
         self.dropout = nn.Dropout(config.dropout)
-        self.output = nn.Linear(self.backbone.output_size, spec.target_size)
+        self.output = nn.Linear(self.backbone.output_size, self.target.output_size)
         self.carried_state: list[State] = []
         """The states of the recurrence after the last training segment."""
 
@@ -85,7 +86,7 @@ class ManyToMany(PointwiseModel):
         self, batch: SequenceBatch, state: list[State] | None
     ) -> tuple[Float[Tensor, "batch time outputs"], list[State]]:
         outputs, final = self.backbone(batch, state)
-        return self.output(self.dropout(outputs)), final
+        return self.placed(self.output(self.dropout(outputs)), batch), final
 
     def _require_blind(self) -> None:
         """Refuse settings that read the next input, which is the target of a step."""

@@ -10,7 +10,8 @@ from unroll.batch import SequenceBatch
 from unroll.config.components import Pooling
 from unroll.config.registry import builds, register
 from unroll.models.pointwise import PointwiseModel
-from unroll.nn.backbone import Backbone, BackboneConfig
+from unroll.models.values_config import ValuesConfig, quantile_levels
+from unroll.nn.backbone import Backbone
 from unroll.nn.cells.base import State
 from unroll.nn.pooling import pool
 from unroll.spec import Alignment, DataSpec, Kind, Signature
@@ -18,7 +19,7 @@ from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 @register("model", "many_to_one")
 @dataclass(kw_only=True, slots=True)
-class ManyToOneConfig(BackboneConfig):
+class ManyToOneConfig(ValuesConfig):
     """Config of the many-to-one model.
 
     Attributes:
@@ -43,11 +44,11 @@ class ManyToOne(PointwiseModel):
     """Front end, recurrence, pooling, linear."""
 
     def __init__(self, config: ManyToOneConfig, spec: DataSpec) -> None:
-        super().__init__(config, spec)
+        super().__init__(config, spec, quantile_levels(config, spec))
         self.config = config
         self.backbone = Backbone(config, spec)
         self.dropout = nn.Dropout(config.dropout)
-        self.output = nn.Linear(self.backbone.output_size, spec.target_size)
+        self.output = nn.Linear(self.backbone.output_size, self.target.output_size)
 
     def forward(
         self, batch: SequenceBatch, state: list[State] | None = None
@@ -55,5 +56,4 @@ class ManyToOne(PointwiseModel):
         """Logits or scaled values. `state` replaces the initial state of the recurrence."""
         outputs, _ = self.backbone(batch, state)
         pooled = pool(outputs, batch.lengths, self.config.pooling, self.backbone.recurrence.directions)
-        logits: Tensor = self.output(self.dropout(pooled))
-        return logits
+        return self.placed(self.output(self.dropout(pooled)), batch)

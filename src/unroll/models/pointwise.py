@@ -17,8 +17,10 @@ from unroll.models.measure import ErrorsBySequence, by_sequence
 from unroll.models.naive import naive_forecast
 from unroll.models.target_metrics import TargetMetrics
 from unroll.models.targets import MOST_SHOWN_STEPS, MOST_SHOWN_VALUES, ValueTarget, build_target, shortened
+from unroll.nn.quantiles import Quantiles, Residuals
 from unroll.nn.scaling import add_means, digits
-from unroll.spec import IGNORED, Alignment, DataSpec, Kind
+from unroll.nn.window_scaling import WindowScaling
+from unroll.spec import IGNORED, Alignment, DataSpec, ForecastScaling, Kind
 from unroll.text import Text
 
 Outputs = Float[Tensor, "batch *time outputs"]
@@ -30,9 +32,12 @@ class PointwiseModel(SequenceModel):
     Loss and metrics leave out padding: they are means over sequences or over valid steps.
     """
 
-    def __init__(self, config: ModelConfig, spec: DataSpec) -> None:
+    def __init__(self, config: ModelConfig, spec: DataSpec, levels: tuple[float, ...] = ()) -> None:
+        """`levels` are those of the quantiles that the model writes of each value, if any."""
         super().__init__(config, spec)
-        self.target = build_target(spec)
+        self.target = build_target(spec, levels)
+        self.window = None if spec.scaling is ForecastScaling.training else WindowScaling(spec)
+        self.residuals = Residuals(self.quantiles) if self.quantiles else None
         self.measure = self.target.measure
         self.errors = ErrorsBySequence()
         self._test_details: dict[str, Any] = {}
@@ -47,6 +52,30 @@ class PointwiseModel(SequenceModel):
     def forward(self, batch: SequenceBatch) -> Outputs:
         """Logits or scaled values, in the shape of the targets. `forward` reads no target."""
 
+    @property
+    def quantiles(self) -> Quantiles | None:
+        """The quantiles that the model writes of each value, if any."""
+        return self.target.quantiles if isinstance(self.target, ValueTarget) else None
+
+    def placed(self, raw: Outputs, batch: SequenceBatch) -> Outputs:
+        """The outputs that a network means: its own, with quantiles in order, measured from the window.
+
+        Outside of training the quantiles are calibrated.
+        """
+        if self.quantiles is not None:
+            raw = self.quantiles.ordered(raw)
+            raw = raw if self.training else self.quantiles.calibrated(raw)
+        if self.window is None:
+            return raw
+        origin, unit = (self._by_output(each, raw) for each in self.window.frame(batch))
+        return origin + unit * raw
+
+    def _by_output(self, frame: Float[Tensor, "batch #steps features"], outputs: Outputs) -> Tensor:  # noqa: F821
+        """Numbers of forecast features in the shape of outputs, which may hold all steps and quantiles."""
+        if outputs.ndim == 2:
+            frame = frame.expand(-1, self.spec.horizon, -1).flatten(1)
+        return frame.repeat_interleave(len(self.quantiles), dim=-1) if self.quantiles else frame
+
     def training_outputs(self, batch: SequenceBatch) -> Outputs:
         """The outputs that the loss trains; those of `forward` by default."""
         outputs: Tensor = self(batch)
@@ -56,7 +85,12 @@ class PointwiseModel(SequenceModel):
         rows = self._rows(batch, self.training_outputs(batch))
         if len(rows.outputs) == 0:  # all steps of a segment may be IGNORED
             return rows.outputs.sum()
-        return self.target.loss(rows.outputs, rows.targets)
+        return self.target.loss(rows.outputs, rows.targets, rows.unit)
+
+    def on_validation_epoch_start(self) -> None:
+        if self.quantiles is not None and self.residuals is not None:
+            self.quantiles.offsets.zero_()
+            self.residuals.reset()
 
     def validation_step(self, batch: SequenceBatch, batch_idx: int) -> None:
         self._evaluate(batch, "valid")
@@ -66,6 +100,8 @@ class PointwiseModel(SequenceModel):
         self.errors.update(batch.index, *self.errors_of(batch, outputs))
 
     def on_validation_epoch_end(self) -> None:
+        if self.quantiles is not None and self.residuals is not None:
+            self.quantiles.offsets.copy_(self.residuals.compute())
         self._log_metrics("valid")
 
     def on_test_epoch_end(self) -> None:
@@ -79,12 +115,27 @@ class PointwiseModel(SequenceModel):
 
     @torch.no_grad()
     def predict_step(self, batch: SequenceBatch, batch_idx: int = 0) -> list[np.ndarray]:
-        """For each sequence: probabilities (C,) or values (O,), or one such row for each step."""
-        predictions = self.target.predict(self(batch)).cpu().numpy()
+        """For each sequence: probabilities (C,) or values (O,), or one such row for each step.
+
+        A model of quantiles gives them for each value: (O, Q) in place of (O,).
+        """
+        outputs = self(batch)
+        if self.quantiles is not None:
+            assert isinstance(self.target, ValueTarget)
+            return self._by_sequence(self.target.predict_quantiles(outputs), batch)
+        return self._by_sequence(self.target.predict(outputs), batch)
+
+    def _points(self, batch: SequenceBatch) -> list[np.ndarray]:
+        """What `predict_step` returns, without quantiles."""
+        return self._by_sequence(self.target.predict(self(batch)), batch)
+
+    def _by_sequence(self, found: Tensor, batch: SequenceBatch) -> list[np.ndarray]:
+        predictions = found.cpu().numpy()
         if self.spec.signature.alignment is not Alignment.STEP:
             return list(predictions)
         return [steps[:length] for steps, length in zip(predictions, batch.lengths.tolist(), strict=True)]
 
+    @torch.no_grad()
     def examples(self, batch: SequenceBatch) -> list[Example]:
         assert batch.targets is not None
         signature = self.spec.signature
@@ -94,7 +145,7 @@ class PointwiseModel(SequenceModel):
         targets = batch.targets
         if isinstance(self.target, ValueTarget):
             targets = self.target.scaling.absolute(targets)
-        for row, prediction in enumerate(self.predict_step(batch)):
+        for row, prediction in enumerate(self._points(batch)):
             found, true = prediction.tolist(), targets[row].tolist()
             if signature.alignment is Alignment.SEQUENCE:
                 both = self.target.text(found), self.target.text(true)
@@ -118,14 +169,23 @@ class PointwiseModel(SequenceModel):
         for row, prediction in enumerate(self.predict_step(batch)):
             length = int(batch.lengths[row])
             steps = length if signature.alignment is Alignment.STEP else self.spec.horizon
-            # The first feature, step by step; steps may lie on their own axis or share one with the features.
-            true, predicted, plain = (
-                torch.as_tensor(values).reshape(-1, len(self.spec.target_inputs))[:steps, 0].tolist()
-                for values in (targets[row], prediction, naive[row])
-            )
+
+            def first(values: Any, steps: int = steps) -> list[float]:
+                """The first feature, step by step; steps may lie on their own axis or share one."""
+                found = torch.as_tensor(values).reshape(-1, len(self.spec.target_inputs))
+                return found[:steps, 0].tolist()
+
+            band, predicted = None, prediction
+            if self.quantiles is not None:
+                predicted = prediction[..., self.quantiles.middle]
+                if len(self.quantiles) > 1:
+                    share = self.quantiles.levels[-1] - self.quantiles.levels[0]
+                    band = first(prediction[..., 0]), first(prediction[..., -1]), share
             known = inputs[row, :length, feature].tolist()
             start = 1 if signature.alignment is Alignment.STEP else length
-            forecasts.append(Forecast(known, start, true, predicted, plain, int(batch.index[row])))
+            true, plain = first(targets[row]), first(naive[row])
+            index = int(batch.index[row])
+            forecasts.append(Forecast(known, start, true, first(predicted), plain, index, band))
         return forecasts
 
     def _steps_text(self, rows: list[list[float]] | list[int]) -> str:
@@ -160,19 +220,27 @@ class PointwiseModel(SequenceModel):
     def _evaluate(self, batch: SequenceBatch, stage: str) -> Outputs:
         outputs: Tensor = self(batch)
         rows = self._rows(batch, outputs)
-        loss = self.target.loss(rows.outputs, rows.targets)
+        loss = self.target.loss(rows.outputs, rows.targets, rows.unit)
         self.require_finite(f"{stage}/loss", loss)  # MeanMetric would drop a NaN
         metrics = self._metrics(stage)
         metrics.loss.update(loss, weight=len(rows.outputs))
-        naive = naive_forecast(batch, self.spec)
-        if naive is not None and rows.where is not None:
-            naive = naive[rows.where]
+        if stage == "valid" and self.residuals is not None:
+            self._note_residuals(rows)
         sequence = None if rows.where is None else rows.where[0]
-        metrics.update(rows.outputs.float(), rows.targets, rows.lengths, naive, sequence)
+        metrics.update(rows.outputs.float(), rows.targets, rows.lengths, sequence)
         if (errors := self._forecast_errors(stage)) is not None:
             assert isinstance(self.target, ValueTarget)
-            errors.update(batch, self.target.scaling.inverse(outputs.float()))
+            errors.update(batch, self.target.scaling.inverse(self.target.point(outputs.float())))
         return outputs
+
+    def _note_residuals(self, rows: "_Rows") -> None:
+        assert isinstance(self.target, ValueTarget)
+        assert self.quantiles is not None
+        assert self.residuals is not None
+        scaled = self.target.scaling(rows.targets)
+        residuals = scaled[..., None] - self.quantiles.split(rows.outputs.float())
+        residuals = residuals if rows.unit is None else residuals / rows.unit[..., None]
+        self.residuals.update(residuals, None if rows.where is None else rows.where[1])
 
     def _log_metrics(self, stage: str) -> None:
         metrics = self._metrics(stage)
@@ -200,8 +268,9 @@ class PointwiseModel(SequenceModel):
         """The outputs and targets that count: those of valid, not IGNORED steps."""
         assert batch.targets is not None
         targets = batch.targets
+        unit = self._unit(batch, targets)
         if self.spec.signature.alignment is Alignment.SEQUENCE:
-            return _Rows(outputs, targets, batch.lengths)
+            return _Rows(outputs, targets, batch.lengths, None, unit)
         steps = batch.lengths if batch.target_lengths is None else batch.target_lengths
         # Which they are is found on the host: the device would have to be waited for.
         counts = mask_from_lengths(on_host(steps), targets.shape[1])
@@ -209,13 +278,31 @@ class PointwiseModel(SequenceModel):
             counts = counts & (on_host(targets) != IGNORED)
         found = counts.nonzero().to(targets.device, non_blocking=True)
         where = (found[:, 0], found[:, 1])
-        return _Rows(outputs[where], targets[where], batch.lengths[where[0]], where)
+        return _Rows(
+            outputs[where],
+            targets[where],
+            batch.lengths[where[0]],
+            where,
+            None if unit is None else unit[where],
+        )
+
+    def _unit(self, batch: SequenceBatch, targets: Tensor) -> Tensor | None:
+        """The unit of each window's values, in the shape of the targets; None where all have the same."""
+        if self.window is None or not self.window.has_units:
+            return None
+        unit = self.window.frame(batch).unit
+        if targets.ndim == 2:
+            return unit.expand(-1, self.spec.horizon, -1).flatten(1)
+        return unit.expand(-1, targets.shape[1], -1)
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
+    """Rows that count; `where` are the sequences and steps (rows,) that they come from, None if a row is a
+    sequence; `unit` is what the loss of their values is counted in, if they have units of their own."""
+
     outputs: Tensor
     targets: Tensor
     lengths: Tensor
     where: tuple[Tensor, Tensor] | None = None
-    """The sequences and steps (rows,) that the rows come from; None if a row is a sequence."""
+    unit: Tensor | None = None

@@ -12,17 +12,19 @@ from unroll.config.registry import builds, register, require
 from unroll.models.pointwise import PointwiseModel
 from unroll.models.targets import ValueTarget
 from unroll.models.teacher_forcing import Schedule, TeacherForcingConfig, teacher_forcing_ratio
-from unroll.nn.backbone import Backbone, BackboneConfig, build_recurrence
+from unroll.models.values_config import ValuesConfig, quantile_levels
+from unroll.nn.backbone import Backbone, build_recurrence
 from unroll.nn.bridge import Bridge
 from unroll.nn.cells.base import State
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 OutputSteps = Float[Tensor, "batch time_out outputs"]
+ValueSteps = Float[Tensor, "batch time_out values"]
 
 
 @register("model", "seq2seq_continuous")
 @dataclass(kw_only=True, slots=True)
-class Seq2SeqContinuousConfig(BackboneConfig):
+class Seq2SeqContinuousConfig(ValuesConfig):
     """Config of the sequence-to-sequence model of values.
 
     Encoder and decoder have the same cell, `hidden_size` and `num_layers`.
@@ -45,7 +47,7 @@ class Seq2SeqContinuousConfig(BackboneConfig):
     )
 
     def __post_init__(self) -> None:
-        BackboneConfig.__post_init__(self)
+        ValuesConfig.__post_init__(self)
         require(self, "num_layers", self.num_layers >= 1, "1 or more")
 
 
@@ -58,7 +60,7 @@ class Seq2SeqContinuous(PointwiseModel):
     """
 
     def __init__(self, config: Seq2SeqContinuousConfig, spec: DataSpec) -> None:
-        super().__init__(config, spec)
+        super().__init__(config, spec, quantile_levels(config, spec))
         self.config = config
         self.encoder = Backbone(config, spec)
         encoder = self.encoder.recurrence
@@ -67,7 +69,7 @@ class Seq2SeqContinuous(PointwiseModel):
         self.bridge = Bridge(encoder.directions, encoder.example_state(), wanted)
         self.decoder = build_recurrence(config, spec.target_size, decoder=True)
         self.dropout = nn.Dropout(config.dropout)
-        self.output = nn.Linear(self.decoder.output_size, spec.target_size)
+        self.output = nn.Linear(self.decoder.output_size, self.target.output_size)
 
     def forward(
         self, batch: SequenceBatch, steps: int | None = None, state: list[State] | None = None
@@ -79,7 +81,7 @@ class Seq2SeqContinuous(PointwiseModel):
         """
         if steps is None:
             steps = self.spec.max_target_length if batch.targets is None else batch.targets.shape[1]
-        return self._decode(batch, steps, None, 0.0, state)
+        return self.placed(self._decode(batch, steps, None, 0.0, state), batch)
 
     def training_outputs(self, batch: SequenceBatch) -> OutputSteps:
         """The outputs under teacher forcing.
@@ -90,14 +92,16 @@ class Seq2SeqContinuous(PointwiseModel):
         assert batch.targets is not None
         assert isinstance(self.target, ValueTarget)
         targets = self.target.scaling(batch.targets)
+        if self.window is not None:
+            origin, unit = self.window.frame(batch)
+            targets = (targets - origin) / unit
         ratio = teacher_forcing_ratio(self.config.teacher_forcing, self.global_step)
         if ratio < 1:
-            return self._decode(batch, targets.shape[1], targets, ratio)
+            return self.placed(self._decode(batch, targets.shape[1], targets, ratio), batch)
         state = self._encode(batch)
         previous = torch.cat([torch.zeros_like(targets[:, :1]), targets[:, :-1]], dim=1)
         hidden, _ = self.decoder(previous, state)
-        outputs: Tensor = self.output(self.dropout(hidden))
-        return outputs
+        return self.placed(self.output(self.dropout(hidden)), batch)
 
     def _encode(self, batch: SequenceBatch, state: list[State] | None = None) -> list[State]:
         _, final = self.encoder(batch, state)
@@ -108,18 +112,25 @@ class Seq2SeqContinuous(PointwiseModel):
         self,
         batch: SequenceBatch,
         steps: int,
-        targets: OutputSteps | None,
+        targets: ValueSteps | None,
         ratio: float,
         initial: list[State] | None = None,
     ) -> OutputSteps:
+        """The outputs of the network itself, measured from the window as the values are that it reads."""
         state = self._encode(batch, initial)
         value = self.output.weight.new_zeros(batch.lengths.shape[0], self.spec.target_size)
         outputs: list[Tensor] = []
         for t in range(steps):
             hidden, state = self.decoder.step(value, state)
-            value = self.output(self.dropout(hidden))
-            outputs.append(value)
+            output = self.output(self.dropout(hidden))
+            outputs.append(output)
+            value = self._value(output)
             if targets is not None:
                 given = torch.rand(len(batch), 1, device=value.device) < ratio
                 value = torch.where(given, targets[:, t], value)
         return torch.stack(outputs, dim=1)
+
+    def _value(self, output: Float[Tensor, "batch outputs"]) -> Float[Tensor, "batch values"]:
+        """The value that the decoder reads after an output of the network."""
+        assert isinstance(self.target, ValueTarget)
+        return self.target.point(output if self.quantiles is None else self.quantiles.ordered(output))

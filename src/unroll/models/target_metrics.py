@@ -17,6 +17,7 @@ from torchmetrics import (
 from torchmetrics.classification import BinaryF1Score, MulticlassConfusionMatrix, MultilabelF1Score
 
 from unroll.models.class_metrics import F1AndRecall, RocAuc
+from unroll.models.quantile_scores import QuantileScores
 from unroll.models.spans import SpanScores, are_bio
 from unroll.nn.scaling import Scaling
 from unroll.spec import Alignment, DataSpec
@@ -42,10 +43,9 @@ class TargetMetrics(nn.Module, ABC):
         outputs: Float[Tensor, "rows outputs"],
         targets: Tensor,
         lengths: Int[Tensor, " rows"],
-        naive: Float[Tensor, "rows outputs"] | None,
         sequence: Int[Tensor, " rows"] | None = None,
     ) -> None:
-        """Add rows, each with the length of its sequence and its naive forecast, if there is one.
+        """Add rows, each with the length of its sequence.
 
         `sequence` tells which rows are steps of one sequence; None if a row is a whole one.
         """
@@ -129,7 +129,6 @@ class ClassMetrics(TargetMetrics):
         outputs: Float[Tensor, "rows outputs"],
         targets: Tensor,
         lengths: Int[Tensor, " rows"],
-        naive: Float[Tensor, "rows outputs"] | None,
         sequence: Int[Tensor, " rows"] | None = None,
     ) -> None:
         best = outputs.argmax(dim=-1)
@@ -181,7 +180,6 @@ class LabelMetrics(TargetMetrics):
         outputs: Float[Tensor, "rows outputs"],
         targets: Tensor,
         lengths: Int[Tensor, " rows"],
-        naive: Float[Tensor, "rows outputs"] | None,
         sequence: Int[Tensor, " rows"] | None = None,
     ) -> None:
         found, true = (outputs > 0).long(), targets.long()
@@ -223,19 +221,13 @@ class Determination(R2Score):
 
 
 class ValueMetrics(TargetMetrics):
-    """MAE, RMSE and sMAPE in the data's units, R² (the mean over outputs, and pooled), errors of the naive
-    forecast.
-
-    MASE (Hyndman & Koehler 2006) is the MAE over that of the naive forecast, one step ahead, in the training
-    data: `naive_error`, of each forecast feature.
+    """MAE, RMSE and sMAPE in the data's units, and R² (the mean over outputs, and pooled).
 
     Errors are counted in `scaling.unit`: the square of one may be beyond float32. A unit that is a power of
     two changes no bit.
     """
 
-    naive_error: Tensor
-
-    def __init__(self, scaling: Scaling, naive_error: tuple[float, ...], names: tuple[str, ...] = ()) -> None:
+    def __init__(self, scaling: Scaling, names: tuple[str, ...] = (), levels: tuple[float, ...] = ()) -> None:
         super().__init__()
         self.scaling = scaling
         outputs = scaling.mean.numel()
@@ -244,27 +236,27 @@ class ValueMetrics(TargetMetrics):
         self.rmse = MeanSquaredError(squared=False)
         self.smape = SymmetricMeanAbsolutePercentageError()
         self.r2 = Determination()
-        self.naive_mae: MeanAbsoluteError | None = None
-        self.register_buffer("naive_error", torch.tensor(naive_error), persistent=False)
-        if naive_error:
-            self.naive_mae = MeanAbsoluteError(num_outputs=outputs)
+        self.quantiles = QuantileScores(levels) if levels else None
 
     def update(
         self,
         outputs: Float[Tensor, "rows outputs"],
         targets: Tensor,
         lengths: Int[Tensor, " rows"],
-        naive: Float[Tensor, "rows outputs"] | None,
         sequence: Int[Tensor, " rows"] | None = None,
     ) -> None:
-        values, unit = self.scaling.inverse(outputs), self.scaling.unit
+        unit = self.scaling.unit
+        if self.quantiles is not None:
+            each = outputs.reshape(len(outputs), -1, len(self.quantiles.levels))
+            absolute = self.scaling.absolute(self.scaling.inverse(each.transpose(-1, -2))).transpose(-1, -2)
+            self.quantiles.update(absolute / unit, self.scaling.absolute(targets) / unit)
+            outputs = each[..., self.quantiles.middle]
+        values = self.scaling.inverse(outputs)
         self.mae.update(values / unit, targets / unit)
         self.rmse.update(values / unit, targets / unit)
         self.smape.update(self.scaling.absolute(values) / unit, self.scaling.absolute(targets) / unit)
         # R² is the same in any unit; scaled values lose least in float32.
         self.r2.update(outputs, self.scaling(targets))
-        if self.naive_mae is not None and naive is not None:
-            self.naive_mae.update(naive / unit, targets / unit)
 
     def values(self) -> dict[str, Tensor]:
         by_output, pooled = self.r2.compute()
@@ -275,16 +267,10 @@ class ValueMetrics(TargetMetrics):
             "r2": by_output.mean(),
             "r2_pooled": pooled,
         }
-        if self.naive_mae is not None:
-            values["mase"] = self._mase(self.mae)
-            values["naive_mae"] = self.naive_mae.compute().mean() * self.scaling.unit
-            values["naive_mase"] = self._mase(self.naive_mae)
+        if self.quantiles is not None:
+            values |= self.quantiles.values()
         return values
 
     def details(self) -> dict[str, Any]:
         by_output = self.r2.compute()[0].reshape(-1)  # torchmetrics makes a number of one alone
         return {"r2_by_output": dict(zip(self.names, by_output.tolist(), strict=True))}
-
-    def _mase(self, mae: MeanAbsoluteError) -> Tensor:
-        errors: Tensor = mae.compute().view(-1, self.naive_error.numel())
-        return (errors * self.scaling.unit / self.naive_error).mean()

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from unroll.models.measure import Form, Measure
 from unroll.models.target_metrics import ClassMetrics, LabelMetrics, TargetMetrics, ValueMetrics
+from unroll.nn.quantiles import Quantiles
 from unroll.nn.scaling import Scaling, digits
-from unroll.spec import DataSpec, Kind
+from unroll.spec import Alignment, DataSpec, Kind
 
 MOST_SHOWN_VALUES = 6
 MOST_SHOWN_STEPS = 30
@@ -24,9 +25,19 @@ class Target(nn.Module, ABC):
         super().__init__()
         self.spec = spec
 
+    @property
+    def output_size(self) -> int:
+        """How many outputs a row has."""
+        return self.spec.target_size
+
     @abstractmethod
-    def loss(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, ""]:
-        """The mean loss of the rows."""
+    def loss(
+        self,
+        outputs: Float[Tensor, "rows outputs"],
+        targets: Tensor,
+        unit: Float[Tensor, "rows values"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """The mean loss of the rows. That of values is counted in units of their own, if they have some."""
 
     @abstractmethod
     def metrics(self, *, full: bool = True) -> TargetMetrics:
@@ -53,7 +64,12 @@ class Target(nn.Module, ABC):
 class ClassTarget(Target):
     """One of several classes; cross-entropy."""
 
-    def loss(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, ""]:
+    def loss(
+        self,
+        outputs: Float[Tensor, "rows outputs"],
+        targets: Tensor,
+        unit: Float[Tensor, "rows values"] | None = None,
+    ) -> Float[Tensor, ""]:
         return F.cross_entropy(outputs, targets)
 
     def metrics(self, *, full: bool = True) -> TargetMetrics:
@@ -78,7 +94,12 @@ class ClassTarget(Target):
 class LabelTarget(Target):
     """Several labels that each apply or not; binary cross-entropy, the mean over labels."""
 
-    def loss(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, ""]:
+    def loss(
+        self,
+        outputs: Float[Tensor, "rows outputs"],
+        targets: Tensor,
+        unit: Float[Tensor, "rows values"] | None = None,
+    ) -> Float[Tensor, ""]:
         return F.binary_cross_entropy_with_logits(outputs, targets)
 
     def metrics(self, *, full: bool = True) -> TargetMetrics:
@@ -101,33 +122,72 @@ class LabelTarget(Target):
 
 
 class ValueTarget(Target):
-    """Values; mean squared error after scaling, so that features in large units do not dominate."""
+    """Values, scaled so that those in large units do not dominate; mean squared error, or pinball loss.
 
-    def __init__(self, spec: DataSpec) -> None:
+    With `levels`, outputs are quantiles of each value; the value that is predicted is the median.
+    """
+
+    def __init__(self, spec: DataSpec, levels: tuple[float, ...] = ()) -> None:
         super().__init__(spec)
         self.scaling = Scaling.of_targets(spec)
+        self.quantiles: Quantiles | None = None
+        if levels:
+            by_step = spec.signature.alignment is Alignment.UNALIGNED and bool(spec.target_inputs)
+            self.quantiles = Quantiles(levels, spec.horizon if by_step else 1, spec.target_size)
         self.digits = 4
         if spec.centered:
             both = zip(spec.target_mean, spec.target_std, strict=True)
             self.digits = max(digits(mean, std, self.digits) for mean, std in both)
 
-    def loss(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, ""]:
-        return F.mse_loss(outputs, self.scaling(targets))
+    @property
+    def output_size(self) -> int:
+        return self.spec.target_size * (len(self.quantiles) if self.quantiles else 1)
+
+    def point(self, outputs: Float[Tensor, "*rows outputs"]) -> Float[Tensor, "*rows values"]:
+        """The values that outputs predict, scaled. Those without quantiles are values themselves."""
+        if self.quantiles is None or outputs.shape[-1] == self.spec.target_size:
+            return outputs
+        median: Tensor = self.quantiles.median(outputs)
+        return median
+
+    def loss(
+        self,
+        outputs: Float[Tensor, "rows outputs"],
+        targets: Tensor,
+        unit: Float[Tensor, "rows values"] | None = None,
+    ) -> Float[Tensor, ""]:
+        scaled = self.scaling(targets)
+        if self.quantiles is not None:
+            found = self.quantiles.loss(outputs, scaled)
+            return (found if unit is None else found / unit[..., None]).mean()
+        if unit is None:
+            return F.mse_loss(outputs, scaled)
+        return F.mse_loss(outputs / unit, scaled / unit)
 
     def metrics(self, *, full: bool = True) -> TargetMetrics:
-        return ValueMetrics(self.scaling, self.spec.naive_error, self.spec.target_names)
+        levels = () if self.quantiles is None else self.quantiles.levels
+        return ValueMetrics(self.scaling, self.spec.target_names, levels)
 
     @property
     def measure(self) -> Measure:
         return Measure("mae", Form.MEAN) if self.spec.target_inputs else Measure("rmse", Form.ROOT)
 
     def errors(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, " rows"]:
-        distance = self.scaling.inverse(outputs) - targets
+        distance = self.scaling.inverse(self.point(outputs)) - targets
         each = distance.abs() if self.measure.form is Form.MEAN else distance.square()
         return each.mean(dim=-1)
 
-    def predict(self, outputs: Float[Tensor, "*rows outputs"]) -> Float[Tensor, "*rows outputs"]:
-        values: Tensor = self.scaling.absolute(self.scaling.inverse(outputs.float()))
+    def predict(self, outputs: Float[Tensor, "*rows outputs"]) -> Float[Tensor, "*rows values"]:
+        values: Tensor = self.scaling.absolute(self.scaling.inverse(self.point(outputs.float())))
+        return values
+
+    def predict_quantiles(
+        self, outputs: Float[Tensor, "*rows outputs"]
+    ) -> Float[Tensor, "*rows values quantiles"]:
+        """The quantiles of each value in the data's units. The model must have some."""
+        assert self.quantiles is not None
+        by_quantile = self.quantiles.split(outputs.float()).transpose(-1, -2)
+        values: Tensor = self.scaling.absolute(self.scaling.inverse(by_quantile)).transpose(-1, -2)
         return values
 
     def text(self, row: Sequence[float] | int) -> str:
@@ -140,13 +200,8 @@ def shortened(parts: Sequence[str], most: int) -> str:
     return " ".join(parts[:most]) + (" …" if len(parts) > most else "")
 
 
-_TARGETS: dict[Kind, Callable[[DataSpec], Target]] = {
-    Kind.CLASSES: ClassTarget,
-    Kind.LABELS: LabelTarget,
-    Kind.CONTINUOUS: ValueTarget,
-}
-
-
-def build_target(spec: DataSpec) -> Target:
-    """The target of a data set whose targets are classes, labels or values."""
-    return _TARGETS[spec.signature.targets](spec)
+def build_target(spec: DataSpec, levels: tuple[float, ...] = ()) -> Target:
+    """The target of a data set whose targets are classes, labels or values; these with such quantiles."""
+    kinds: dict[Kind, Callable[[DataSpec], Target]] = {Kind.CLASSES: ClassTarget, Kind.LABELS: LabelTarget}
+    kind = spec.signature.targets
+    return kinds[kind](spec) if kind in kinds else ValueTarget(spec, levels)

@@ -16,7 +16,8 @@ from unroll.nn.embeddings.base import Embedding
 from unroll.nn.front_ends.base import FrontEnd
 from unroll.nn.recurrence import Recurrence
 from unroll.nn.scaling import Scaling
-from unroll.spec import DataSpec, Kind
+from unroll.nn.window_scaling import WindowScaling
+from unroll.spec import DataSpec, ForecastScaling, Kind
 
 
 @dataclass(kw_only=True, slots=True)
@@ -39,12 +40,13 @@ class Backbone(nn.Module):
         super().__init__()
         self.reads_tokens = spec.signature.inputs is Kind.TOKENS
         self.embedding: Embedding | None = None
+        self.window = None if spec.scaling is ForecastScaling.training else WindowScaling(spec)
         if self.reads_tokens:
             self.embedding = build(config.embedding, spec)
             size = self.embedding.output_size
         else:
             self.scaling = Scaling.of_inputs(spec)
-            size = spec.input_size
+            size = spec.input_size if self.window is None else self.window.output_size
         self.front_end: FrontEnd = build(config.front_end, size, spec.length)
         self.dropout = config.dropout
         self.recurrence = build_recurrence(config, self.front_end.output_size)
@@ -58,6 +60,8 @@ class Backbone(nn.Module):
         `state` is the recurrence's initial one, instead of its own.
         """
         x = self.embedding(batch.inputs, batch.characters) if self.embedding else self.scaling(batch.inputs)
+        if self.window is not None:
+            x = self.window(x, batch.lengths)
         x = F.dropout(self.front_end(x, batch.lengths), self.dropout, self.training)
         outputs, final = self.recurrence(x, state, batch.lengths)
         return outputs, final

@@ -12,6 +12,7 @@ from unroll.data.prediction.predictions import predictions_table, predictions_te
 from unroll.data.prediction.refused import Refused
 from unroll.errors import InputError, NumericError
 from unroll.models.base import SequenceModel
+from unroll.models.pointwise import PointwiseModel
 from unroll.nn.embeddings.base import Embedding
 from unroll.spec import Kind
 from unroll.trained.open import data_of
@@ -52,7 +53,9 @@ def predict(
                     "far from what the model has learned from, or its weights are too large"
                 )
         predictions += found
-    return predictions_text(predictions_table(inputs, predictions, spec), spec)
+    quantiles = model.quantiles if isinstance(model, PointwiseModel) else None
+    levels = () if quantiles is None else quantiles.levels
+    return predictions_text(predictions_table(inputs, predictions, spec, levels), spec)
 
 
 def read_inputs(

@@ -13,7 +13,7 @@ from unroll.data.collate import collate
 from unroll.data.describe.summary import summarize
 from unroll.data.prediction.predictions import predictions_table, predictions_text
 from unroll.errors import InputError
-from unroll.models.naive import naive_forecast
+from unroll.models.forecast_metrics import ForecastErrors
 
 LIMITS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 WINDOW = 4
@@ -61,11 +61,12 @@ def test_series_keep_their_steps(tmp_path, values):
     np.testing.assert_allclose(scaling.absolute(batch.targets), wanted, **close)
 
     metrics = model.target.metrics()
-    naive = naive_forecast(batch, spec)
+    errors = ForecastErrors(spec)
     perfect = scaling(batch.targets)
     metrics.loss.update(0.0)
-    metrics.update(perfect, batch.targets, batch.lengths, naive)
-    found = {name: float(value) for name, value in metrics.compute().items()}
+    metrics.update(perfect, batch.targets, batch.lengths)
+    errors.update(batch, scaling.inverse(perfect))
+    found = {name: float(value) for name, value in {**metrics.compute(), **errors.compute()}.items()}
     last = np.stack([[ends[start + WINDOW - 1]] * 2 for start in range(len(batch.inputs))])
     assert found["naive_mae"] == pytest.approx(np.abs(wanted - last).mean(), rel=0.01)
     assert found["mae"] < 0.01 * change
@@ -138,8 +139,10 @@ def test_metrics_of_very_small_and_large_values_are_those_of_others(tmp_path, sc
         metrics = model.target.metrics()
         metrics.loss.update(0.0)
         random = torch.randn(len(batch), 2, generator=torch.Generator().manual_seed(0))
-        metrics.update(random, batch.targets, batch.lengths, naive_forecast(batch, data.spec))
-        values = {name: float(value) for name, value in metrics.compute().items()}
+        metrics.update(random, batch.targets, batch.lengths)
+        errors = ForecastErrors(data.spec)
+        errors.update(batch, model.target.scaling.inverse(random))
+        values = {name: float(value) for name, value in {**metrics.compute(), **errors.compute()}.items()}
         in_units = {name: value / factor for name, value in values.items() if name.endswith(("mae", "rmse"))}
         found.append({**values, **in_units})
     assert found[1] == pytest.approx(found[0], rel=1e-4)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from unroll.config.registry import builds, register, require
 from unroll.data.collate import Sample
+from unroll.data.files.anchors import choose_anchor
 from unroll.data.files.scale import Scale, naive_error, own_naive_errors
 from unroll.data.files.splitting import split_sizes
 from unroll.data.files.windows import Form, Stretch, Windows, series_name
@@ -27,7 +28,7 @@ from unroll.data.readers.table_file import read_table
 from unroll.data.readers.times import carry_on
 from unroll.data.samples import Samples, Steps
 from unroll.errors import InputError
-from unroll.spec import MOST_TARGET_STEPS, Alignment, DataSpec, Kind, Signature
+from unroll.spec import MOST_TARGET_STEPS, Alignment, DataSpec, ForecastScaling, Kind, Signature
 
 
 class SeriesTask(Enum):
@@ -69,6 +70,10 @@ class SeriesConfig(FilesConfig):
         horizon: steps to forecast
         stride: steps from one window to the next
         season: the naive forecast repeats the value of so many steps ago
+        scaling: what a forecast is measured from; training is the mean of the training part, last is the
+            last value of the window, and others are in units of the window's deviation: window from the last
+            value, season from the values of one season before, drift from those moved by the last change over
+            a season; auto is the one of these that forecasts the training part best
         missing: what a missing value is; an error, or the same as the previous one of its series
         valid_fraction: share of each series' steps to validate on, before those to test on
         test_fraction: share of each series' steps to test on, the last ones
@@ -84,6 +89,7 @@ class SeriesConfig(FilesConfig):
     horizon: int = 12
     stride: int = 1
     season: int = 1
+    scaling: ForecastScaling = ForecastScaling.training
     missing: MissingValue = MissingValue.error
 
     def __post_init__(self) -> None:
@@ -93,6 +99,11 @@ class SeriesConfig(FilesConfig):
         require(self, "horizon", self.horizon <= MOST_TARGET_STEPS, f"{MOST_TARGET_STEPS:,} or less")
         require(self, "season", self.season <= self.window, f"at most window={self.window}")
         one_ahead = self.task is SeriesTask.one_ahead
+        if self.scaling in (ForecastScaling.season, ForecastScaling.drift):
+            fits = 1 < self.season < self.window and not one_ahead
+            require(
+                self, "scaling", fits, "another, unless 1 < season < window and targets are not one_ahead"
+            )
         require(self, "horizon", not one_ahead or self.horizon == 1, "1 with task=one_ahead")
         self.require_columns("id", "time", "target")
         self.require_columns("id", "time", "features")
@@ -274,6 +285,10 @@ class Series(SequenceDataModule):
         names, targets = self._input_names, config.columns("target")
         forecast = config.task is SeriesTask.forecast
         ahead = tuple(f"{name}+{step}" for step in range(1, config.horizon + 1) for name in targets)
+        forecasted = [values[:, : len(targets)] for values in known]
+        seasonal = config.task is not SeriesTask.one_ahead and 1 < config.season < config.window
+        season = config.season if seasonal else None
+        anchor = choose_anchor(forecasted, config.scaling, season, config.horizon, scale.std[: len(targets)])
         return DataSpec(
             signature=config.signature(),
             input_size=len(names),
@@ -288,5 +303,7 @@ class Series(SequenceDataModule):
             target_inputs=tuple(range(len(targets))),
             horizon=config.horizon,
             season=config.season,
-            naive_error=naive_error([values[:, : len(targets)] for values in known], config.season),
+            scaling=anchor.scaling,
+            least_error=anchor.error,
+            naive_error=naive_error(forecasted, config.season),
         )

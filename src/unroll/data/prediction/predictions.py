@@ -8,17 +8,21 @@ import numpy as np
 import pandas as pd
 
 from unroll.data.prediction.inputs import PredictionInputs
-from unroll.spec import Alignment, DataSpec, Kind
+from unroll.spec import MEDIAN, Alignment, DataSpec, Kind
 
 Prediction = np.ndarray | list[Any] | str
-"""The prediction for one sequence: probabilities of classes (C,) or labels (O,), or values (O,) in the data's
-units; or such a row for each step, (T, C) or (T, O); or the text of the tokens."""
+"""The prediction for one sequence: probabilities of classes (C,) or labels (O,), or values (O,) in the
+data's units; or such a row for each step, (T, C) or (T, O); or the text of the tokens. Quantiles of values
+are a last axis."""
 
 Column = tuple[str, Any]
 
 
 def predictions_table(
-    inputs: PredictionInputs, predictions: Sequence[Prediction], spec: DataSpec
+    inputs: PredictionInputs,
+    predictions: Sequence[Prediction],
+    spec: DataSpec,
+    levels: tuple[float, ...] = (),
 ) -> pd.DataFrame:
     """A row for each sequence, or for each of its steps: its columns of `inputs`, then its prediction.
 
@@ -28,6 +32,8 @@ def predictions_table(
       some for each;
     - tokens: input, prediction.
 
+    Of values with quantiles, at these `levels`, the median comes first, then the others, as amount_q10.
+
     For inputs of tokens the id is the line, and the input, or the token at the step, stands before the
     prediction.
     """
@@ -36,10 +42,8 @@ def predictions_table(
     kind, alignment = spec.signature.targets, spec.signature.alignment
     if kind is Kind.TOKENS:
         return _table([*inputs.columns.items(), ("prediction", list(predictions))])
-    rows = [np.atleast_2d(np.asarray(prediction)) for prediction in predictions]
-    if inputs.ahead:
-        # Where there is a forecast at each step, only the last one reaches beyond the data.
-        rows = [values.reshape(-1, len(spec.target_inputs))[-inputs.ahead :] for values in rows]
+    quantiles = (len(levels),) if levels else ()
+    rows = [_rows(np.asarray(prediction), inputs, spec, quantiles) for prediction in predictions]
     counts = [len(values) for values in rows]
     columns: list[Column] = [(name, np.repeat(values, counts)) for name, values in inputs.columns.items()]
     if inputs.ahead or alignment is not Alignment.SEQUENCE:
@@ -47,7 +51,7 @@ def predictions_table(
         columns.append((inputs.step_name, list(itertools.chain.from_iterable(steps))))
     if inputs.tokens:
         columns.append(("input", list(itertools.chain.from_iterable(inputs.tokens))))
-    return _table([*columns, *_outputs(np.concatenate(rows), inputs, spec)])
+    return _table([*columns, *_outputs(np.concatenate(rows), inputs, spec, levels)])
 
 
 def predictions_text(table: pd.DataFrame, spec: DataSpec) -> str:
@@ -59,7 +63,19 @@ def predictions_text(table: pd.DataFrame, spec: DataSpec) -> str:
     return "".join("\t".join(row) + "\n" for row in cells)
 
 
-def _outputs(rows: np.ndarray, inputs: PredictionInputs, spec: DataSpec) -> list[Column]:
+def _rows(
+    prediction: np.ndarray, inputs: PredictionInputs, spec: DataSpec, quantiles: tuple[int, ...]
+) -> np.ndarray:
+    """A prediction by row of the table, and output; its `quantiles` are a last axis, if it has some."""
+    if inputs.ahead:
+        # Where there is a forecast at each step, only the last one reaches beyond the data.
+        return prediction.reshape(-1, len(spec.target_inputs), *quantiles)[-inputs.ahead :]
+    return prediction.reshape(-1, prediction.shape[-1 - len(quantiles)], *quantiles)
+
+
+def _outputs(
+    rows: np.ndarray, inputs: PredictionInputs, spec: DataSpec, levels: tuple[float, ...]
+) -> list[Column]:
     match spec.signature.targets:
         case Kind.CLASSES:
             label = [spec.target_vocabulary[best] for best in rows.argmax(axis=1)]
@@ -71,7 +87,13 @@ def _outputs(rows: np.ndarray, inputs: PredictionInputs, spec: DataSpec) -> list
         case _:
             forecast = [spec.input_names[feature] for feature in spec.target_inputs]
             names = tuple(forecast) if inputs.ahead else spec.target_names
-            return list(zip(names, rows.T, strict=True))
+            if not levels:
+                return list(zip(names, rows.T, strict=True))
+            return [
+                (name if level == MEDIAN else f"{name}_q{100 * level:g}", rows[:, column, place])
+                for column, name in enumerate(names)
+                for place, level in sorted(enumerate(levels), key=lambda each: each[1] != MEDIAN)
+            ]
 
 
 def _probabilities(rows: np.ndarray, spec: DataSpec) -> list[Column]:

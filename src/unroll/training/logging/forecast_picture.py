@@ -19,7 +19,8 @@ MOST_TIMES = 6
 
 
 def draw_forecasts(forecasts: Sequence[tuple[Forecast, Steps | None]], what: str, path: Path) -> None:
-    """Known, true, predicted and naive values, one panel for each sequence, with its name and times.
+    """Known, true, predicted and naive values and a band of quantiles, one panel for each sequence, with its
+    name and times.
 
     `what` names the values.
     """
@@ -37,7 +38,7 @@ def draw_forecasts(forecasts: Sequence[tuple[Forecast, Steps | None]], what: str
         else:
             axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, frameon=False, fontsize=8, ncols=4, loc="outside upper right")
+    figure.legend(handles, labels, frameon=False, fontsize=8, ncols=5, loc="outside upper right")
     figure.suptitle(f"Forecasts of {what}, test data", x=0.01, ha="left", fontsize=11, parse_math=False)
     if all(steps is None or not steps.times for _, steps in forecasts):
         figure.supxlabel("step")
@@ -53,6 +54,10 @@ def _draw(axes: Axes, forecast: Forecast) -> None:
     joined = [forecast.start - 1, *ahead]
     known = range(first, forecast.start)
     axes.plot(known, [forecast.known[step] for step in known], color="0.6", label="known")
+    if forecast.band is not None:
+        low, high, share = forecast.band
+        name = f"{100 * share:g}% of true values"
+        axes.fill_between(joined, [last, *low], [last, *high], color="tab:blue", alpha=0.15, lw=0, label=name)
     axes.plot(joined, [last, *forecast.naive], color="tab:orange", ls=":", label="naive")
     axes.plot(joined, [last, *forecast.true], color="black", label="true")
     axes.plot(joined, [last, *forecast.predicted], color="tab:blue", ls="--", label="predicted")

@@ -1,0 +1,126 @@
+"""Measures what is forecast from a naive forecast of its window, and back."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from unroll.batch import SequenceBatch, mask_from_lengths
+from unroll.nn.scaling import Scaling
+from unroll.spec import Alignment, DataSpec, ForecastScaling
+
+LEAST_SHARE = 0.1
+"""The unit of a window is at least this share of `least_error` of the data. Some windows are constant."""
+
+
+class Frame(NamedTuple):
+    """What the outputs of windows are measured from, and their unit, in the scale of the training part.
+
+    There is one origin for each step ahead, or one for all; for targets at each step one for each step.
+    """
+
+    origin: Float[Tensor, "batch #steps features"]  # noqa: F821
+    unit: Float[Tensor, "batch 1 features"]
+
+
+class WindowScaling(nn.Module):
+    """Measures forecast features from a naive forecast, as NLinear does from the last value (Zeng et al.
+    2023, arXiv:2205.13504), in units of the window's own deviation, as RevIN does (Kim et al. 2022).
+
+    A model whose outputs are zero is that naive forecast, and series of any level and size look alike. Inputs
+    are measured from the last value. Where a season counts, their changes over a season are further inputs.
+
+    With targets at each step, outputs are measured from the value at their step; inputs are not moved, since
+    their last value would tell of later steps.
+
+    Attributes:
+        output_size: the number of inputs with those that are added.
+    """
+
+    least: Tensor
+
+    def __init__(self, spec: DataSpec) -> None:
+        super().__init__()
+        self.scaling = Scaling.of_inputs(spec)
+        self.features = list(spec.target_inputs)
+        self.how, self.season, self.horizon = spec.scaling, spec.season, spec.horizon
+        self.by_step = spec.signature.alignment is Alignment.STEP
+        seasonal = self.how in (ForecastScaling.season, ForecastScaling.drift)
+        self.seasonal = seasonal and not self.by_step
+        self.has_units = self.how is not ForecastScaling.last and not self.by_step
+        self.output_size = spec.input_size + len(self.features) * self.seasonal
+        std = torch.tensor([spec.input_std[feature] for feature in self.features])
+        self.register_buffer("least", LEAST_SHARE * torch.tensor(spec.least_error) / std, persistent=False)
+
+    def forward(
+        self, x: Float[Tensor, "batch time inputs"], lengths: Int[Tensor, " batch"]
+    ) -> Float[Tensor, "batch time outputs"]:
+        """Scaled inputs, measured from their window. What stands in padding has no meaning."""
+        if self.by_step:
+            return x
+        known = x[..., self.features].float()
+        from_last = known - _last(known, lengths)
+        unit = self._unit(from_last - _mean(from_last, lengths), lengths)
+        moved = x.index_copy(-1, torch.tensor(self.features, device=x.device), (from_last / unit).to(x.dtype))
+        if not self.seasonal:
+            return moved
+        changes = self._changes(known, lengths)
+        return torch.cat([moved, (changes / self._unit(changes, lengths)).to(x.dtype)], dim=-1)
+
+    def frame(self, batch: SequenceBatch) -> Frame:
+        """The frame of each window of a batch."""
+        known = self.scaling(batch.inputs)[..., self.features].float()
+        if self.by_step:
+            return Frame(known, torch.ones_like(known[:, :1]))
+        last, lengths = _last(known, batch.lengths), batch.lengths
+        if not self.seasonal:
+            from_last = known - last
+            return Frame(last, self._unit(from_last - _mean(from_last, lengths), lengths))
+        origin = last_season(known, lengths, self.season, self.horizon)
+        if self.how is ForecastScaling.drift:
+            origin = origin + last - _last(known, lengths - self.season)
+        return Frame(origin, self._unit(self._changes(known, lengths), lengths))
+
+    def _changes(
+        self, known: Float[Tensor, "batch time features"], lengths: Int[Tensor, " batch"]
+    ) -> Float[Tensor, "batch time features"]:
+        """The changes over a season, less the last of them for `drift`; 0 where no season has passed."""
+        changes = known[:, self.season :] - known[:, : -self.season]
+        if self.how is ForecastScaling.drift:
+            changes = changes - _last(changes, lengths - self.season)
+        return torch.cat([torch.zeros_like(known[:, : self.season]), changes], dim=1)
+
+    def _unit(
+        self, distances: Float[Tensor, "batch time features"], lengths: Int[Tensor, " batch"]
+    ) -> Float[Tensor, "batch 1 features"]:
+        """The root of the mean square of distances, of valid steps; 1 for `last`."""
+        if not self.has_units:
+            return torch.ones_like(distances[:, :1])
+        return (_mean(distances.square(), lengths) + self.least.square()).sqrt()
+
+
+def last_season(
+    known: Float[Tensor, "batch time features"], lengths: Int[Tensor, " batch"], season: int, horizon: int
+) -> Float[Tensor, "batch horizon features"]:
+    """The values of one season before each step ahead. A sequence shorter than a season repeats its last."""
+    last = lengths[:, None] - 1
+    ahead = torch.arange(horizon, device=known.device)[None]
+    source = torch.where(last + 1 >= season, last - season + 1 + ahead % season, last)
+    return known.gather(1, source[..., None].expand(-1, -1, known.shape[-1]))
+
+
+def _last(
+    known: Float[Tensor, "batch time features"], lengths: Int[Tensor, " batch"]
+) -> Float[Tensor, "batch 1 features"]:
+    """The values of the last valid step, or of the first where that is before it."""
+    last = (lengths - 1).clamp(min=0)
+    return known.gather(1, last[:, None, None].expand(-1, 1, known.shape[-1]))
+
+
+def _mean(
+    values: Float[Tensor, "batch time features"], lengths: Int[Tensor, " batch"]
+) -> Float[Tensor, "batch 1 features"]:
+    """The mean over valid steps."""
+    valid = mask_from_lengths(lengths, values.shape[1])[..., None]
+    return values.where(valid, 0.0).sum(dim=1, keepdim=True) / lengths[:, None, None]
