@@ -14,6 +14,7 @@ from unroll.cli.keys import keys
 from unroll.cli.packing import packing
 from unroll.cli.predict import predict
 from unroll.cli.profile import profile
+from unroll.cli.refit import refit
 from unroll.cli.report import report
 from unroll.cli.resume import resume
 from unroll.cli.scoreboard import scoreboard
@@ -52,7 +53,7 @@ def cli(context: click.Context) -> None:
 
 
 for command in (
-    *(keys, describe, predict, evaluate, resume, export, report, scoreboard, dashboard),
+    *(keys, describe, predict, evaluate, resume, refit, export, report, scoreboard, dashboard),
     *(trace, graph, packing, profile, gradients),
 ):
     cli.add_command(command)

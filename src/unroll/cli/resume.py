@@ -44,7 +44,7 @@ def _checked(run: Path) -> dict[str, Any]:
             f"{origin} trainer.max_epochs=… to the command in {folder.command}"
         )
     folder.require_free()
-    values = _values(folder)
+    values = plain_values(folder, "resume")
     values["run_dir"] = str(run)
     if (found := started()) and found.devices:  # it may go on with other processes than before
         values["trainer"] = {**values["trainer"], "devices": str(found.devices), "num_nodes": found.nodes}
@@ -55,7 +55,7 @@ def _checked(run: Path) -> dict[str, Any]:
     return values
 
 
-def _values(folder: RunFolder) -> dict[str, Any]:
+def plain_values(folder: RunFolder, purpose: str) -> dict[str, Any]:
     """The values of a run's config.yaml. Raise an `InputError` if one is missing or refers to another."""
     values = folder.read_config()
     text = folder.config.read_text(encoding="utf-8")
@@ -64,5 +64,7 @@ def _values(folder: RunFolder) -> dict[str, Any]:
         ("${", "a reference to another value"),
     ):
         if forbidden in text:
-            raise InputError(f"{folder.config}: holds {forbidden}, {what}; write the value there to resume")
+            raise InputError(
+                f"{folder.config}: holds {forbidden}, {what}; write the value there to {purpose}"
+            )
     return values

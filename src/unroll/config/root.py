@@ -208,6 +208,24 @@ class EarlyStoppingConfig:
 
 
 @dataclass(kw_only=True, slots=True)
+class RefitConfig:
+    """Config of a run that trains a model once more, on all of the data. `unroll refit` sets it.
+
+    Attributes:
+        run: the run that found out how long to train; null is none, and the run is an ordinary one
+        schedule_steps: steps of the optimizer over which the schedule of the learning rate stretches, as many
+            as that run had at most; null is the steps of this run
+    """
+
+    run: str | None = None
+    schedule_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        steps = self.schedule_steps
+        require(self, "schedule_steps", steps is None or steps >= 1, "1 or more, or null")
+
+
+@dataclass(kw_only=True, slots=True)
 class TrainConfig:
     """Config of one run.
 
@@ -223,6 +241,7 @@ class TrainConfig:
         trainer: how long, on what and how precisely
         logger: where metrics go
         early_stopping: when to end before the last epoch
+        refit: whether another run is done once more, on all of the data
         sweep: what is tried, where one command makes several runs
     """
 
@@ -236,6 +255,7 @@ class TrainConfig:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     logger: LoggerConfig = field(default_factory=LoggerConfig)
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
+    refit: RefitConfig = field(default_factory=RefitConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
 
     def __post_init__(self) -> None:

@@ -20,7 +20,7 @@ from unroll.data.loaders import make_loader, stop_workers
 from unroll.data.prediction.inputs import PredictionInputs, text_inputs
 from unroll.data.prediction.refused import Refused
 from unroll.data.readers.lines import read_lines
-from unroll.data.samples import Samples, Steps
+from unroll.data.samples import Samples, Steps, joined
 from unroll.data.segments import SegmentedBatches
 from unroll.errors import InputError
 from unroll.spec import MOST_TARGET_STEPS, DataSpec, Kind
@@ -41,10 +41,12 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
     Attributes:
         carried: how many missing values were filled with the value before, once the data are loaded.
         truncate_steps: training batches are cut along time into segments of so many steps (None: whole).
+        everything: whether the sequences to validate and to test on are trained on, too.
     """
 
     carried: int = 0
     truncate_steps: int | None = None
+    everything: bool = False
 
     def __init__(self, config: DataConfig, seed: int) -> None:
         super().__init__()
@@ -207,7 +209,10 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
 
     def _load(self) -> tuple[DataSpec, dict[str, Samples]]:
         if self._prepared is None:
-            self._prepared = self.load()
+            spec, splits = self.load()
+            if self.everything:
+                splits = {**splits, "train": joined(list(splits.values()))}
+            self._prepared = spec, splits
             _require_savable(self._prepared[0], f"data.name={self.config.name}")
             if self.config.batch_size is None:
                 size = defaults.batch_size(len(self._prepared[1]["train"]))
@@ -226,9 +231,17 @@ def _require_savable(spec: DataSpec, name: str) -> None:
         raise InputError(f"{name}: has {names:,} tokens, classes and names; give {MOST_NAMES:,} at most")
 
 
-def build_data(config: DataConfig, seed: int, *, truncate_steps: int | None = None) -> SequenceDataModule:
-    """The DataModule that a config names; its training batches are cut into segments of `truncate_steps`."""
+def build_data(
+    config: DataConfig, seed: int, *, truncate_steps: int | None = None, everything: bool = False
+) -> SequenceDataModule:
+    """The DataModule that a config names; its training batches are cut into segments of `truncate_steps`.
+
+    With `everything`, all of its sequences are trained on. What a model must know of the data is still taken
+    from the training part alone.
+    """
     data = build(config, seed)
     assert isinstance(data, SequenceDataModule)
     data.truncate_steps = truncate_steps
+    if everything:
+        data.everything = data.hparams["everything"] = True
     return data

@@ -70,6 +70,7 @@ class SequenceModel(pl.LightningModule, ABC):
         monitor: the metric of the best checkpoint and of early stopping, and whether "min" or "max" is best.
         measure: the metric by which the model is compared with a baseline.
         errors: the errors of each sequence of the last test, from which `measure` follows.
+        schedule_steps: the steps over which the schedule of the rate stretches; None is as many as there are.
     """
 
     monitor: tuple[str, Literal["min", "max"]] = ("valid/loss", "min")
@@ -79,6 +80,7 @@ class SequenceModel(pl.LightningModule, ABC):
     finite_steps: FiniteSteps
     measure: Measure
     errors: ErrorsBySequence
+    schedule_steps: int | None = None
 
     def __init__(self, config: ModelConfig, spec: DataSpec) -> None:
         super().__init__()
@@ -158,6 +160,9 @@ class SequenceModel(pl.LightningModule, ABC):
         """Forecasts for the sequences of a batch, beside the true values. Empty by default."""
         return []
 
+    def take_calibration(self, weights: dict[str, Tensor]) -> None:
+        """Take what the validation of another run has calibrated, from its state dict. Nothing by default."""
+
     def on_test_start(self) -> None:
         self.errors.reset()
 
@@ -183,7 +188,7 @@ class SequenceModel(pl.LightningModule, ABC):
             groups = as_saved(self, self.optimizer_config, self.saved_groups)
         optimizer = build(self.optimizer_config, groups)
         metric, mode = self.monitor
-        steps = int(self.trainer.estimated_stepping_batches)
+        steps = self.schedule_steps or int(self.trainer.estimated_stepping_batches)
         scheduler = build(self.scheduler_config, optimizer, steps, mode)
         if isinstance(scheduler, ReduceLROnPlateau):
             plan = {"scheduler": scheduler, "monitor": metric, **self._validations()}

@@ -114,6 +114,11 @@ class PointwiseModel(SequenceModel):
         return self._test_details
 
     @torch.no_grad()
+    def take_calibration(self, weights: dict[str, Tensor]) -> None:
+        if self.quantiles is not None:
+            self.quantiles.offsets.copy_(weights["target.quantiles.offsets"])
+
+    @torch.no_grad()
     def predict_step(self, batch: SequenceBatch, batch_idx: int = 0) -> list[np.ndarray]:
         """For each sequence: probabilities (C,) or values (O,), or one such row for each step.
 

@@ -15,6 +15,8 @@ def evaluate(model: SequenceModel, run: Path, split: str = "test") -> tuple[str,
         InputError: the data have changed since the run.
     """
     data = data_of(run)
+    if data.hparams.get("everything"):
+        raise InputError(f"{run}: has learned from all of its data, and none are left to test it on")
     if data.spec != model.spec:
         raise InputError(
             f"{run}: learned from data with other tokens or sizes than {data.hparams['data']} has now"

@@ -55,7 +55,8 @@ def data_of(run: Path) -> "SequenceDataModule":
         raise InputError(
             f"{path}: does not name the data it learned from; give a checkpoint that a run has written"
         )
+    everything = plain.get("everything") is True
     try:
-        return build_data(from_dict("data", plain["data"]), seed % 2**32)
+        return build_data(from_dict("data", plain["data"]), seed % 2**32, everything=everything)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error

@@ -49,7 +49,8 @@ def build(config: TrainConfig, values: dict[str, Any]) -> RunParts:
     require_device(trainer)
     torch.set_num_threads(trainer.threads or len(os.sched_getaffinity(0)))
     pl.seed_everything(config.seed, verbose=False)
-    data = build_data(config.data, config.seed, truncate_steps=trainer.truncate_steps)
+    everything = config.refit.run is not None
+    data = build_data(config.data, config.seed, truncate_steps=trainer.truncate_steps, everything=everything)
     for split, samples in data.splits.items():
         if (dealt := processes(trainer)) > len(samples):
             raise InputError(
@@ -61,6 +62,7 @@ def build(config: TrainConfig, values: dict[str, Any]) -> RunParts:
     model = build_model(config.model, data.spec, config.optimizer, config.scheduler, _finite_steps(trainer))
     if trainer.truncate_steps is not None:
         model.require_truncatable(trainer.truncate_steps)
+    model.schedule_steps = config.refit.schedule_steps
     values = redacted({**values, "model": model.hparams["model"]})
     return RunParts(config, values, data, model, ModelSize.of(model))
 

@@ -55,8 +55,14 @@ class Progress(pl.Callback):
         self._count = self._count + counts
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.sanity_checking:
-            return
+        if not trainer.sanity_checking:
+            self._tell(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.limit_val_batches:
+            self._tell(trainer)
+
+    def _tell(self, trainer: pl.Trainer) -> None:
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         if int(self._count):
             metrics["train/loss"] = float(self._sum / self._count)

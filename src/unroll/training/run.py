@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
@@ -16,11 +17,13 @@ from unroll.baselines.verdict import judge, warning
 from unroll.config import root
 from unroll.config.registry import to_dict
 from unroll.config.root import TrainConfig
+from unroll.data.module import SequenceDataModule
 from unroll.errors import Stopped
+from unroll.models.base import SequenceModel
 from unroll.runs.effect import kept
 from unroll.runs.folder import RunFolder
 from unroll.runs.metrics import defined
-from unroll.training import checkpoints
+from unroll.training import checkpoints, refit
 from unroll.training.bare_trainer import quiet
 from unroll.training.build import RunParts, build
 from unroll.training.callbacks import CHECKPOINT_METRICS, Throughput
@@ -85,7 +88,8 @@ def run(
             log.info(note)
         with loggers.closing():
             outcome = _fit_and_test(parts, folder, start, signals, destinations, callbacks)
-            examples = leaving.leave(folder, parts.model, parts.data, config.logger.samples)
+            tested = config.refit.run is None
+            examples = leaving.leave(folder, parts.model, parts.data, config.logger.samples, tested=tested)
             outcome["seconds"] = round(time.perf_counter() - clock, 2)
             loggers.log_summary(outcome)
         folder.write_json(folder.results, outcome)
@@ -122,7 +126,10 @@ def _fit_and_test(
     destinations: list[Logger],
     callbacks: Sequence[Callback],
 ) -> dict[str, Any]:
-    """Train, then test the best checkpoint. Return the content of results.json, except the seconds."""
+    """Train, then test the best checkpoint. Return the content of results.json, except the seconds.
+
+    A run that has learned from all of the data is not tested.
+    """
     config, model, data = parts.config, parts.model, parts.data
     throughput, usage, progress = Throughput(), Usage(), Progress(model, config.trainer.max_minutes)
     saving = Saving(
@@ -142,30 +149,27 @@ def _fit_and_test(
         *own_callbacks(config, folder, model, destinations),
         *callbacks,
     ]
-    trainer = build_trainer(config.trainer, folder, destinations, everything, saving.files)
+    trainer = build_trainer(
+        *(config.trainer, folder, destinations, everything, saving.files), validates=config.refit.run is None
+    )
     with ExitStack() as stack:
         stack.callback(data.stop_workers)
         stack.enter_context(watching(trainer.strategy.launcher, folder))
         origin = start.checkpoint or config.ckpt_path
+        if config.refit.run is not None and origin is None:
+            refit.take_calibration(model, config.refit)
         with checkpoints.resuming_from(origin, lambda: saving.has_begun):
             trainer.fit(model, data, ckpt_path=origin, weights_only=True)
         saving.finish(trainer)
-        chosen = checkpoints.read(saving.best_file)
-        model.load_state_dict(chosen["state_dict"])
-        test = trainer.test(model, data, verbose=False)[0]
-        model.float().eval()  # in the state in which the model will be loaded, whatever the precision
-        verdict = judge(compare(model, data))
+        if config.refit.run is not None:
+            found = refit.nothing_to_test(config.refit, trainer.global_step)
+            model.float().eval()
+        else:
+            found = _test(trainer, model, data, saving, progress)
         speed = throughput.results()  # of all processes, as the verdict; they end after this
-    stopping = trainer.early_stopping_callback
-    stopped = stopping is not None and stopping.wait_count >= stopping.patience
-    ending = progress.history.ending(trainer.current_epoch, stopped=stopped)
     metric, mode = model.monitor
-    valid = defined(chosen.get(CHECKPOINT_METRICS, {}))
     return {
-        "test": defined(test),
-        "verdict": " ".join(filter(None, [str(verdict), ending, warning(valid)])),
-        "baseline": verdict.to_dict(),
-        "valid": valid,
+        **found,
         "monitor": {metric: f"{mode}imize"},
         "best": {metric: saving.best} if saving.best is not None else {},
         "epochs": trainer.current_epoch,
@@ -176,4 +180,25 @@ def _fit_and_test(
         **usage.results(),
         "seed": config.seed,
         "data": data.description,
+    }
+
+
+def _test(
+    trainer: pl.Trainer, model: SequenceModel, data: SequenceDataModule, saving: Saving, progress: Progress
+) -> dict[str, Any]:
+    """The test of the best checkpoint, and the verdict on it."""
+    chosen = checkpoints.read(saving.best_file)
+    model.load_state_dict(chosen["state_dict"])
+    test = trainer.test(model, data, verbose=False)[0]
+    model.float().eval()  # in the state in which the model will be loaded, whatever the precision
+    verdict = judge(compare(model, data))
+    stopping = trainer.early_stopping_callback
+    stopped = stopping is not None and stopping.wait_count >= stopping.patience
+    ending = progress.history.ending(trainer.current_epoch, stopped=stopped)
+    valid = defined(chosen.get(CHECKPOINT_METRICS, {}))
+    return {
+        "test": defined(test),
+        "verdict": " ".join(filter(None, [str(verdict), ending, warning(valid)])),
+        "baseline": verdict.to_dict(),
+        "valid": valid,
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 from unroll.config import defaults, root
 from unroll.config.components import RecurrentConfig
-from unroll.config.root import TrainConfig
+from unroll.config.root import TrainConfig, TrainerConfig
 from unroll.data.module import SequenceDataModule
 from unroll.data.readers.files_config import FilesConfig
 from unroll.training import checkpoints
@@ -59,8 +59,12 @@ def settle(values: dict[str, Any], data: SequenceDataModule) -> Settled:
 
 def epoch_steps(config: TrainConfig, data: SequenceDataModule) -> int:
     """Steps of the optimizer in an epoch, with whole sequences."""
-    trainer = config.trainer
-    batches = math.ceil(len(data.splits["train"]) / (data.batch_size * processes(trainer)))
+    return steps_of(config.trainer, len(data.splits["train"]), data.batch_size)
+
+
+def steps_of(trainer: TrainerConfig, sequences: int, batch_size: int) -> int:
+    """Steps of the optimizer in an epoch of so many whole sequences."""
+    batches = math.ceil(sequences / (batch_size * processes(trainer)))
     return math.ceil(min(batches, trainer.limit_train_batches or batches) / trainer.accumulate)
 
 

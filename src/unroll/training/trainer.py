@@ -60,6 +60,8 @@ def build_trainer(
     destinations: list[Logger],
     callbacks: list[Callback],
     files: checkpoints.CheckpointFiles,
+    *,
+    validates: bool = True,
 ) -> pl.Trainer:
     """The trainer of a settled config. It writes only below the folder."""
     every = config.validate_every
@@ -81,7 +83,7 @@ def build_trainer(
         # Only the loader of an epoch knows the number of its segments.
         reload_dataloaders_every_n_epochs=int(config.truncate_steps is not None),
         limit_train_batches=config.limit_train_batches,
-        limit_val_batches=config.limit_valid_batches,
+        limit_val_batches=config.limit_valid_batches if validates else 0,
         limit_test_batches=config.limit_test_batches,
         detect_anomaly=config.detect_anomaly,
         profiler=_profiler(config.profiler, folder.path),

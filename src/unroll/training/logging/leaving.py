@@ -24,10 +24,17 @@ MOST_FORECASTS = 4
 log = logging.getLogger("unroll")
 
 
-def leave(folder: RunFolder, model: SequenceModel, data: SequenceDataModule, number: int) -> SequenceBatch:
-    """Write the tables and pictures of a tested model, for `number` test sequences; return these."""
+def leave(
+    folder: RunFolder, model: SequenceModel, data: SequenceDataModule, number: int, *, tested: bool = True
+) -> SequenceBatch:
+    """Write the tables and pictures of a model, for `number` test sequences; return these.
+
+    Of one that has learned from them, and was not `tested`, there are the curves alone.
+    """
     batch = _examples(model, data, number)
-    if folder.writes:
+    if folder.writes and not tested:
+        _draw_curves(folder)
+    elif folder.writes:
         _write_tables(folder, model, data)
         _show_examples(folder, model, batch)
         draw_pictures(folder, model, data, batch)
@@ -83,8 +90,7 @@ def draw_pictures(
 
     Attention and forecasts are drawn of the first sequences of `batch`, hidden states of one test sequence.
     """
-    if folder.metrics.is_file():
-        pictures.draw_curves(folder.read_curves(), str(folder), folder.picture("curves"))
+    _draw_curves(folder)
     maps = model.attention_maps(batch)
     if maps:
         pictures.draw_attention(maps[:3], folder.picture("attention"))
@@ -114,6 +120,11 @@ def draw_pictures(
     forecast_errors.draw(folder, model)
     for picture in folder.pictures():
         loggers.log_image(f"pictures/{picture.stem}", picture)
+
+
+def _draw_curves(folder: RunFolder) -> None:
+    if folder.metrics.is_file():
+        pictures.draw_curves(folder.read_curves(), str(folder), folder.picture("curves"))
 
 
 def _recorded(model: SequenceModel, one: SequenceBatch) -> list[Call]:

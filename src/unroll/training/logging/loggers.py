@@ -179,7 +179,8 @@ def log_summary(outcome: dict[str, Any]) -> None:
     """Put the numbers of a run's results and its verdict on the dashboard, if there is one."""
     if wandb.run is not None:
         numbers = {name: value for name, value in outcome.items() if isinstance(value, int | float)}
-        baseline = {"baseline": outcome["baseline"]["name"], "baseline_value": outcome["baseline"]["value"]}
+        known = outcome.get("baseline")
+        baseline = {"baseline": known["name"], "baseline_value": known["value"]} if known else {}
         wandb.run.summary.update({**numbers, **baseline, "verdict": outcome["verdict"]})
 
 

@@ -77,6 +77,11 @@ def _training(parts: RunParts) -> str:
     """The size of batches, the rate, and how long at most."""
     config, trainer = parts.config, parts.config.trainer
     sequences = len(parts.data.splits["train"])
+    if config.refit.run is not None:
+        return (
+            f"batch {parts.data.batch_size}: all {sequences:,} sequences, also those to validate and to test "
+            f"on; {trainer.max_steps:,} steps, as {config.refit.run} had taken when it was best"
+        )
     words = f"batch {parts.data.batch_size}, lr {config.optimizer.rate:g}: {sequences:,} sequences"
     limit = f" or {trainer.max_minutes:g} min" if trainer.max_minutes else ""
     words += f"; at most {trainer.max_epochs} epoch{'s' * (trainer.max_epochs != 1)}{limit}"
@@ -87,6 +92,9 @@ def _training(parts: RunParts) -> str:
 
 def say_what_came_of_it(outcome: dict[str, Any]) -> None:
     """Print the metrics of the test, with the baseline's beside its metric, and the verdict."""
+    if not outcome["test"]:
+        log.info("\n%s", outcome["verdict"])
+        return
     log.info("\ntest")
     baseline = outcome["baseline"]
     for name, value in outcome["test"].items():
@@ -110,7 +118,8 @@ def say_what_is_next(folder: RunFolder, parts: RunParts, batch: SequenceBatch, s
     elif isinstance(data.config, FilesConfig):
         commands.append(f"unroll predict {run} --input FILE")
     beam = " --search beam" if isinstance(model, TokenGenerator) else ""
-    commands += [f"unroll evaluate {run}{beam}", "unroll dashboard"]
+    tested = parts.config.refit.run is None
+    commands += [*([f"unroll evaluate {run}{beam}"] if tested else []), "unroll dashboard"]
     for start, command in zip(["next  ", *[" " * 6] * 9], commands, strict=False):
         log.info("%s %s", start, command)
 
