@@ -121,6 +121,7 @@ class DataSpec:
         scaling: what the values that are forecast are measured from.
         least_error: for each forecast feature, how far off (root mean square) that naive forecast is in the
             training data, in the series where it is least.
+        lowest, highest: the range of each forecast feature in the training data.
         error_names: the names of the error rate per target token and per whole sequence.
     """
 
@@ -150,6 +151,8 @@ class DataSpec:
     naive_error: tuple[float, ...] = ()
     scaling: ForecastScaling = ForecastScaling.training
     least_error: tuple[float, ...] = ()
+    lowest: tuple[float, ...] = ()
+    highest: tuple[float, ...] = ()
     error_names: tuple[str, str] = ("token_error_rate", "sequence_error_rate")
 
     def to_dict(self) -> dict[str, Any]:
@@ -209,8 +212,11 @@ class DataSpec:
         steps = 1 if kinds.alignment is not Alignment.SEQUENCE else self.horizon
         whole = self.target_size == steps * len(self.target_inputs)
         _require(bool(forecast) and whole, f"{name}: the targets forecast no input")
-        fits = len(self.least_error) == len(self.target_inputs) and min(self.least_error) > 0
+        features = len(self.target_inputs)
+        fits = len(self.least_error) == features and min(self.least_error) > 0
         _require(fits, "least_error: does not fit target_inputs")
+        fits = len(self.lowest) == len(self.highest) == features
+        _require(fits, "lowest and highest: do not fit target_inputs")
 
     def _require_tokenizer(self) -> None:
         """What makes pieces must be made of pieces, so no file makes more of them than it holds."""

@@ -58,6 +58,8 @@ FORECAST = DataSpec(
     season=2,
     scaling=ForecastScaling.drift,
     least_error=(0.5,),
+    lowest=(-9.0,),
+    highest=(20.0,),
 )
 WORDS = any_spec(Kind.TOKENS, Kind.CLASSES, Alignment.STEP, letters=LETTERS)
 

@@ -30,6 +30,8 @@ def spec(scaling: str, alignment: Alignment = Alignment.UNALIGNED) -> DataSpec:
         season=SEASON,
         scaling=ForecastScaling(scaling),
         least_error=(0.5, 0.5),
+        lowest=(-1.0, -2.0),
+        highest=(2.0, 3.0),
     )
 
 
@@ -79,10 +81,18 @@ def test_a_series_of_another_level_and_size_looks_the_same(scaling):
     first, second = (scale(x / torch.tensor(data.input_std), windows.lengths) for x in standard)
     for row, length in enumerate(windows.lengths.tolist()):
         found, wanted = first[row, :length], second[row, :length]
-        told = [3, 4] if scaling == "last" else [3, 4, 5, 6]  # of the level and the unit
-        assert not torch.allclose(found[:, told], wanted[:, told])
-        found[:, told] = wanted[:, told] = 0
+        if scaling in ("last", "window"):
+            assert not torch.allclose(found[:, 3:], wanted[:, 3:])  # they tell of the level and the unit
+            found[:, 3:] = wanted[:, 3:] = 0
         torch.testing.assert_close(found, wanted, atol=2e-3, rtol=1e-3)
+
+
+def test_a_level_that_training_lacked_is_told_as_the_nearest_that_it_had():
+    data = spec("window")
+    scale, windows = WindowScaling(data), batch(data, lengths=(WINDOW,) * 3, level=7.0)
+    found = scale(scale.scaling(windows.inputs), windows.lengths)[..., 3:5]
+    highest = (torch.tensor(data.highest) - torch.tensor(data.target_mean)) / torch.tensor(data.target_std)
+    torch.testing.assert_close(found, highest.expand_as(found))
 
 
 @pytest.mark.parametrize("scaling", FROM_WINDOW)

@@ -10,8 +10,8 @@ from unroll.batch import SequenceBatch, mask_from_lengths
 from unroll.nn.scaling import Scaling
 from unroll.spec import Alignment, DataSpec, ForecastScaling
 
-MOST_LEVEL, MOST_LOG_UNIT = 3.0, 4.0
-"""What a model is told of the level and the unit of a window ends here: beyond, it has learned from nothing."""
+MOST_LOG_UNIT = 4.0
+"""What a model is told of the unit of a window ends here."""
 
 LEAST_SHARE = 0.1
 """The unit of a window is at least this share of `least_error` of the data. Some windows are constant."""
@@ -32,8 +32,9 @@ class WindowScaling(nn.Module):
     2023, arXiv:2205.13504), in units of the window's own deviation, as RevIN does (Kim et al. 2022).
 
     A model whose outputs are zero is that naive forecast, and series of any level and size look alike. Inputs
-    are measured from the last value. Further inputs are this value itself and the logarithm of the unit, the
-    same at all steps, and where a season counts, the changes over a season.
+    are measured from the last value. Where outputs are measured from it, too, further inputs are this value
+    itself, within the range that training has seen, and the logarithm of the unit, the same at all steps:
+    many series return to their mean. Where a season counts, they are the changes over a season.
 
     With targets at each step, outputs are measured from the value at their step; inputs are not moved, since
     their last value would tell of later steps.
@@ -43,6 +44,8 @@ class WindowScaling(nn.Module):
     """
 
     least: Tensor
+    low: Tensor
+    high: Tensor
 
     def __init__(self, spec: DataSpec) -> None:
         super().__init__()
@@ -53,9 +56,13 @@ class WindowScaling(nn.Module):
         seasonal = self.how in (ForecastScaling.season, ForecastScaling.drift)
         self.seasonal = seasonal and not self.by_step
         self.has_units = self.how is not ForecastScaling.last and not self.by_step
-        added = 0 if self.by_step else 1 + self.has_units + self.seasonal
+        added = 0 if self.by_step else 1 if self.seasonal else 1 + self.has_units
         self.output_size = spec.input_size + added * len(self.features)
         std = torch.tensor([spec.input_std[feature] for feature in self.features])
+        mean = torch.tensor([spec.input_mean[feature] for feature in self.features], dtype=torch.double)
+        for name, ends in (("low", spec.lowest), ("high", spec.highest)):
+            end = (torch.tensor(ends, dtype=torch.double) - mean) / std
+            self.register_buffer(name, end.float(), persistent=False)
         self.register_buffer("least", LEAST_SHARE * torch.tensor(spec.least_error) / std, persistent=False)
 
     def forward(
@@ -70,12 +77,13 @@ class WindowScaling(nn.Module):
         unit = self._unit(from_last - _mean(from_last, lengths), lengths)
         features = torch.tensor(self.features, device=x.device)
         parts = [x.index_copy(-1, features, (from_last / unit).to(x.dtype))]
-        parts.append(last.clamp(-MOST_LEVEL, MOST_LEVEL).expand_as(known))
-        if self.has_units:
-            parts.append(unit.log().clamp(-MOST_LOG_UNIT, MOST_LOG_UNIT).expand_as(known))
         if self.seasonal:
             changes = self._changes(known, lengths)
             parts.append(changes / self._unit(changes, lengths))
+        else:
+            parts.append(last.clamp(self.low, self.high).expand_as(known))
+            if self.has_units:
+                parts.append(unit.log().clamp(-MOST_LOG_UNIT, MOST_LOG_UNIT).expand_as(known))
         return torch.cat([part.to(x.dtype) for part in parts], dim=-1)
 
     def frame(self, batch: SequenceBatch) -> Frame:

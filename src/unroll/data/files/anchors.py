@@ -18,11 +18,16 @@ class Anchor:
     Attributes:
         scaling: what is measured from; never `auto`.
         error: for each column, the root mean square of its errors in the series where it is smallest; a
-            series where it is zero does not count. Empty where nothing is measured from the window.
+            series where it is zero does not count.
+        lowest, highest: the range of each column.
+
+    All but the first are empty where nothing is measured from the window.
     """
 
     scaling: ForecastScaling
-    error: tuple[float, ...]
+    error: tuple[float, ...] = ()
+    lowest: tuple[float, ...] = ()
+    highest: tuple[float, ...] = ()
 
 
 def choose_anchor(
@@ -41,7 +46,7 @@ def choose_anchor(
     if season is not None:
         choices += [ForecastScaling.season, ForecastScaling.drift]
     if scaling is ForecastScaling.training:
-        return Anchor(scaling, ())
+        return Anchor(scaling)
     season = season or 1
     errors = [_errors(values, season, horizon) for values in series if len(values) >= season + horizon + 2]
     if scaling is ForecastScaling.auto:
@@ -49,7 +54,13 @@ def choose_anchor(
     kind = scaling if scaling in _ORIGINS else ForecastScaling.window
     roots = np.stack([np.sqrt(np.square(each[kind]).mean(axis=(0, 1))) for each in errors] or [std * 0])
     least = np.where(roots > 0, roots, np.inf).min(axis=0)
-    return Anchor(scaling, tuple(np.where(np.isinf(least), std, least).tolist()))
+    together = np.concatenate(series)
+    return Anchor(
+        scaling,
+        tuple(np.where(np.isinf(least), std, least).tolist()),
+        tuple(together.min(axis=0).tolist()),
+        tuple(together.max(axis=0).tolist()),
+    )
 
 
 def _relative(errors: Sequence[dict[ForecastScaling, np.ndarray]], scaling: ForecastScaling) -> float:

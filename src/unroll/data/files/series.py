@@ -288,5 +288,7 @@ class Series(SequenceDataModule):
             season=config.season,
             scaling=anchor.scaling,
             least_error=anchor.error,
+            lowest=anchor.lowest,
+            highest=anchor.highest,
             naive_error=naive_error(forecasted, config.season),
         )
