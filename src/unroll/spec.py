@@ -59,7 +59,8 @@ class ForecastScaling(Enum):
 
     training: nothing. last: the last known value. Others are in units of each window's own deviation. window:
     the last known value. season: the values of one season before. drift: those, moved by the last change over
-    a season. auto: the one of these that forecasts the training part best.
+    a season. auto: last, or of several series window, unless season or drift forecasts the training part
+    better.
     """
 
     auto = "auto"

@@ -86,8 +86,7 @@ def test_windows_of_all_sizes_weigh_the_same(tmp_path):
     """A shop that sells 5 and one that sells 5,000, of the same shape, have the same loss and gradient."""
     table = series_table(steps=110, ids=("small",))
     large = table.assign(id="large", load=table.load * 1000)
-    data = data_of(tmp_path, "many_to_one", "window", pd.concat([table, large]))
-    data = data_of(tmp_path, "many_to_one", "window", pd.concat([table, large]), features=None)
+    data = data_of(tmp_path, "many_to_one", "season", pd.concat([table, large]), features=None)
     model, test = model_of(data, "many_to_one"), data.splits["test"]
     half = len(test) // 2
     first, second = (model.loss(data.collate([test[start + i] for i in range(half)])) for start in (0, half))

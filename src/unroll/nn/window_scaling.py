@@ -34,7 +34,7 @@ class WindowScaling(nn.Module):
     A model whose outputs are zero is that naive forecast, and series of any level and size look alike. Inputs
     are measured from the last value. Where outputs are measured from it, too, further inputs are this value
     itself, within the range that training has seen, and the logarithm of the unit, the same at all steps:
-    many series return to their mean. Where a season counts, they are the changes over a season.
+    many series return to their mean. Where windows are longer than a season, the changes over one are, too.
 
     With targets at each step, outputs are measured from the value at their step; inputs are not moved, since
     their last value would tell of later steps.
@@ -56,8 +56,9 @@ class WindowScaling(nn.Module):
         seasonal = self.how in (ForecastScaling.season, ForecastScaling.drift)
         self.seasonal = seasonal and not self.by_step
         self.has_units = self.how is not ForecastScaling.last and not self.by_step
-        added = 0 if self.by_step else 1 if self.seasonal else 1 + self.has_units
-        self.output_size = spec.input_size + added * len(self.features)
+        self.sees_season = self.seasonal or (1 < self.season < spec.length and not self.by_step)
+        told = 0 if self.by_step or self.seasonal else 1 + self.has_units
+        self.output_size = spec.input_size + (told + self.sees_season) * len(self.features)
         std = torch.tensor([spec.input_std[feature] for feature in self.features])
         mean = torch.tensor([spec.input_mean[feature] for feature in self.features], dtype=torch.double)
         for name, ends in (("low", spec.lowest), ("high", spec.highest)):
@@ -77,10 +78,10 @@ class WindowScaling(nn.Module):
         unit = self._unit(from_last - _mean(from_last, lengths), lengths)
         features = torch.tensor(self.features, device=x.device)
         parts = [x.index_copy(-1, features, (from_last / unit).to(x.dtype))]
-        if self.seasonal:
+        if self.sees_season:
             changes = self._changes(known, lengths)
             parts.append(changes / self._unit(changes, lengths))
-        else:
+        if not self.seasonal:
             parts.append(last.clamp(self.low, self.high).expand_as(known))
             if self.has_units:
                 parts.append(unit.log().clamp(-MOST_LOG_UNIT, MOST_LOG_UNIT).expand_as(known))

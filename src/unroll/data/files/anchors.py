@@ -40,18 +40,18 @@ def choose_anchor(
     """The anchor of the training part, from the forecast columns of each series (time, columns).
 
     `auto` is the forecast with the smallest mean absolute error, over that of the last value, the mean over
-    series. Windows see changes over a `season` if it is given. `std` stands for errors that are all zero.
+    series; the last value is meant by `last`, of several series by `window`. Windows see changes over a
+    `season` if it is given. `std` stands for errors that are all zero.
     """
-    choices = [ForecastScaling.window]
-    if season is not None:
-        choices += [ForecastScaling.season, ForecastScaling.drift]
     if scaling is ForecastScaling.training:
         return Anchor(scaling)
     season = season or 1
     errors = [_errors(values, season, horizon) for values in series if len(values) >= season + horizon + 2]
     if scaling is ForecastScaling.auto:
+        choices = [ForecastScaling.window if len(series) > 1 else ForecastScaling.last]
+        choices += [ForecastScaling.season, ForecastScaling.drift] if season > 1 else []
         scaling = min(choices, key=lambda each: _relative(errors, each))
-    kind = scaling if scaling in _ORIGINS else ForecastScaling.window
+    kind = scaling if scaling in _ORIGINS else ForecastScaling.last
     roots = np.stack([np.sqrt(np.square(each[kind]).mean(axis=(0, 1))) for each in errors] or [std * 0])
     least = np.where(roots > 0, roots, np.inf).min(axis=0)
     together = np.concatenate(series)
@@ -64,12 +64,10 @@ def choose_anchor(
 
 
 def _relative(errors: Sequence[dict[ForecastScaling, np.ndarray]], scaling: ForecastScaling) -> float:
-    shares = [1.0]
-    for each in errors:
-        of_last = np.abs(each[ForecastScaling.window]).mean()
-        if of_last > 0:
-            shares.append(float(np.abs(each[scaling]).mean() / of_last))
-    return float(np.mean(shares))
+    if scaling is ForecastScaling.window:
+        return 1.0
+    sizes = [(np.abs(each[scaling]).mean(), np.abs(each[ForecastScaling.last]).mean()) for each in errors]
+    return float(np.mean([error / of_last for error, of_last in sizes if of_last > 0] or [1.0]))
 
 
 def _errors(values: np.ndarray, season: int, horizon: int) -> dict[ForecastScaling, np.ndarray]:
@@ -79,10 +77,10 @@ def _errors(values: np.ndarray, season: int, horizon: int) -> dict[ForecastScali
     for step in np.unique(np.linspace(1, horizon, min(horizon, MOST_STEPS)).astype(int)):
         true, last = values[origins + step], values[origins]
         before = values[origins + (step - 1) % season + 1 - season]
-        found[ForecastScaling.window].append(true - last)
+        found[ForecastScaling.last].append(true - last)
         found[ForecastScaling.season].append(true - before)
         found[ForecastScaling.drift].append(true - before - last + values[origins - season])
     return {kind: np.stack(each) for kind, each in found.items()}
 
 
-_ORIGINS = (ForecastScaling.window, ForecastScaling.season, ForecastScaling.drift)
+_ORIGINS = (ForecastScaling.last, ForecastScaling.season, ForecastScaling.drift)

@@ -73,7 +73,8 @@ class SeriesConfig(FilesConfig):
         scaling: what a forecast is measured from; training is the mean of the training part, last is the
             last value of the window, and others are in units of the window's deviation: window from the last
             value, season from the values of one season before, drift from those moved by the last change over
-            a season; auto is the one of these that forecasts the training part best
+            a season; auto is last, or of several series window, unless season or drift is a better forecast of
+            the training part
         missing: what a missing value is; an error, or the same as the previous one of its series
         valid_fraction: share of each series' steps to validate on, before those to test on
         test_fraction: share of each series' steps to test on, the last ones
