@@ -58,9 +58,8 @@ class ForecastScaling(Enum):
     """What the values that are forecast are measured from, beyond the scale of the training part.
 
     training: nothing. last: the last known value. Others are in units of each window's own deviation. window:
-    the last known value. season: the values of one season before. drift: those, moved by the last change over
-    a season. auto: last, or of several series window, unless season or drift forecasts the training part
-    better.
+    the last known value. season: the values of one season before. auto: season where these forecast the
+    training part much better than the last value; otherwise last, or of several series window.
     """
 
     auto = "auto"
@@ -68,7 +67,6 @@ class ForecastScaling(Enum):
     last = "last"
     window = "window"
     season = "season"
-    drift = "drift"
 
 
 class Alignment(Enum):

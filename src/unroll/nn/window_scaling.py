@@ -53,8 +53,7 @@ class WindowScaling(nn.Module):
         self.features = list(spec.target_inputs)
         self.how, self.season, self.horizon = spec.scaling, spec.season, spec.horizon
         self.by_step = spec.signature.alignment is Alignment.STEP
-        seasonal = self.how in (ForecastScaling.season, ForecastScaling.drift)
-        self.seasonal = seasonal and not self.by_step
+        self.seasonal = self.how is ForecastScaling.season and not self.by_step
         self.has_units = self.how is not ForecastScaling.last and not self.by_step
         self.sees_season = self.seasonal or (1 < self.season < spec.length and not self.by_step)
         told = 0 if self.by_step or self.seasonal else 1 + self.has_units
@@ -79,13 +78,18 @@ class WindowScaling(nn.Module):
         features = torch.tensor(self.features, device=x.device)
         parts = [x.index_copy(-1, features, (from_last / unit).to(x.dtype))]
         if self.sees_season:
-            changes = self._changes(known, lengths)
+            changes = self._changes(known)
             parts.append(changes / self._unit(changes, lengths))
         if not self.seasonal:
             parts.append(last.clamp(self.low, self.high).expand_as(known))
             if self.has_units:
                 parts.append(unit.log().clamp(-MOST_LOG_UNIT, MOST_LOG_UNIT).expand_as(known))
         return torch.cat([part.to(x.dtype) for part in parts], dim=-1)
+
+    def standard(self, batch: SequenceBatch) -> Float[Tensor, "batch time features"]:
+        """The forecast features of windows without padding, from their last value, in units of outputs."""
+        known: Tensor = self.scaling(batch.inputs)[..., self.features].float()
+        return (known - _last(known, batch.lengths)) / self.frame(batch).unit
 
     def frame(self, batch: SequenceBatch) -> Frame:
         """The frame of each window of a batch."""
@@ -97,17 +101,11 @@ class WindowScaling(nn.Module):
             from_last = known - last
             return Frame(last, self._unit(from_last - _mean(from_last, lengths), lengths))
         origin = last_season(known, lengths, self.season, self.horizon)
-        if self.how is ForecastScaling.drift:
-            origin = origin + last - _last(known, lengths - self.season)
-        return Frame(origin, self._unit(self._changes(known, lengths), lengths))
+        return Frame(origin, self._unit(self._changes(known), lengths))
 
-    def _changes(
-        self, known: Float[Tensor, "batch time features"], lengths: Int[Tensor, " batch"]
-    ) -> Float[Tensor, "batch time features"]:
-        """The changes over a season, less the last of them for `drift`; 0 where no season has passed."""
+    def _changes(self, known: Float[Tensor, "batch time features"]) -> Float[Tensor, "batch time features"]:
+        """The changes over a season; 0 where no season has passed."""
         changes = known[:, self.season :] - known[:, : -self.season]
-        if self.how is ForecastScaling.drift:
-            changes = changes - _last(changes, lengths - self.season)
         return torch.cat([torch.zeros_like(known[:, : self.season]), changes], dim=1)
 
     def _unit(
@@ -132,9 +130,8 @@ def last_season(
 def _last(
     known: Float[Tensor, "batch time features"], lengths: Int[Tensor, " batch"]
 ) -> Float[Tensor, "batch 1 features"]:
-    """The values of the last valid step, or of the first where that is before it."""
-    last = (lengths - 1).clamp(min=0)
-    return known.gather(1, last[:, None, None].expand(-1, 1, known.shape[-1]))
+    """The values of the last valid step."""
+    return known.gather(1, (lengths - 1)[:, None, None].expand(-1, 1, known.shape[-1]))
 
 
 def _mean(

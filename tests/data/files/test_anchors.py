@@ -27,8 +27,7 @@ def walk(seed=0):
         ((walk(),), "last"),
         ((walk(), 1000 * walk(1)), "window"),
         ((5 * WAVE + 0.1 * np.random.default_rng(0).normal(size=300),), "season"),
-        ((5 * WAVE + walk(),), "drift"),
-        ((WAVE + 0.1 * STEPS,), "drift"),
+        ((5 * WAVE + 3 * walk(),), "last"),
     ],
 )
 def test_auto_is_the_better_forecast_of_the_training_part(series, wanted):

@@ -7,6 +7,9 @@ import numpy as np
 
 from unroll.spec import ForecastScaling
 
+MUCH_BETTER = 0.7
+"""Forecasts are measured from the last season where its error is below this share of the last value's."""
+
 MOST_STEPS = 48
 """Of a longer horizon so many steps ahead are compared."""
 
@@ -39,20 +42,19 @@ def choose_anchor(
 ) -> Anchor:
     """The anchor of the training part, from the forecast columns of each series (time, columns).
 
-    `auto` is the forecast with the smallest mean absolute error, over that of the last value, the mean over
-    series; the last value is meant by `last`, of several series by `window`. Windows see changes over a
-    `season` if it is given. `std` stands for errors that are all zero.
+    `auto` compares their mean absolute errors, the mean over series. A `season` is given where windows hold
+    one. `std` stands for errors that are all zero.
     """
     if scaling is ForecastScaling.training:
         return Anchor(scaling)
     season = season or 1
     errors = [_errors(values, season, horizon) for values in series if len(values) >= season + horizon + 2]
     if scaling is ForecastScaling.auto:
-        choices = [ForecastScaling.window if len(series) > 1 else ForecastScaling.last]
-        choices += [ForecastScaling.season, ForecastScaling.drift] if season > 1 else []
-        scaling = min(choices, key=lambda each: _relative(errors, each))
-    kind = scaling if scaling in _ORIGINS else ForecastScaling.last
-    roots = np.stack([np.sqrt(np.square(each[kind]).mean(axis=(0, 1))) for each in errors] or [std * 0])
+        scaling = ForecastScaling.window if len(series) > 1 else ForecastScaling.last
+        if season > 1 and _share(errors) < MUCH_BETTER:
+            scaling = ForecastScaling.season
+    by_season = scaling is ForecastScaling.season
+    roots = np.stack([np.sqrt(np.square(each[by_season]).mean(axis=(0, 1))) for each in errors] or [std * 0])
     least = np.where(roots > 0, roots, np.inf).min(axis=0)
     together = np.concatenate(series)
     return Anchor(
@@ -63,24 +65,15 @@ def choose_anchor(
     )
 
 
-def _relative(errors: Sequence[dict[ForecastScaling, np.ndarray]], scaling: ForecastScaling) -> float:
-    if scaling is ForecastScaling.window:
-        return 1.0
-    sizes = [(np.abs(each[scaling]).mean(), np.abs(each[ForecastScaling.last]).mean()) for each in errors]
-    return float(np.mean([error / of_last for error, of_last in sizes if of_last > 0] or [1.0]))
+def _share(errors: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    """The errors of the last season over those of the last value, the mean over series."""
+    sizes = [(np.abs(last).mean(), np.abs(season).mean()) for last, season in errors]
+    return float(np.mean([season / last for last, season in sizes if last > 0] or [1.0]))
 
 
-def _errors(values: np.ndarray, season: int, horizon: int) -> dict[ForecastScaling, np.ndarray]:
-    """The errors (steps ahead, origins, columns) of each naive forecast."""
+def _errors(values: np.ndarray, season: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """The errors (steps ahead, origins, columns) of the last value, and of the values of the last season."""
     origins = np.arange(season, len(values) - horizon)
-    found: dict[ForecastScaling, list[np.ndarray]] = {kind: [] for kind in _ORIGINS}
-    for step in np.unique(np.linspace(1, horizon, min(horizon, MOST_STEPS)).astype(int)):
-        true, last = values[origins + step], values[origins]
-        before = values[origins + (step - 1) % season + 1 - season]
-        found[ForecastScaling.last].append(true - last)
-        found[ForecastScaling.season].append(true - before)
-        found[ForecastScaling.drift].append(true - before - last + values[origins - season])
-    return {kind: np.stack(each) for kind, each in found.items()}
-
-
-_ORIGINS = (ForecastScaling.last, ForecastScaling.season, ForecastScaling.drift)
+    steps = np.unique(np.linspace(1, horizon, min(horizon, MOST_STEPS)).astype(int))[:, None]
+    true = values[origins + steps]
+    return true - values[origins], true - values[origins + (steps - 1) % season + 1 - season]
