@@ -212,7 +212,7 @@ def test_the_linear_part_maps_the_window_to_the_steps_ahead(tmp_path, name, quan
     wanted = model.target.scaling.absolute(wanted.reshape(batch.targets.shape)).detach().numpy()
     for row, found in enumerate(model.predict_step(batch)):
         middle = found if quantiles is None else found[..., 1]
-        np.testing.assert_allclose(middle, wanted[row], rtol=1e-4)
+        np.testing.assert_allclose(middle, wanted[row], rtol=1e-4, atol=0.02)
 
 
 def test_a_linear_part_is_learned(tmp_path):
