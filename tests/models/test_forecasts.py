@@ -13,6 +13,7 @@ from recurrences import close
 from unroll.data.prediction.predictions import predictions_table
 from unroll.errors import InputError
 from unroll.models.naive import naive_forecast
+from unroll.models.pointwise import LINEAR_SHARE
 from unroll.training.bare_trainer import bare_trainer, quiet
 
 MODELS = {"many_to_one": "forecast", "seq2seq_continuous": "seq2seq", "many_to_many": "one_ahead"}
@@ -207,7 +208,7 @@ def test_the_linear_part_maps_the_window_to_the_steps_ahead(tmp_path, name, quan
         torch.nn.init.zeros_(parameter)
     torch.nn.init.normal_(model.linear.weight)
     known = batch.inputs[..., :1].double()
-    change = (known - known[:, -1:]).transpose(1, 2) @ model.linear.weight.double().T
+    change = LINEAR_SHARE * (known - known[:, -1:]).transpose(1, 2) @ model.linear.weight.double().T
     wanted = known[:, -1:] + change.transpose(1, 2)
     wanted = model.target.scaling.absolute(wanted.reshape(batch.targets.shape)).detach().numpy()
     for row, found in enumerate(model.predict_step(batch)):

@@ -22,6 +22,10 @@ from unroll.nn.window_scaling import WindowScaling
 from unroll.spec import IGNORED, Alignment, DataSpec, ForecastScaling, Kind
 from unroll.text import Text
 
+LINEAR_SHARE = 0.1
+"""The linear part of a forecast is its map times this. So Adam, which moves all weights by the rate, learns it
+more slowly: on a noisy series a fast one has learned the noise before the network has learned anything."""
+
 Outputs = Float[Tensor, "batch *time outputs"]
 
 
@@ -67,7 +71,7 @@ class PointwiseModel(SequenceModel):
         if self.linear is None or self.window is None:
             return None
         part: Tensor = self.linear(self.window.standard(batch).transpose(1, 2))
-        return part.transpose(1, 2)
+        return LINEAR_SHARE * part.transpose(1, 2)
 
     def placed(self, raw: Outputs, batch: SequenceBatch) -> Outputs:
         """The outputs that a network means: its own, with quantiles in order, measured from the window.
