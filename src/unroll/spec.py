@@ -58,8 +58,8 @@ class ForecastScaling(Enum):
     """What the values that are forecast are measured from, beyond the scale of the training part.
 
     training: nothing. last: the last known value. Others are in units of each window's own deviation. window:
-    the last known value. season: the values of one season before. drift: those, moved by the last change over
-    a season. auto: the one of these that forecasts the training part best.
+    the last known value. season: the values of one season before. auto: season where these forecast the
+    training part much better than the last value; otherwise last, or of several series window.
     """
 
     auto = "auto"
@@ -67,7 +67,6 @@ class ForecastScaling(Enum):
     last = "last"
     window = "window"
     season = "season"
-    drift = "drift"
 
 
 class Alignment(Enum):
@@ -121,6 +120,7 @@ class DataSpec:
         scaling: what the values that are forecast are measured from.
         least_error: for each forecast feature, how far off (root mean square) that naive forecast is in the
             training data, in the series where it is least.
+        lowest, highest: the range of each forecast feature in the training data.
         error_names: the names of the error rate per target token and per whole sequence.
     """
 
@@ -150,6 +150,8 @@ class DataSpec:
     naive_error: tuple[float, ...] = ()
     scaling: ForecastScaling = ForecastScaling.training
     least_error: tuple[float, ...] = ()
+    lowest: tuple[float, ...] = ()
+    highest: tuple[float, ...] = ()
     error_names: tuple[str, str] = ("token_error_rate", "sequence_error_rate")
 
     def to_dict(self) -> dict[str, Any]:
@@ -209,8 +211,11 @@ class DataSpec:
         steps = 1 if kinds.alignment is not Alignment.SEQUENCE else self.horizon
         whole = self.target_size == steps * len(self.target_inputs)
         _require(bool(forecast) and whole, f"{name}: the targets forecast no input")
-        fits = len(self.least_error) == len(self.target_inputs) and min(self.least_error) > 0
+        features = len(self.target_inputs)
+        fits = len(self.least_error) == features and min(self.least_error) > 0
         _require(fits, "least_error: does not fit target_inputs")
+        fits = len(self.lowest) == len(self.highest) == features
+        _require(fits, "lowest and highest: do not fit target_inputs")
 
     def _require_tokenizer(self) -> None:
         """What makes pieces must be made of pieces, so no file makes more of them than it holds."""

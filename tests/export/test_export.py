@@ -56,8 +56,10 @@ FORECAST = DataSpec(
     target_inputs=(0,),
     horizon=3,
     season=2,
-    scaling=ForecastScaling.drift,
+    scaling=ForecastScaling.season,
     least_error=(0.5,),
+    lowest=(-9.0,),
+    highest=(20.0,),
 )
 WORDS = any_spec(Kind.TOKENS, Kind.CLASSES, Alignment.STEP, letters=LETTERS)
 

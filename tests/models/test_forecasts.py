@@ -13,12 +13,13 @@ from recurrences import close
 from unroll.data.prediction.predictions import predictions_table
 from unroll.errors import InputError
 from unroll.models.naive import naive_forecast
+from unroll.models.pointwise import LINEAR_SHARE
 from unroll.training.bare_trainer import bare_trainer, quiet
 
 MODELS = {"many_to_one": "forecast", "seq2seq_continuous": "seq2seq", "many_to_many": "one_ahead"}
 LEVELS = [0.1, 0.5, 0.9]
 SEASON = 4
-SCALINGS = ["last", "window", "season", "drift"]
+SCALINGS = ["last", "window", "season"]
 CASES = [
     (model, "last" if task == "one_ahead" else each) for model, task in MODELS.items() for each in SCALINGS
 ]
@@ -36,7 +37,7 @@ def data_of(folder, name, scaling, table=None, **values):
 
 
 def model_of(data, name, **values):
-    return small_model(name, data.spec, **{"quantiles": LEVELS, **values})
+    return small_model(name, data.spec, **{"quantiles": LEVELS, "linear": name != "many_to_many", **values})
 
 
 def batch_of(data, split="test", number=8):
@@ -50,11 +51,8 @@ def test_a_model_whose_outputs_are_zero_is_the_naive_forecast(tmp_path, name, sc
     model, batch = model_of(data, name), batch_of(data)
     for parameter in model.output.parameters():
         torch.nn.init.zeros_(parameter)
-    spec = data.spec if scaling in ("season", "drift") else dataclasses.replace(data.spec, season=1)
+    spec = data.spec if scaling == "season" else dataclasses.replace(data.spec, season=1)
     naive = model.target.scaling.absolute(naive_forecast(batch, spec)).numpy()
-    if scaling == "drift":
-        known = batch.inputs[..., :1].numpy()
-        naive = naive + (known[:, -1] - known[:, -1 - SEASON]).reshape(-1, *[1] * (naive.ndim - 1))
     for row, found in enumerate(model.predict_step(batch)):
         np.testing.assert_allclose(found[..., 1], naive[row][: len(found)], rtol=1e-5)
 
@@ -86,8 +84,7 @@ def test_windows_of_all_sizes_weigh_the_same(tmp_path):
     """A shop that sells 5 and one that sells 5,000, of the same shape, have the same loss and gradient."""
     table = series_table(steps=110, ids=("small",))
     large = table.assign(id="large", load=table.load * 1000)
-    data = data_of(tmp_path, "many_to_one", "window", pd.concat([table, large]))
-    data = data_of(tmp_path, "many_to_one", "window", pd.concat([table, large]), features=None)
+    data = data_of(tmp_path, "many_to_one", "season", pd.concat([table, large]), features=None)
     model, test = model_of(data, "many_to_one"), data.splits["test"]
     half = len(test) // 2
     first, second = (model.loss(data.collate([test[start + i] for i in range(half)])) for start in (0, half))
@@ -199,3 +196,30 @@ def test_quantiles_of_classes_are_refused(tmp_path):
     data = data_in(path, "sequences", task="label", target="label", features=["x"])
     with pytest.raises(InputError, match=r"model.quantiles=\[0.1, 0.5\]: the targets are classes"):
         small_model("many_to_one", data.spec, quantiles=[0.1, 0.5])
+
+
+@pytest.mark.parametrize("name", ["many_to_one", "seq2seq_continuous"])
+@pytest.mark.parametrize("quantiles", [None, LEVELS])
+def test_the_linear_part_maps_the_window_to_the_steps_ahead(tmp_path, name, quantiles):
+    """With nothing from the network, it is the forecast that NLinear makes."""
+    data = data_of(tmp_path, name, "last")
+    model, batch = model_of(data, name, linear=True, quantiles=quantiles), batch_of(data)
+    for parameter in model.output.parameters():
+        torch.nn.init.zeros_(parameter)
+    torch.nn.init.normal_(model.linear.weight)
+    known = batch.inputs[..., :1].double()
+    change = LINEAR_SHARE * (known - known[:, -1:]).transpose(1, 2) @ model.linear.weight.double().T
+    wanted = known[:, -1:] + change.transpose(1, 2)
+    wanted = model.target.scaling.absolute(wanted.reshape(batch.targets.shape)).detach().numpy()
+    for row, found in enumerate(model.predict_step(batch)):
+        middle = found if quantiles is None else found[..., 1]
+        np.testing.assert_allclose(middle, wanted[row], rtol=1e-4, atol=0.02)
+
+
+def test_a_linear_part_is_learned(tmp_path):
+    data = data_of(tmp_path, "many_to_one", "season")
+    model = model_of(data, "many_to_one", linear=True)
+    assert not model.linear.weight.any()
+    model.loss(batch_of(data)).backward()
+    assert model.linear.weight.grad.any()
+    assert model_of(data_of(tmp_path, "many_to_one", "training"), "many_to_one", linear=True).linear is None

@@ -11,7 +11,7 @@ from unroll.nn.window_scaling import WindowScaling
 from unroll.spec import Alignment, DataSpec, ForecastScaling, Kind, Signature
 
 HORIZON, SEASON, WINDOW = 7, 4, 11
-FROM_WINDOW = ["last", "window", "season", "drift"]
+FROM_WINDOW = ["last", "window", "season"]
 
 
 def spec(scaling: str, alignment: Alignment = Alignment.UNALIGNED) -> DataSpec:
@@ -30,6 +30,8 @@ def spec(scaling: str, alignment: Alignment = Alignment.UNALIGNED) -> DataSpec:
         season=SEASON,
         scaling=ForecastScaling(scaling),
         least_error=(0.5, 0.5),
+        lowest=(-1.0, -2.0),
+        highest=(2.0, 3.0),
     )
 
 
@@ -44,19 +46,12 @@ def batch(spec: DataSpec, *, lengths=(WINDOW, 9, 6), seed=0, level=0.0, size=1.0
     )
 
 
-@pytest.mark.parametrize("scaling", ["season", "drift"])
-def test_an_output_of_zero_is_the_forecast_of_the_last_season(scaling):
-    data = spec(scaling)
+def test_an_output_of_zero_is_the_forecast_of_the_last_season():
+    data = spec("season")
     windows = batch(data)
     origin = WindowScaling(data).frame(windows).origin
     naive = (naive_forecast(windows, data) - torch.tensor(data.target_mean)) / torch.tensor(data.target_std)
-    if scaling == "season":
-        torch.testing.assert_close(origin, naive)
-        return
-    for row, length in enumerate(windows.lengths.tolist()):
-        known = windows.inputs[row, :length, [2, 0]]
-        change = (known[-1] - known[-1 - SEASON]) / torch.tensor(data.target_std)
-        torch.testing.assert_close(origin[row], naive[row] + change)
+    torch.testing.assert_close(origin, naive)
 
 
 @pytest.mark.parametrize("scaling", ["last", "window"])
@@ -78,7 +73,19 @@ def test_a_series_of_another_level_and_size_looks_the_same(scaling):
     standard = (each.inputs - torch.tensor(data.input_mean) for each in (windows, moved))
     first, second = (scale(x / torch.tensor(data.input_std), windows.lengths) for x in standard)
     for row, length in enumerate(windows.lengths.tolist()):
-        torch.testing.assert_close(first[row, :length], second[row, :length], atol=2e-3, rtol=1e-3)
+        found, wanted = first[row, :length], second[row, :length]
+        if scaling in ("last", "window"):
+            assert not torch.allclose(found[:, 3:], wanted[:, 3:])  # they tell of the level and the unit
+            found[:, 3:] = wanted[:, 3:] = 0
+        torch.testing.assert_close(found, wanted, atol=2e-3, rtol=1e-3)
+
+
+def test_a_level_that_training_lacked_is_told_as_the_nearest_that_it_had():
+    data = spec("window")
+    scale, windows = WindowScaling(data), batch(data, lengths=(WINDOW,) * 3, level=7.0)
+    found = scale(scale.scaling(windows.inputs), windows.lengths)[..., 3:5]
+    highest = (torch.tensor(data.highest) - torch.tensor(data.target_mean)) / torch.tensor(data.target_std)
+    torch.testing.assert_close(found, highest.expand_as(found))
 
 
 @pytest.mark.parametrize("scaling", FROM_WINDOW)

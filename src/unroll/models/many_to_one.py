@@ -44,7 +44,7 @@ class ManyToOne(PointwiseModel):
     """Front end, recurrence, pooling, linear."""
 
     def __init__(self, config: ManyToOneConfig, spec: DataSpec) -> None:
-        super().__init__(config, spec, quantile_levels(config, spec))
+        super().__init__(config, spec, quantile_levels(config, spec), linear=config.linear)
         self.config = config
         self.backbone = Backbone(config, spec)
         self.dropout = nn.Dropout(config.dropout)

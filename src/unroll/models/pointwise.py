@@ -23,6 +23,10 @@ from unroll.nn.window_scaling import WindowScaling
 from unroll.spec import IGNORED, Alignment, DataSpec, ForecastScaling, Kind
 from unroll.text import Text
 
+LINEAR_SHARE = 0.1
+"""The linear part of a forecast is its map times this. So Adam, which moves all weights by the rate, learns it
+more slowly: on a noisy series a fast one has learned the noise before the network has learned anything."""
+
 Outputs = Float[Tensor, "batch *time outputs"]
 
 
@@ -32,11 +36,20 @@ class PointwiseModel(SequenceModel):
     Loss and metrics leave out padding: they are means over sequences or over valid steps.
     """
 
-    def __init__(self, config: ModelConfig, spec: DataSpec, levels: tuple[float, ...] = ()) -> None:
-        """`levels` are those of the quantiles that the model writes of each value, if any."""
+    def __init__(
+        self, config: ModelConfig, spec: DataSpec, levels: tuple[float, ...] = (), *, linear: bool = False
+    ) -> None:
+        """`levels` are those of the quantiles that the model writes of each value, if any.
+
+        `linear` adds a linear map from the window to a forecast.
+        """
         super().__init__(config, spec)
         self.target = build_target(spec, levels)
         self.window = None if spec.scaling is ForecastScaling.training else WindowScaling(spec)
+        self.linear: nn.Linear | None = None
+        if linear and self.window is not None and spec.length and not self.window.by_step:
+            self.linear = nn.Linear(spec.length, spec.horizon, bias=False)
+            nn.init.zeros_(self.linear.weight)
         self.residuals = Residuals(self.quantiles) if self.quantiles else None
         self.measure = self.target.measure
         self.errors = ErrorsBySequence()
@@ -57,11 +70,20 @@ class PointwiseModel(SequenceModel):
         """The quantiles that the model writes of each value, if any."""
         return self.target.quantiles if isinstance(self.target, ValueTarget) else None
 
+    def linear_part(self, batch: SequenceBatch) -> Float[Tensor, "batch steps features"] | None:
+        """What is added to the outputs of a network, if anything: a linear map of the window."""
+        if self.linear is None or self.window is None:
+            return None
+        part: Tensor = self.linear(self.window.standard(batch).transpose(1, 2))
+        return LINEAR_SHARE * part.transpose(1, 2)
+
     def placed(self, raw: Outputs, batch: SequenceBatch) -> Outputs:
         """The outputs that a network means: its own, with quantiles in order, measured from the window.
 
         Outside of training the quantiles are calibrated.
         """
+        if (part := self.linear_part(batch)) is not None:
+            raw = raw + self._by_output(part, raw)
         if self.quantiles is not None:
             raw = self.quantiles.ordered(raw)
             raw = raw if self.training else self.quantiles.calibrated(raw)

@@ -60,7 +60,7 @@ class Seq2SeqContinuous(PointwiseModel):
     """
 
     def __init__(self, config: Seq2SeqContinuousConfig, spec: DataSpec) -> None:
-        super().__init__(config, spec, quantile_levels(config, spec))
+        super().__init__(config, spec, quantile_levels(config, spec), linear=config.linear)
         self.config = config
         self.encoder = Backbone(config, spec)
         encoder = self.encoder.recurrence
@@ -118,6 +118,7 @@ class Seq2SeqContinuous(PointwiseModel):
     ) -> OutputSteps:
         """The outputs of the network itself, measured from the window as the values are that it reads."""
         state = self._encode(batch, initial)
+        linear = self.linear_part(batch)
         value = self.output.weight.new_zeros(batch.lengths.shape[0], self.spec.target_size)
         outputs: list[Tensor] = []
         for t in range(steps):
@@ -125,6 +126,8 @@ class Seq2SeqContinuous(PointwiseModel):
             output = self.output(self.dropout(hidden))
             outputs.append(output)
             value = self._value(output)
+            if linear is not None:
+                value = value + linear[:, t]
             if targets is not None:
                 given = torch.rand(len(batch), 1, device=value.device) < ratio
                 value = torch.where(given, targets[:, t], value)

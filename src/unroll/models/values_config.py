@@ -18,9 +18,12 @@ class ValuesConfig(BackboneConfig):
     Attributes:
         quantiles: the quantiles of each value to learn, with 0.5, the forecast itself, as [0.1, 0.5, 0.9];
             auto is these for forecasts by data.scaling; null, and auto for other data, is the mean alone
+        linear: whether a linear map from the window to the steps ahead is added to forecasts by data.scaling
+            (the autoregressive part of LSTNet, Lai et al. 2018, arXiv:1703.07015); nothing else changes
     """
 
     quantiles: Any = None
+    linear: bool = False
 
     def __post_init__(self) -> None:
         BackboneConfig.__post_init__(self)

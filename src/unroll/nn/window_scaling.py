@@ -10,6 +10,9 @@ from unroll.batch import SequenceBatch, mask_from_lengths
 from unroll.nn.scaling import Scaling
 from unroll.spec import Alignment, DataSpec, ForecastScaling
 
+MOST_LOG_UNIT = 4.0
+"""What a model is told of the unit of a window ends here."""
+
 LEAST_SHARE = 0.1
 """The unit of a window is at least this share of `least_error` of the data. Some windows are constant."""
 
@@ -29,7 +32,9 @@ class WindowScaling(nn.Module):
     2023, arXiv:2205.13504), in units of the window's own deviation, as RevIN does (Kim et al. 2022).
 
     A model whose outputs are zero is that naive forecast, and series of any level and size look alike. Inputs
-    are measured from the last value. Where a season counts, their changes over a season are further inputs.
+    are measured from the last value. Where outputs are measured from it, too, further inputs are this value
+    itself, within the range that training has seen, and the logarithm of the unit, the same at all steps:
+    many series return to their mean. Where windows are longer than a season, the changes over one are, too.
 
     With targets at each step, outputs are measured from the value at their step; inputs are not moved, since
     their last value would tell of later steps.
@@ -39,6 +44,8 @@ class WindowScaling(nn.Module):
     """
 
     least: Tensor
+    low: Tensor
+    high: Tensor
 
     def __init__(self, spec: DataSpec) -> None:
         super().__init__()
@@ -46,11 +53,16 @@ class WindowScaling(nn.Module):
         self.features = list(spec.target_inputs)
         self.how, self.season, self.horizon = spec.scaling, spec.season, spec.horizon
         self.by_step = spec.signature.alignment is Alignment.STEP
-        seasonal = self.how in (ForecastScaling.season, ForecastScaling.drift)
-        self.seasonal = seasonal and not self.by_step
+        self.seasonal = self.how is ForecastScaling.season and not self.by_step
         self.has_units = self.how is not ForecastScaling.last and not self.by_step
-        self.output_size = spec.input_size + len(self.features) * self.seasonal
+        self.sees_season = self.seasonal or (1 < self.season < spec.length and not self.by_step)
+        told = 0 if self.by_step or self.seasonal else 1 + self.has_units
+        self.output_size = spec.input_size + (told + self.sees_season) * len(self.features)
         std = torch.tensor([spec.input_std[feature] for feature in self.features])
+        mean = torch.tensor([spec.input_mean[feature] for feature in self.features], dtype=torch.double)
+        for name, ends in (("low", spec.lowest), ("high", spec.highest)):
+            end = (torch.tensor(ends, dtype=torch.double) - mean) / std
+            self.register_buffer(name, end.float(), persistent=False)
         self.register_buffer("least", LEAST_SHARE * torch.tensor(spec.least_error) / std, persistent=False)
 
     def forward(
@@ -60,13 +72,24 @@ class WindowScaling(nn.Module):
         if self.by_step:
             return x
         known = x[..., self.features].float()
-        from_last = known - _last(known, lengths)
+        last = _last(known, lengths)
+        from_last = known - last
         unit = self._unit(from_last - _mean(from_last, lengths), lengths)
-        moved = x.index_copy(-1, torch.tensor(self.features, device=x.device), (from_last / unit).to(x.dtype))
+        features = torch.tensor(self.features, device=x.device)
+        parts = [x.index_copy(-1, features, (from_last / unit).to(x.dtype))]
+        if self.sees_season:
+            changes = self._changes(known)
+            parts.append(changes / self._unit(changes, lengths))
         if not self.seasonal:
-            return moved
-        changes = self._changes(known, lengths)
-        return torch.cat([moved, (changes / self._unit(changes, lengths)).to(x.dtype)], dim=-1)
+            parts.append(last.clamp(self.low, self.high).expand_as(known))
+            if self.has_units:
+                parts.append(unit.log().clamp(-MOST_LOG_UNIT, MOST_LOG_UNIT).expand_as(known))
+        return torch.cat([part.to(x.dtype) for part in parts], dim=-1)
+
+    def standard(self, batch: SequenceBatch) -> Float[Tensor, "batch time features"]:
+        """The forecast features of windows without padding, from their last value, in units of outputs."""
+        known: Tensor = self.scaling(batch.inputs)[..., self.features].float()
+        return (known - _last(known, batch.lengths)) / self.frame(batch).unit
 
     def frame(self, batch: SequenceBatch) -> Frame:
         """The frame of each window of a batch."""
@@ -78,17 +101,11 @@ class WindowScaling(nn.Module):
             from_last = known - last
             return Frame(last, self._unit(from_last - _mean(from_last, lengths), lengths))
         origin = last_season(known, lengths, self.season, self.horizon)
-        if self.how is ForecastScaling.drift:
-            origin = origin + last - _last(known, lengths - self.season)
-        return Frame(origin, self._unit(self._changes(known, lengths), lengths))
+        return Frame(origin, self._unit(self._changes(known), lengths))
 
-    def _changes(
-        self, known: Float[Tensor, "batch time features"], lengths: Int[Tensor, " batch"]
-    ) -> Float[Tensor, "batch time features"]:
-        """The changes over a season, less the last of them for `drift`; 0 where no season has passed."""
+    def _changes(self, known: Float[Tensor, "batch time features"]) -> Float[Tensor, "batch time features"]:
+        """The changes over a season; 0 where no season has passed."""
         changes = known[:, self.season :] - known[:, : -self.season]
-        if self.how is ForecastScaling.drift:
-            changes = changes - _last(changes, lengths - self.season)
         return torch.cat([torch.zeros_like(known[:, : self.season]), changes], dim=1)
 
     def _unit(
@@ -113,9 +130,8 @@ def last_season(
 def _last(
     known: Float[Tensor, "batch time features"], lengths: Int[Tensor, " batch"]
 ) -> Float[Tensor, "batch 1 features"]:
-    """The values of the last valid step, or of the first where that is before it."""
-    last = (lengths - 1).clamp(min=0)
-    return known.gather(1, last[:, None, None].expand(-1, 1, known.shape[-1]))
+    """The values of the last valid step."""
+    return known.gather(1, (lengths - 1)[:, None, None].expand(-1, 1, known.shape[-1]))
 
 
 def _mean(

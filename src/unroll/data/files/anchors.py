@@ -7,6 +7,9 @@ import numpy as np
 
 from unroll.spec import ForecastScaling
 
+MUCH_BETTER = 0.7
+"""Forecasts are measured from the last season where its error is below this share of the last value's."""
+
 MOST_STEPS = 48
 """Of a longer horizon so many steps ahead are compared."""
 
@@ -18,11 +21,16 @@ class Anchor:
     Attributes:
         scaling: what is measured from; never `auto`.
         error: for each column, the root mean square of its errors in the series where it is smallest; a
-            series where it is zero does not count. Empty where nothing is measured from the window.
+            series where it is zero does not count.
+        lowest, highest: the range of each column.
+
+    All but the first are empty where nothing is measured from the window.
     """
 
     scaling: ForecastScaling
-    error: tuple[float, ...]
+    error: tuple[float, ...] = ()
+    lowest: tuple[float, ...] = ()
+    highest: tuple[float, ...] = ()
 
 
 def choose_anchor(
@@ -34,44 +42,38 @@ def choose_anchor(
 ) -> Anchor:
     """The anchor of the training part, from the forecast columns of each series (time, columns).
 
-    `auto` is the forecast with the smallest mean absolute error, over that of the last value, the mean over
-    series. Windows see changes over a `season` if it is given. `std` stands for errors that are all zero.
+    `auto` compares their mean absolute errors, the mean over series. A `season` is given where windows hold
+    one. `std` stands for errors that are all zero.
     """
-    choices = [ForecastScaling.window]
-    if season is not None:
-        choices += [ForecastScaling.season, ForecastScaling.drift]
     if scaling is ForecastScaling.training:
-        return Anchor(scaling, ())
+        return Anchor(scaling)
     season = season or 1
     errors = [_errors(values, season, horizon) for values in series if len(values) >= season + horizon + 2]
     if scaling is ForecastScaling.auto:
-        scaling = min(choices, key=lambda each: _relative(errors, each))
-    kind = scaling if scaling in _ORIGINS else ForecastScaling.window
-    roots = np.stack([np.sqrt(np.square(each[kind]).mean(axis=(0, 1))) for each in errors] or [std * 0])
+        scaling = ForecastScaling.window if len(series) > 1 else ForecastScaling.last
+        if season > 1 and _share(errors) < MUCH_BETTER:
+            scaling = ForecastScaling.season
+    by_season = scaling is ForecastScaling.season
+    roots = np.stack([np.sqrt(np.square(each[by_season]).mean(axis=(0, 1))) for each in errors] or [std * 0])
     least = np.where(roots > 0, roots, np.inf).min(axis=0)
-    return Anchor(scaling, tuple(np.where(np.isinf(least), std, least).tolist()))
+    together = np.concatenate(series)
+    return Anchor(
+        scaling,
+        tuple(np.where(np.isinf(least), std, least).tolist()),
+        tuple(together.min(axis=0).tolist()),
+        tuple(together.max(axis=0).tolist()),
+    )
 
 
-def _relative(errors: Sequence[dict[ForecastScaling, np.ndarray]], scaling: ForecastScaling) -> float:
-    shares = [1.0]
-    for each in errors:
-        of_last = np.abs(each[ForecastScaling.window]).mean()
-        if of_last > 0:
-            shares.append(float(np.abs(each[scaling]).mean() / of_last))
-    return float(np.mean(shares))
+def _share(errors: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    """The errors of the last season over those of the last value, the mean over series."""
+    sizes = [(np.abs(last).mean(), np.abs(season).mean()) for last, season in errors]
+    return float(np.mean([season / last for last, season in sizes if last > 0] or [1.0]))
 
 
-def _errors(values: np.ndarray, season: int, horizon: int) -> dict[ForecastScaling, np.ndarray]:
-    """The errors (steps ahead, origins, columns) of each naive forecast."""
+def _errors(values: np.ndarray, season: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """The errors (steps ahead, origins, columns) of the last value, and of the values of the last season."""
     origins = np.arange(season, len(values) - horizon)
-    found: dict[ForecastScaling, list[np.ndarray]] = {kind: [] for kind in _ORIGINS}
-    for step in np.unique(np.linspace(1, horizon, min(horizon, MOST_STEPS)).astype(int)):
-        true, last = values[origins + step], values[origins]
-        before = values[origins + (step - 1) % season + 1 - season]
-        found[ForecastScaling.window].append(true - last)
-        found[ForecastScaling.season].append(true - before)
-        found[ForecastScaling.drift].append(true - before - last + values[origins - season])
-    return {kind: np.stack(each) for kind, each in found.items()}
-
-
-_ORIGINS = (ForecastScaling.window, ForecastScaling.season, ForecastScaling.drift)
+    steps = np.unique(np.linspace(1, horizon, min(horizon, MOST_STEPS)).astype(int))[:, None]
+    true = values[origins + steps]
+    return true - values[origins], true - values[origins + (steps - 1) % season + 1 - season]

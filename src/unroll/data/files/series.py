@@ -72,8 +72,8 @@ class SeriesConfig(FilesConfig):
         season: the naive forecast repeats the value of so many steps ago
         scaling: what a forecast is measured from; training is the mean of the training part, last is the
             last value of the window, and others are in units of the window's deviation: window from the last
-            value, season from the values of one season before, drift from those moved by the last change over
-            a season; auto is the one of these that forecasts the training part best
+            value, season from the values of one season before; auto is season where these forecast the
+            training part much better than the last value, otherwise last, or of several series window
         missing: what a missing value is; an error, or the same as the previous one of its series
         valid_fraction: share of each series' steps to validate on, before those to test on
         test_fraction: share of each series' steps to test on, the last ones
@@ -99,7 +99,7 @@ class SeriesConfig(FilesConfig):
         require(self, "horizon", self.horizon <= MOST_TARGET_STEPS, f"{MOST_TARGET_STEPS:,} or less")
         require(self, "season", self.season <= self.window, f"at most window={self.window}")
         one_ahead = self.task is SeriesTask.one_ahead
-        if self.scaling in (ForecastScaling.season, ForecastScaling.drift):
+        if self.scaling is ForecastScaling.season:
             fits = 1 < self.season < self.window and not one_ahead
             require(
                 self, "scaling", fits, "another, unless 1 < season < window and targets are not one_ahead"
@@ -305,5 +305,7 @@ class Series(SequenceDataModule):
             season=config.season,
             scaling=anchor.scaling,
             least_error=anchor.error,
+            lowest=anchor.lowest,
+            highest=anchor.highest,
             naive_error=naive_error(forecasted, config.season),
         )
