@@ -24,8 +24,8 @@ from unroll.spec import IGNORED, Alignment, DataSpec, ForecastScaling, Kind
 from unroll.text import Text
 
 LINEAR_SHARE = 0.1
-"""The linear part of a forecast is its map times this. So Adam, which moves all weights by the rate, learns it
-more slowly: on a noisy series a fast one has learned the noise before the network has learned anything."""
+"""The linear part of a forecast is its map times this. So Adam, which moves all weights by the rate, learns
+it more slowly: on a noisy series a fast one has learned noise before the network has learned anything."""
 
 Outputs = Float[Tensor, "batch *time outputs"]
 
