@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, get_args, get_type_hints
 
@@ -100,6 +100,9 @@ class DataSpec:
         naive_error: the mean absolute error of the naive forecast, one step ahead, in the training data, for
             each forecast feature (the scale of MASE).
         error_names: the names of the error rate per target token and per whole sequence.
+        step: how far the steps of a series are apart: a frequency of pandas, a number, or "irregular"; empty
+            if nobody knows, as in older checkpoints.
+        series: the ids of the series that training has seen.
     """
 
     signature: Signature
@@ -127,6 +130,8 @@ class DataSpec:
     season: int = 1
     naive_error: tuple[float, ...] = ()
     error_names: tuple[str, str] = ("token_error_rate", "sequence_error_rate")
+    step: str = field(default="", compare=False)
+    series: tuple[str, ...] = field(default=(), compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as dicts, lists, strings and numbers, which `torch.load(weights_only=True)` can read."""
