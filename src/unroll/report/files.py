@@ -21,7 +21,9 @@ class RunSummary:
 
     `state` is that of its trial; otherwise finished, unfinished or unreadable. `overrides` and `config` hold
     values as text, `config` by dotted keys. `objectives` are those of the trial, otherwise the best
-    validation; `larger_is_better` names those to maximise. `faults` are messages about unreadable files.
+    validation; `larger_is_better` names those to maximise. `ahead` are the errors of forecasts by feature and
+    kind, at each step ahead; `series` is the table of those of each series. `faults` are messages about
+    unreadable files.
     """
 
     folder: Path
@@ -37,6 +39,8 @@ class RunSummary:
     costs: dict[str, float] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict)
     examples: list[list[str]] = field(default_factory=list)
+    ahead: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    series: list[list[str]] = field(default_factory=list)
     pictures: list[Path] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -51,6 +55,8 @@ def read_run(path: Path, name: str) -> RunSummary:
         folder.trial: _read_trial,
         folder.metrics: _read_curves,
         folder.examples: _read_examples,
+        folder.error_by_step: _read_ahead,
+        folder.error_by_series: _read_series,
     }
     files = [file for file in readers if file.is_file()]
     for file in files:
@@ -112,3 +118,19 @@ def _read_examples(run: RunSummary, folder: RunFolder) -> None:
         at for row in rows[1:] for at, text in enumerate(row) if text
     }  # the column `right` is empty for numbers
     run.examples = [[text for at, text in enumerate(row) if at in told] for row in rows if told]
+
+
+def _read_ahead(run: RunSummary, folder: RunFolder) -> None:
+    head, *rows = folder.read_csv(folder.error_by_step)
+    for row in rows:
+        _, feature, *errors = row
+        kinds = run.ahead.setdefault(feature, {})
+        for kind, error in zip(head[2:], errors, strict=True):
+            kinds.setdefault(kind, []).append(float(error))
+
+
+def _read_series(run: RunSummary, folder: RunFolder) -> None:
+    head, *rows = folder.read_csv(folder.error_by_series)
+    if any(len(row) != len(head) for row in rows):
+        raise InputError(f"{folder.error_by_series}: its rows differ in their number of cells")
+    run.series = [head, *rows]

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 
 from unroll.errors import InputError
-from unroll.report import figures, tables
+from unroll.report import figures, forecasts, tables
 from unroll.report.comparison import Comparison, Objective
 from unroll.report.curves import MOST_CURVES, curves, window
 from unroll.report.files import RunSummary
@@ -51,7 +51,8 @@ def sections(comparison: Comparison) -> list[Section]:
         together = [_curves]
     elif comparison.several_at_once:
         together.append(_trade_off)
-    made = [make(comparison) for make in (_settings, _runs, *together, _best)]
+    made = [make(comparison) for make in (_settings, _runs, *together)]
+    made += [*_forecasts(comparison), _best(comparison)]
     return [*_scoreboard(Board.of(sorted(comparison.runs, key=lambda run: run.name))), *made]
 
 
@@ -202,6 +203,20 @@ def _trade_off(comparison: Comparison) -> Section:
         f"beats in every objective: {front}.",
         figures=[_drawn(figures.trade_off(comparison), "trade-off-plot")],
     )
+
+
+def _forecasts(comparison: Comparison) -> list[Section]:
+    """Sections of forecasts; none where no run has made any."""
+    made = []
+    if (figure := forecasts.ahead(comparison)) is not None:
+        text = "The mean absolute error at each step ahead, on test data, of each run and of naive forecasts."
+        section = Section(anchor="ahead", title="Errors ahead", text=text)
+        section.figures = [_drawn(figure, "ahead-plot")]
+        made.append(section)
+    if (table := forecasts.series(comparison.runs[0])) is not None:
+        text = f"The errors of {comparison.runs[0].name} on the test part of each series."
+        made.append(Section(anchor="series", title="Errors by series", text=text, table=table))
+    return made
 
 
 def _best(comparison: Comparison) -> Section:

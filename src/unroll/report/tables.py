@@ -44,11 +44,11 @@ def runs(comparison: Comparison) -> SortableTable:
     head += [f"test/{name}" for name in tests] + costs
     rows = []
     for run in comparison.runs:
-        row = [_word(run.name), TableCell(text=run.state, order=run.state, kind=f"state {run.state}")]
-        row += [_number(run.objectives.get(each.name, run.costs.get(each.name))) for each in objectives]
+        row = [word(run.name), TableCell(text=run.state, order=run.state, kind=f"state {run.state}")]
+        row += [number_cell(run.objectives.get(each.name, run.costs.get(each.name))) for each in objectives]
         row += [_setting(setting(run, key)) for key in settings.varied]
-        row += [_number(run.test.get(name)) for name in tests]
-        row += [_number(run.costs.get(cost)) for cost in costs]
+        row += [number_cell(run.test.get(name)) for name in tests]
+        row += [number_cell(run.costs.get(cost)) for cost in costs]
         rows.append(row)
     return SortableTable(head=head, rows=rows)
 
@@ -64,7 +64,7 @@ def seeds(comparison: Comparison) -> SortableTable:
     for group in comparison.groups:
         measured = [run for run in group.runs if run.objectives or run.test]
         row = [_setting(group.settings[key]) for key in keys]
-        row.append(_number(float(len({setting(run, SEED) for run in measured}))))
+        row.append(number_cell(float(len({setting(run, SEED) for run in measured}))))
         row += [
             _spread([run.objectives.get(each.name) for run in measured]) for each in comparison.objectives
         ]
@@ -75,7 +75,7 @@ def seeds(comparison: Comparison) -> SortableTable:
 
 def plain(table: TextTable) -> SortableTable:
     """A table of the scoreboard. It is sorted by the number that a cell begins with."""
-    rows = [[_word(name), *(_leading(text) for text in cells)] for name, *cells in table.rows]
+    rows = [[word(name), *(_leading(text) for text in cells)] for name, *cells in table.rows]
     return SortableTable(head=table.head, rows=rows)
 
 
@@ -84,7 +84,8 @@ def _leading(text: str) -> TableCell:
     return TableCell(text=text, order="" if number is None else repr(number), kind="number")
 
 
-def _word(text: str) -> TableCell:
+def word(text: str) -> TableCell:
+    """A cell of text."""
     return TableCell(text=text, order=text)
 
 
@@ -92,14 +93,15 @@ def _setting(text: str) -> TableCell:
     return TableCell(text=show_setting(text), order="" if text == NO_VALUE else text)
 
 
-def _number(number: float | None) -> TableCell:
+def number_cell(number: float | None) -> TableCell:
+    """A cell of a number; of one that is not known, a dash."""
     return TableCell(text=show(number), order="" if number is None else repr(number), kind="number")
 
 
 def _spread(values: list[float | None]) -> TableCell:
     known = [value for value in values if value is not None]
     if not known:
-        return _number(None)
+        return number_cell(None)
     mean = fmean(known)
     text = show_spread(mean, stdev(known)) if len(known) > 1 else show(mean)
     hint = f"{show(min(known))} to {show(max(known))} over {len(known)}"
