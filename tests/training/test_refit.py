@@ -40,6 +40,7 @@ def original(tmp_path_factory):
     file = write(place, "series.csv", series_table().to_csv(index=False))
     given = [f"data.{key}={value}" for key, value in WINDOWS.items()]
     falling = ("scheduler=plateau", "scheduler.patience=0", "scheduler.factor=0.9", "optimizer.lr=0.1")
+    given.append("data.scaling=training")
     trained(place / "run", "data=series", f"data.path={file}", *given, *falling, "trainer.max_epochs=8")
     return place / "run", file
 
