@@ -5,6 +5,7 @@ import json
 from itertools import pairwise
 
 import lightning.pytorch as pl
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -37,11 +38,13 @@ def trained(folder, *overrides):
 def original(tmp_path_factory):
     """A run whose rate falls before it is best, and which gets worse after that."""
     place = tmp_path_factory.mktemp("refit")
-    file = write(place, "series.csv", series_table().to_csv(index=False))
+    table = series_table()
+    table["load"] += 20 * np.sin(np.arange(len(table)) / 2)
+    file = write(place, "series.csv", table.to_csv(index=False))
     given = [f"data.{key}={value}" for key, value in WINDOWS.items()]
     falling = ("scheduler=plateau", "scheduler.patience=0", "scheduler.factor=0.9", "optimizer.lr=0.1")
     given.append("data.scaling=training")
-    trained(place / "run", "data=series", f"data.path={file}", *given, *falling, "trainer.max_epochs=8")
+    trained(place / "run", "data=series", f"data.path={file}", *given, *falling, "trainer.max_epochs=12")
     return place / "run", file
 
 

@@ -190,7 +190,9 @@ class Series(SequenceDataModule):
     ) -> PredictionInputs:
         ordered = self.config.time is not None
         read = partial(self._inputs, spec=spec)
-        return read_apart(path, read, refused, id_column=self.config.id, ordered=ordered)
+        inputs = read_apart(path, read, refused, id_column=self.config.id, ordered=ordered)
+        names = inputs.columns.get(self.config.id, []) if self.config.id is not None else []
+        return dataclasses.replace(inputs, notes=[*inputs.notes, *_unseen(names, spec)])
 
     def _inputs(self, table: Table, spec: DataSpec) -> PredictionInputs:
         """The last window of each series of a table."""
@@ -219,7 +221,7 @@ class Series(SequenceDataModule):
             step_name=config.time or "step",
             steps=steps,
             ahead=config.horizon,
-            notes=[*reader.notes, *unknown.notes(), *_unseen(names, spec)],
+            notes=[*reader.notes, *unknown.notes()],
         )
 
     def _steps_ahead(self, whole: Whole, step: Step | None) -> list[str]:
@@ -252,7 +254,9 @@ class Series(SequenceDataModule):
         lines = ["; ".join([*found, *([season] if season else [])])]
         if columns.cycles or short:
             left_out = (
-                f"; {', '.join(short)} left out, as training does not last for two of them" if short else ""
+                f"; {', '.join(short)} left out, as training goes through less than two rounds of it"
+                if short
+                else ""
             )
             lines.append(f"calendar: {', '.join(columns.cycles) or 'nothing'}{left_out}")
         for column, categories in columns.categories.items():

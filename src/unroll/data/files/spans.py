@@ -88,7 +88,7 @@ def require_rows(
     fix = "add them" if count > 1 else "add it"
     if not predicting:
         fix += (
-            ", let data.missing=previous, zero or interpolate fill in, or leave data.time out to take each "
+            ", set data.missing=previous, zero or interpolate to fill, or leave data.time out to take each "
             "row as a step"
         )
     raise InputError(

@@ -258,8 +258,8 @@ class SeriesReader:
         known, targets = (", ".join(self.config.columns(key)) for key in ("known", "target"))
         raise InputError(
             f"{table.place(row)}: {series_name(span.name)} has no row for {time}, and data.known=[{known}] "
-            f"is read for the {self.horizon} steps after the last value of {targets}; add rows from there on, "
-            f"with {targets} left empty"
+            f"is read for the {self.horizon} steps after the last value of {targets}; add rows from there "
+            f"on, with {targets} left empty"
         )
 
     def _require_values(self, whole: Whole) -> None:

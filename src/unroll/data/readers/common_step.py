@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from unroll.data.readers.steps import Step, find_step
+from unroll.data.readers.steps import LEAST_SHARE, Step, find_step
 from unroll.data.readers.table import Table
 from unroll.data.readers.times import as_text
 from unroll.errors import InputError
 
 SURE_ROWS = 10
-"""A series of so many rows shows its step, even if some are missing."""
+"""A series of so many rows shows its step, even if some rows are missing."""
 
 
 def common_step(
@@ -24,13 +24,13 @@ def common_step(
     """
     rows = list(groups.values())
     step = find_step(times, rows)
-    own: dict[str, Step | None] = dict.fromkeys(groups, step)
-    for name, taken in zip(
-        groups, [None] * len(rows) if step is None else step.taken(times, rows), strict=True
-    ):
-        if taken is None or not (taken > 0).all() or (len(taken) >= SURE_ROWS and (taken == 1).mean() < 0.5):
-            own[name] = find_step(times, [groups[name]])
-    known = {name: found for name, found in own.items() if found is not None}
+    known: dict[str, Step] = {}
+    all_taken = [None] * len(rows) if step is None else step.taken(times, rows)
+    for name, taken in zip(groups, all_taken, strict=True):
+        if len(groups[name]) >= SURE_ROWS:
+            common = taken is not None and (taken == 1).mean() >= LEAST_SHARE
+            own = step if common else find_step(times, [groups[name]])
+            known |= {name: own} if own else {}
     if len(set(known.values())) > 1:
         first, found = next(iter(known.items()))
         other = next(name for name in known if known[name] != found)
@@ -45,10 +45,8 @@ def common_step(
     if len(apart) == 0:
         return None, ""
     least, most = (str(value).removeprefix("0 days ") for value in (apart.min(), apart.max()))
-    return (
-        None,
-        f"times in '{column}' have no step, they are {least} to {most} apart: each row is taken as one",
-    )
+    why = f"times in '{column}' have no step, they are {least} to {most} apart: each row is taken as one"
+    return None, why
 
 
 def require_step(
