@@ -42,8 +42,8 @@ def original(tmp_path_factory):
     table["load"] += 20 * np.sin(np.arange(len(table)) / 2)
     file = write(place, "series.csv", table.to_csv(index=False))
     given = [f"data.{key}={value}" for key, value in WINDOWS.items()]
-    falling = ("scheduler=plateau", "scheduler.patience=0", "scheduler.factor=0.9", "optimizer.lr=0.1")
-    given.append("data.scaling=training")
+    falling = ("scheduler=plateau", "scheduler.patience=0", "scheduler.factor=0.5", "optimizer.lr=0.3")
+    given += ["data.scaling=training", "model.quantiles=[0.1,0.5,0.9]"]
     trained(place / "run", "data=series", f"data.path={file}", *given, *falling, "trainer.max_epochs=12")
     return place / "run", file
 
