@@ -31,6 +31,13 @@ from unroll.data.readers.times import as_text, carry_on
 from unroll.data.samples import Samples, Steps
 from unroll.spec import MOST_TARGET_STEPS, Alignment, DataSpec, ForecastScaling, Kind, Signature
 
+ORIGINS = {
+    ForecastScaling.last: "the last value",
+    ForecastScaling.window: "the last value, in units of their window",
+    ForecastScaling.season: "the values of the last season",
+}
+"""What forecasts are measured from, in words."""
+
 MOST_NAMED = 5
 """How many series a note names."""
 
@@ -164,8 +171,11 @@ class Series(SequenceDataModule):
             windows = Windows(form, within, split)
             splits[split] = Samples(windows, [config.window] * len(windows))
         self.carried, self.step_name = reader.filled.values, reader.step.name if reader.step else ""
-        self.notes = [*self._said(reader.step, why, columns, short), *reader.notes, *unknown.notes()]
         spec = self._spec(known, scale, columns, season)
+        said = self._said(reader.step, why, columns, short)
+        if spec.scaling is not ForecastScaling.training:
+            said.append(f"forecasts are measured from {ORIGINS[spec.scaling]}, scaling={spec.scaling.value}")
+        self.notes = [*said, *reader.notes, *unknown.notes()]
         series = tuple(whole.name for whole, _ in training if whole.name)
         return dataclasses.replace(spec, step=reader.frequency, series=series), splits
 
