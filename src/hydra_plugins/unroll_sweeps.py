@@ -1,6 +1,7 @@
 """Unroll's sweeper and launcher, where Hydra looks at every start: what they need they import in a sweep."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
@@ -21,15 +22,19 @@ class TrialSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         from unroll.report.scoreboard.show import after_sweep
+        from unroll.sweep.classical import add_classical
+        from unroll.sweep.search.space import Space
         from unroll.sweep.sweeper import run_sweep
         from unroll.terminal import boundary
+
+        def show_more(folder: Path, space: Space) -> None:
+            add_classical(folder, space)
+            after_sweep(folder, space)
 
         own = self._config.hydra.runtime.choices["hydra/launcher"] == "unroll"
         loader = self._context.config_loader
         with boundary():  # what a sweep raises is no matter of composition
-            run_sweep(
-                self._config, loader, arguments, None if own else self._instantiate_launcher, after_sweep
-            )
+            run_sweep(self._config, loader, arguments, None if own else self._instantiate_launcher, show_more)
 
     def _instantiate_launcher(self) -> Launcher:
         return Plugins.instance().instantiate_launcher(

@@ -35,6 +35,7 @@ class RunSummary:
     config: dict[str, str] = field(default_factory=dict)
     objectives: dict[str, float] = field(default_factory=dict)
     larger_is_better: set[str] = field(default_factory=set)
+    valid: dict[str, float] = field(default_factory=dict)
     test: dict[str, float] = field(default_factory=dict)
     costs: dict[str, float] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict)
@@ -79,6 +80,7 @@ def _read_results(run: RunSummary, folder: RunFolder) -> None:
     results = folder.read_results() or {}
     run.state = "finished"
     run.test = {key.removeprefix("test/"): value for key, value in measured(results.get("test")).items()}
+    run.valid = measured(results.get("valid"))
     run.objectives = measured(results.get("best"))
     run.larger_is_better = _maximised(results.get("monitor"))
     run.costs = measured(results)

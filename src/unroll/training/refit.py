@@ -8,7 +8,8 @@ import torch
 
 from unroll.config.registry import build, from_dict
 from unroll.config.root import RefitConfig, TrainConfig, load
-from unroll.data.synthetic.base import SyntheticConfig
+from unroll.data.module import build_data
+from unroll.data.synthetic.base import SyntheticData
 from unroll.errors import InputError
 from unroll.models.base import SequenceModel
 from unroll.runs.checkpoints import find
@@ -29,7 +30,7 @@ def refit_values(folder: RunFolder, values: dict[str, Any], results: dict[str, A
         InputError: the data are drawn, or there is no best checkpoint.
     """
     config = load(values)
-    if isinstance(config.data, SyntheticConfig):
+    if isinstance(build_data(config.data, config.seed), SyntheticData):
         raise InputError(
             f"{folder}: learned from data that are drawn (data.name={config.data.name}); draw more, by "
             "data.train_size"

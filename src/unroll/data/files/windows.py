@@ -105,10 +105,17 @@ class Windows(Sequence[Sample]):
     def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
+<<<<<<< HEAD
         form, (stretch, start) = self.form, self._place(index)
         values = stretch.inputs
         future = values[start + form.first : start + form.first + form.count, : form.targets]
         window, targets = form.inputs(values, start), future.flatten() if form.flat else future
+=======
+        form, (stretch, start) = self.form, self.place(index)
+        inputs = stretch.inputs
+        future = inputs[start + form.first : start + form.first + form.count, : form.targets]
+        window, targets = inputs[start : start + form.steps], future.flatten() if form.flat else future
+>>>>>>> feval
         if len(self.names) == 1:
             return Sample(index, window, targets)
         number = self._numbers[stretch.name]
@@ -116,14 +123,14 @@ class Windows(Sequence[Sample]):
 
     def steps(self, index: int) -> Steps | None:
         """The series of a window, and the times of its steps, those of its targets included."""
-        stretch, start = self._place(index)
+        stretch, start = self.place(index)
         if stretch.times is None:
             return Steps(stretch.name, []) if stretch.name else None
         return Steps(
             stretch.name, as_text(stretch.times.iloc[start : start + self.form.first + self.form.count])
         )
 
-    def _place(self, index: int) -> tuple[Stretch, int]:
+    def place(self, index: int) -> tuple[Stretch, int]:
         """The stretch and the first step of a window."""
         if not 0 <= index < len(self):
             raise IndexError(index)

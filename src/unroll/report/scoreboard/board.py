@@ -66,7 +66,8 @@ class Cell:
         metric = self.task.judged_by
         if metric is None:
             return self.ours
-        return Spread.of([run.objectives[metric] for run in self.runs if metric in run.objectives])
+        known = [{**run.valid, **run.objectives} for run in self.runs]
+        return Spread.of([values[metric] for values in known if metric in values])
 
     @property
     def published(self) -> Published | None:
@@ -188,9 +189,14 @@ def _settings(run: RunSummary) -> tuple[tuple[str, str], ...]:
 
 
 def _own_task(name: str, runs: list[RunSummary]) -> Task:
-    """The task of data that the scoreboard does not know: measured by what the model is chosen by."""
+    """The task of data that the scoreboard does not know: measured by what the model is chosen by.
+
+    Forecasts are measured by their mean absolute error, which classical ones have, too.
+    """
     metrics = Counter(metric for run in runs for metric in run.objectives).most_common(1)
     metric = metrics[0][0] if metrics else "valid/loss"
+    if any("naive_mae" in run.test for run in runs):
+        metric = "valid/mae"
     return Task(
         name=name,
         table=OWN_DATA,
