@@ -105,17 +105,10 @@ class Windows(Sequence[Sample]):
     def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
-<<<<<<< HEAD
-        form, (stretch, start) = self.form, self._place(index)
+        form, (stretch, start) = self.form, self.place(index)
         values = stretch.inputs
         future = values[start + form.first : start + form.first + form.count, : form.targets]
         window, targets = form.inputs(values, start), future.flatten() if form.flat else future
-=======
-        form, (stretch, start) = self.form, self.place(index)
-        inputs = stretch.inputs
-        future = inputs[start + form.first : start + form.first + form.count, : form.targets]
-        window, targets = inputs[start : start + form.steps], future.flatten() if form.flat else future
->>>>>>> feval
         if len(self.names) == 1:
             return Sample(index, window, targets)
         number = self._numbers[stretch.name]
