@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, get_args, get_type_hints
 
@@ -122,6 +122,9 @@ class DataSpec:
             training data, in the series where it is least.
         lowest, highest: the range of each forecast feature in the training data.
         error_names: the names of the error rate per target token and per whole sequence.
+        step: how far the steps of a series are apart: a frequency of pandas, a number, or "irregular"; empty
+            if nobody knows, as in older checkpoints.
+        series: the ids of the series that training has seen.
     """
 
     signature: Signature
@@ -153,6 +156,8 @@ class DataSpec:
     lowest: tuple[float, ...] = ()
     highest: tuple[float, ...] = ()
     error_names: tuple[str, str] = ("token_error_rate", "sequence_error_rate")
+    step: str = field(default="", compare=False)
+    series: tuple[str, ...] = field(default=(), compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as dicts, lists, strings and numbers, which `torch.load(weights_only=True)` can read."""

@@ -58,7 +58,7 @@ def test_a_file_repeats_no_default(file):
 
 
 AS_OLD_RUNS = {
-    "series": {"scaling", "calendar", "season"},
+    **{name: {"scaling", "calendar", "season"} for name in ("series", "wheel_series")},
     **{name: {"quantiles", "linear"} for name in ("many_to_one", "many_to_many", "seq2seq_continuous")},
 }
 """Keys that configs of old runs lack: the dataclass has what those runs did, and files another value."""

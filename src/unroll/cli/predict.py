@@ -43,6 +43,9 @@ def predict(
     with a header: the id or the line, the label or the values, and the probability of each class as p(class).
     Tokens that are predicted stand after their input, separated by a tab.
 
+    Series are forecast from their last step with a value. Rows after it, whose targets are left empty, hold
+    what is known ahead (data.known).
+
     An input that cannot be read is told of and left out; the exit code is 2 then.
     """
     if text and input_file:
@@ -58,7 +61,7 @@ def predict(
 
     refused = Refused()
     if input_file:
-        predictions = write(model, run, file=input_file, refused=refused)
+        predictions = write(model, run, file=input_file, refused=refused, tell=_note)
     else:
         lines = (("--text", line) for line in text) if text else _standard_input()
         predictions = write(model, run, lines=lines, refused=refused)
@@ -70,6 +73,10 @@ def predict(
     if refused.count:
         source = str(input_file) if input_file else "--text" if text else "standard input"
         _tell(refused, source, answered=bool(predictions))
+
+
+def _note(note: str) -> None:
+    print(f"note: {one_line(InputError(note))}", file=sys.stderr)
 
 
 def _tell(refused: "Refused", source: str, *, answered: bool) -> None:

@@ -39,12 +39,16 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
     `spec` and `splits` are made once, when first asked for.
 
     Attributes:
-        carried: how many missing values were filled with the value before, once the data are loaded.
+        carried: how many missing values were filled, once the data are loaded.
+        step_name: how far the steps of series are apart, in words, once they are loaded; empty without times.
+        notes: what a person should know of how the data were read, a line each, once they are loaded.
         truncate_steps: training batches are cut along time into segments of so many steps (None: whole).
         everything: whether the sequences to validate and to test on are trained on, too.
     """
 
     carried: int = 0
+    step_name: str = ""
+    notes: Sequence[str] = ()
     truncate_steps: int | None = None
     everything: bool = False
 

@@ -1,6 +1,6 @@
 """Predicts on new inputs with a trained model."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -27,18 +27,23 @@ def predict(
     file: Path | None = None,
     lines: Iterable[tuple[str, str]] = (),
     refused: Refused | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> str:
     """The predictions for a file in the format of the run's data, or for lines, each given with its place.
 
     The result is CSV; of predicted tokens it is a line for each input: the input, a tab and the prediction.
     All inputs are checked before the first prediction. Those that cannot be read are left out and noted in
-    `refused`, if it is given; if nothing can be read, the result is empty.
+    `refused`, if it is given; if nothing can be read, the result is empty. `tell` is called with what a
+    person should know of how the inputs were read.
 
     Raises:
         InputError: an input that the model cannot read, by file and line.
         NumericError: a prediction is not finite.
     """
     inputs = read_inputs(model, data_of(run), str(run), file=file, lines=lines, refused=refused)
+    if tell is not None:
+        for note in inputs.notes:
+            tell(note)
     if not inputs.samples:
         return ""
     spec = model.spec

@@ -83,7 +83,9 @@ def test_the_text_tells_what_was_filled_and_is_not_endless(tmp_path):
     rows = "".join(f"{'' if i % 5 == 3 else i},0\n" for i in range(30))
     path = write(tmp_path, "s.csv", f"x,y\n{rows}")
     data = data_in(path, "series", target="x", window=4, horizon=1, missing="previous")
-    assert "missing values: 6, each filled with the one before" in summary_text(summarize(data))
+    text = summary_text(summarize(data))
+    assert f"filled, by data.missing=previous: 6 cells of targets (the first {path}:5)\n" in text
+    assert "missing values: none" not in text
     lines = "".join(f"a b{i}\tclass{i % 30}\n" for i in range(600))
     data = data_in(write(tmp_path, "t.tsv", lines), "token_file", task="label")
     text = summary_text(summarize(data))

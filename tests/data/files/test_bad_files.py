@@ -295,11 +295,15 @@ CASES = [
     series(
         "time is the target",
         STEPS,
-        "target=x: is time too",
+        "target=x: 'x' is data.time too",
         time="x",
     ),
     series(
-        "id is a feature", STEPS, "features=['t']: is id too; name each column once", id="t", features=["t"]
+        "id is a feature",
+        STEPS,
+        "features=['t']: 't' is data.id too; name each column once",
+        id="t",
+        features=["t"],
     ),
     series("horizon 0", STEPS, "horizon=0: must be 1 or more", horizon=0),
     series("stride 0", STEPS, "stride=0: must be 1 or more", stride=0),
@@ -314,7 +318,9 @@ CASES = [
         valid_fraction=0.5,
         test_fraction=0.6,
     ),
-    sequences("the id is the target", LABELLED, "target=id: is id too; name each column once", target="id"),
+    sequences(
+        "the id is the target", LABELLED, "target=id: 'id' is data.id too; name each column once", target="id"
+    ),
     sequences("two labels", LABELLED, "must be one column with task=label", target=["label", "x"]),
     sequences("a target for next", LABELLED, "target=label: must be null with task=next", task="next"),
     sequences("no target", LABELLED, "data.target: not given; name the column to learn", target=None),

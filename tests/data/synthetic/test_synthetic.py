@@ -16,7 +16,8 @@ from unroll.errors import InputError
 from unroll.spec import Alignment, DataSpec, Kind, Signature
 
 CHOICES = sorted(
-    {path.stem for path in (ROOT / "conf" / "data").glob("*.yaml")} - {"cmudict", "mnist1d", *PRESETS}
+    {path.stem for path in (ROOT / "conf" / "data").glob("*.yaml")}
+    - {"cmudict", "mnist1d", "wheel_series", *PRESETS}
 )
 SIZES = {"train_size": 40, "valid_size": 15, "test_size": 15, "test_per_length": 1}
 

@@ -15,7 +15,8 @@ from unroll.data.module import build_data
 from unroll.errors import InputError
 
 CHOICES = sorted(
-    {path.stem for path in (ROOT / "conf" / "data").glob("*.yaml")} - {"cmudict", "mnist1d", *PRESETS}
+    {path.stem for path in (ROOT / "conf" / "data").glob("*.yaml")}
+    - {"cmudict", "mnist1d", "wheel_series", *PRESETS}
 )
 SMALL = {"train_size": 20, "valid_size": 5, "test_size": 5, "test_per_length": 1}
 

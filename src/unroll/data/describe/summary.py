@@ -32,7 +32,8 @@ def summarize(data: SequenceDataModule) -> dict[str, Any]:
     - vocabulary: the numbers of tokens, without the special ones;
     - cut: what text is cut into, and the tokens of the first texts of training;
     - inputs, targets: the mean, sd, min and max of each feature in training;
-    - missing_values: how many were filled with the value before (any other missing value is an error);
+    - missing_values: how many were filled (any other missing value is an error);
+    - notes: what was found out as the data were read: the step of series, gaps, and what was filled;
     - padding: its share of the steps of training batches, as configured and with random batches.
     """
     spec = data.spec
@@ -55,6 +56,7 @@ def summarize(data: SequenceDataModule) -> dict[str, Any]:
         summary["cut"] = {"into": f"{spec.tokenizer.value}{case}", "texts": texts}
     summary |= _statistics(train, spec)
     summary["missing_values"] = data.carried
+    summary["notes"] = list(data.notes)
     summary["padding"] = {
         "configured": _padding(data, data.config.bucket_pool),
         "random": _padding(data, 0),

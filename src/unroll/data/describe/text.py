@@ -44,9 +44,9 @@ def summary_text(summary: dict[str, Any]) -> str:
     if "cut" in summary:
         lines.append(f"text is cut into {summary['cut']['into']}:")
         lines += [f"  {_tokens(tokens)}" for tokens in summary["cut"]["texts"]]
-    missing = summary["missing_values"]
-    filled = f"{missing:,}, each filled with the one before" if missing else "none"
-    lines.append(f"missing values: {filled}")
+    lines += summary["notes"]
+    if not summary["missing_values"]:
+        lines.append("missing values: none")
     padding = summary["padding"]
     lines.append(
         f"padding: {padding['configured']:.1%} of the steps; in random batches {padding['random']:.1%}"

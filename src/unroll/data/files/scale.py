@@ -49,6 +49,16 @@ class Scale:
         centered = bool((np.abs(values).max(axis=0) * ROUNDING > FINE * change).any())
         return cls(values.mean(axis=0), std, np.where(constant, np.inf, change), centered)
 
+    def among(self, scaled: np.ndarray) -> "Scale":
+        """The scale of more columns: these are the `scaled` ones, others have mean 0 and deviation 1."""
+        mean, std, change = np.zeros(len(scaled)), np.ones(len(scaled)), np.full(len(scaled), np.inf)
+        mean[scaled], std[scaled], change[scaled] = self.mean, self.std, self.change
+        return Scale(mean, std, change, self.centered)
+
+    def take(self, columns: np.ndarray) -> "Scale":
+        """The scale of these columns, which may come more than once."""
+        return Scale(self.mean[columns], self.std[columns], self.change[columns], self.centered)
+
     def spec_values(self, which: str, columns: int | None = None) -> dict[str, Any]:
         """The values for the spec of the data, `which` being "input" or "target": of the first `columns`."""
         return {

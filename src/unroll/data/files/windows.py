@@ -7,27 +7,24 @@ from dataclasses import dataclass
 from typing import overload
 
 import pandas as pd
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from unroll.data.collate import Sample
+from unroll.data.files.spans import series_name
 from unroll.data.readers.times import as_text
 from unroll.data.samples import Steps
 from unroll.errors import InputError
-
-
-def series_name(name: str) -> str:
-    """The name of a series in a message; it is empty where there is only one series."""
-    return f"series '{name}'" if name else "the series"
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """A whole series, and the steps of a split in it: from `start` to before `end`.
 
-    `inputs` are its values as a model reads them, `place` is that of the first row, and `times` are those of
-    all steps, if they are known. `naive_error` is the mean absolute change over a season in training, of each
-    forecast feature.
+    `inputs` are its values at each step as a model reads them, `place` is that of the first row, and `times`
+    are those of all steps, if they are known. `naive_error` is the mean absolute change over a season in
+    training, of each forecast feature.
     """
 
     name: str
@@ -44,7 +41,8 @@ class Form:
     """The form of a window: its inputs are `steps` steps, its targets the `count` steps from step `first` on.
 
     The targets are the first `targets` features of those steps, or all their values in one row if `flat`.
-    Windows begin every `stride` steps.
+    Windows begin every `stride` steps. Each of the features `ahead` is followed by what it is 1, 2 … `later`
+    steps later.
     """
 
     steps: int
@@ -53,6 +51,17 @@ class Form:
     targets: int
     stride: int
     flat: bool
+    ahead: range = range(0)
+    later: int = 0
+
+    def inputs(self, values: Float[Tensor, "time features"], start: int) -> Float[Tensor, "steps inputs"]:
+        """The inputs of the window that begins at step `start` of a series."""
+        own = values[start : start + self.steps]
+        if not self.ahead:
+            return own
+        known = values[start : start + self.steps + self.later, self.ahead.start : self.ahead.stop]
+        later = known.unfold(0, 1 + self.later, 1).flatten(1)
+        return torch.cat([own[:, : self.ahead.start], later, own[:, self.ahead.stop :]], dim=1)
 
     def starts(self, stretch: Stretch, split: str) -> range:
         """The first steps of the windows whose targets all lie in the split.
@@ -97,9 +106,9 @@ class Windows(Sequence[Sample]):
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
         form, (stretch, start) = self.form, self.place(index)
-        inputs = stretch.inputs
-        future = inputs[start + form.first : start + form.first + form.count, : form.targets]
-        window, targets = inputs[start : start + form.steps], future.flatten() if form.flat else future
+        values = stretch.inputs
+        future = values[start + form.first : start + form.first + form.count, : form.targets]
+        window, targets = form.inputs(values, start), future.flatten() if form.flat else future
         if len(self.names) == 1:
             return Sample(index, window, targets)
         number = self._numbers[stretch.name]

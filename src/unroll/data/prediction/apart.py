@@ -112,4 +112,5 @@ def _joined(parts: list[PredictionInputs]) -> PredictionInputs:
         samples=[dataclasses.replace(sample, index=index) for index, sample in enumerate(samples)],
         columns=columns,
         steps=list(itertools.chain.from_iterable(part.steps for part in parts)),
+        notes=list(dict.fromkeys(note for part in parts for note in part.notes)),
     )

@@ -29,6 +29,7 @@ class PredictionInputs:
             no names.
         tokens: the tokens at each sequence's steps, where there is a prediction for each.
         ahead: how many steps ahead a forecast reaches; 0 where predictions are no forecast.
+        notes: what a person should know of how they were read, a line each.
     """
 
     samples: list[Sample]
@@ -37,6 +38,7 @@ class PredictionInputs:
     steps: list[list[str]] = field(default_factory=list)
     tokens: list[list[str]] = field(default_factory=list)
     ahead: int = 0
+    notes: list[str] = field(default_factory=list)
 
 
 def text_inputs(

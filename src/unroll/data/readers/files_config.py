@@ -116,6 +116,6 @@ class FilesConfig(DataConfig):
             for name in self.columns(key):
                 require(self, key, bool(name), "a column's name, or a list of names")
                 if name in seen:
-                    twice = f"'{name}' stands twice in it" if seen[name] == key else f"is {seen[name]} too"
-                    raise InputError(f"{key}={value}: {twice}; name each column once")
+                    where = "stands twice in it" if seen[name] == key else f"is data.{seen[name]} too"
+                    raise InputError(f"{key}={value}: '{name}' {where}; name each column once")
                 seen[name] = key

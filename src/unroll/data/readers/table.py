@@ -79,13 +79,17 @@ class Table:
             )
         return self.frame[name]
 
+    def cells(self, name: str) -> pd.Series:
+        """A column as text, without blanks around it; an empty cell is an empty text."""
+        return self.column(name).astype("str").fillna("").str.strip()
+
     def text(self, name: str) -> list[str]:
         """A column as text, without blanks around it.
 
         Raises:
             InputError: an empty cell, by file and line.
         """
-        cells = self._cells(name)
+        cells = self.cells(name)
         empty = np.flatnonzero(cells == "")
         if len(empty):
             raise InputError(f"{self.place(int(empty[0]))}: column '{name}' is empty; write a value there")
@@ -105,7 +109,7 @@ class Table:
             values = column.to_numpy(np.float64, na_value=np.nan)
             absent = np.isnan(values)
         else:
-            cells = self._cells(name)
+            cells = self.cells(name)
             values = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64)
             absent = cells.str.lower().isin(MISSING).to_numpy()
         too_large = f"is infinite or beyond ±{MAX_VALUE:.0e}; write a finite number, in a larger unit"
@@ -134,9 +138,6 @@ class Table:
             value = self.frame[name].iloc[row]
             raise InputError(f"{self.place(row)}: '{value}' in column '{name}' is neither 0 nor 1; write one")
         return values
-
-    def _cells(self, name: str) -> pd.Series:
-        return self.column(name).astype("str").fillna("").str.strip()
 
 
 def _changed(column: pd.Series, values: np.ndarray) -> np.ndarray:

@@ -1,10 +1,10 @@
 """Columns of times: numbers or dates that increase, and the times that follow them."""
 
-import itertools
-
 import numpy as np
 import pandas as pd
 
+from unroll.data.readers import daylight
+from unroll.data.readers.steps import Step, find_step
 from unroll.data.readers.table import Table
 from unroll.errors import InputError
 
@@ -22,7 +22,8 @@ def read_times(table: Table, name: str) -> pd.Series:
     """A column as numbers if its first cell is a number, else as dates. Whole numbers are exact.
 
     Dates must be in ISO 8601, since 01/02/2024 means different days in different countries, or be digits such
-    as 20240131. If any date has an offset from UTC, all are converted to UTC.
+    as 20240131. If any date has an offset from UTC, all are converted to UTC; but days that begin at midnight
+    where the clocks are, whose offsets change over the year, stay days.
 
     Raises:
         InputError: a cell that is neither, by file and line.
@@ -44,7 +45,15 @@ def read_times(table: Table, name: str) -> pd.Series:
             "write dates as 2024-01-31 or 2024-01-31 13:45, or use numbers"
         )
     has_offset = text.str.contains(r":\d\d.*(?:Z|[+-]\d\d:?\d\d)$|T\d\d(?:Z|[+-]\d\d)$", case=False)
-    return dates if has_offset.any() else dates.dt.tz_localize(None)
+    if not has_offset.any():
+        return dates.dt.tz_localize(None)
+    of_day = dates - dates.dt.normalize()
+    if has_offset.all() and (of_day != of_day.iloc[0]).any():
+        clock = text.str.replace(r"(?:Z|[+-]\d\d:?(?:\d\d)?)$", "", case=False, regex=True)
+        local = pd.to_datetime(clock, format="ISO8601", errors="coerce")
+        if (local == local.dt.normalize()).all():
+            return local
+    return dates
 
 
 def _stamps(text: pd.Series) -> pd.Series | None:
@@ -88,6 +97,8 @@ def require_increasing(table: Table, name: str, times: pd.Series, rows: np.ndarr
     same = times.iloc[before] == times.iloc[row]
     fault = "is the same as" if same else f"comes before '{earlier}'"
     fix = "leave one of the rows out, or tell them apart by data.id" if same else "sort the rows by it"
+    if not pd.api.types.is_numeric_dtype(times) and _has_hours(times.iloc[rows]):
+        fix = daylight.repeated(times.iloc[[row]]) or fix
     raise InputError(
         f"{table.place(row)}: '{later}' in column '{name}' {fault} in {table.place(before)}; {fix}"
     )
@@ -97,42 +108,30 @@ def as_text(times: pd.Series) -> list[str]:
     """Times as text: whole numbers without a point, dates at midnight without a time."""
     if pd.api.types.is_numeric_dtype(times):
         return [str(value) if isinstance(value, int) else f"{value:.15g}" for value in times.tolist()]
-    days = (times == times.dt.normalize()).all()
     texts = [time.isoformat(sep=" ") for time in times]
-    return [text.split(" ")[0] for text in texts] if days else texts
+    return texts if _has_hours(times) else [text.split(" ")[0] for text in texts]
 
 
-def carry_on(times: pd.Series, steps: int) -> list[str]:
-    """The `steps` times after the last, as text.
+def _has_hours(dates: pd.Series) -> bool:
+    """Whether any date is not at midnight."""
+    return bool((dates != dates.dt.normalize()).any())
 
-    They continue the frequency that pandas infers from dates, or the distance from one time to the next. If
-    the times are not evenly spaced, or would pass the year 9999, they are "+1", "+2" …: steps after the last.
+
+def carry_on(times: pd.Series, count: int, step: Step | None = None) -> list[str]:
+    """The `count` times after the last, as text, by the step of these times unless another is given.
+
+    If the times have no step, or would pass the year 9999, they are "+1", "+2" …: steps after the last.
     """
-    ahead = pd.RangeIndex(1, steps + 1)
-    differences = times.diff().dropna()
-    dates = not pd.api.types.is_numeric_dtype(times)
-    if dates and len(times) >= 3:
-        frequency = pd.DatetimeIndex(times, freq="infer").freq
-        if frequency is not None:
-            following = pd.date_range(times.iloc[-1], periods=steps + 1, freq=frequency)[1:]
-            return _as_the_rest(times, following.to_series())
+    step = step or find_step(times, [np.arange(len(times))])
+    counted = [f"+{number}" for number in range(1, count + 1)]
+    if step is None:
+        return counted
+    try:
+        following = step.after(times.tolist()[-1], count)
+    except (pd.errors.OutOfBoundsDatetime, OverflowError):
+        return counted
     if pd.api.types.is_integer_dtype(times):
-        whole = times.tolist()
-        steps_between = {after - before for before, after in itertools.pairwise(whole)}
-        if len(steps_between) == 1:
-            return [str(whole[-1] + step * min(steps_between)) for step in ahead]
-        return [f"+{step}" for step in ahead]
-    even = len(differences) > 0 and (
-        (differences == differences.iloc[0]).all() if dates else np.allclose(differences, differences.iloc[0])
-    )
-    if not even:
-        return [f"+{step}" for step in ahead]
-    difference = (times.iloc[-1] - times.iloc[0]) / len(differences)
-    return _as_the_rest(times, pd.Series([times.iloc[-1] + difference * step for step in ahead]))
-
-
-def _as_the_rest(times: pd.Series, following: pd.Series) -> list[str]:
-    """Following times as text, in the format of all times together; "+1", "+2" … where no date says them."""
+        return [str(value) for value in following]
     if not pd.api.types.is_numeric_dtype(times) and following.iloc[-1].year > LAST_YEAR:
-        return [f"+{step}" for step in range(1, len(following) + 1)]
+        return counted
     return as_text(pd.concat([times, following], ignore_index=True))[len(times) :]

@@ -69,6 +69,8 @@ def say_what_runs(folder: RunFolder, parts: RunParts, start: Start) -> None:
             f"{size.step_operations:,}",
         )
     log.info("data   %s (%s): %s", config.data.name, data.description, sizes)
+    for note in data.notes:
+        log.info("       %s", note)
     log.info("train  %s", _training(parts))
     log.info("run    %s%s\n", folder, f", on from step {start.saved['global_step']}" if start.saved else "")
 
