@@ -49,7 +49,8 @@ def built(group, name, key, value):
     parts = {part: {"name": some} for part, some in PARTS.items() if group == "model" and part in fields}
     rate = {"lr": 0.1} if group == "optimizer" else {}
     is_list = get_origin(get_type_hints(registry.config_class(group, name))[key]) is list
-    return from_dict(group, {"name": name, **parts, **rate, key: [value] if is_list else value})
+    beside = {"factors": [1.0]} if name == "piecewise" else {}
+    return from_dict(group, {"name": name, **parts, **rate, **beside, key: [value] if is_list else value})
 
 
 def test_there_are_many():
