@@ -38,7 +38,7 @@ FEWEST_SERIES_STEPS = 100
 """Longer sequences of numbers alone are taken for series to forecast."""
 
 MOST_SERIES = 20
-"""So few long sequences with dates are series, too, whatever else they hold: too few to learn a label from."""
+"""So few long sequences with dates are series, whatever else they hold: too few to learn a label from."""
 
 
 @dataclass(frozen=True, slots=True)
