@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from unroll.config import registry
 from unroll.config.registry import from_dict, to_dict, typed
-from unroll.config.root import EarlyStoppingConfig, LoggerConfig, TrainerConfig
+from unroll.config.root import EarlyStoppingConfig, LoggerConfig, RefitConfig, TrainerConfig
 from unroll.config.sweep import SweepConfig
 from unroll.errors import InputError
 from unroll.foreign import require_plain
@@ -19,6 +19,7 @@ ROOTS = {
     "trainer": TrainerConfig,
     "logger": LoggerConfig,
     "early_stopping": EarlyStoppingConfig,
+    "refit": RefitConfig,
     "sweep": SweepConfig,
 }
 PARTS = {"cell": "gru", "block": "plain", "embedding": "word", "front_end": "none", "attention": "dot"}
