@@ -131,6 +131,9 @@ def test_labels(labels):
     f1 = 2 * (held & true).sum(0) / (held.sum(0) + true.sum(0))
     assert found["f1"] == pytest.approx(f1.mean())
     assert found["micro_f1"] == pytest.approx(2 * (held & true).sum() / (held.sum() + true.sum()))
+    chance = 1 / (1 + np.exp(-outputs.double().numpy()))
+    nll = -np.log(np.where(true, chance, 1 - chance)).sum(axis=1).mean()
+    assert found["nll"] == pytest.approx(nll, rel=1e-5)
 
 
 def test_values_are_measured_in_the_units_of_the_data():

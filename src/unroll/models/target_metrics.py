@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torchmetrics import (
@@ -166,12 +167,14 @@ class ClassMetrics(TargetMetrics):
 
 
 class LabelMetrics(TargetMetrics):
-    """Micro and macro F1 of labels, accuracy over single labels, and the share of completely right rows."""
+    """Micro and macro F1 of labels, accuracy over single labels, the share of completely right rows, and the
+    negative log-likelihood of a row: the sum over its labels, of which the loss is the mean."""
 
     def __init__(self, labels: int) -> None:
         super().__init__()
         self.accuracy = MeanMetric()
         self.exact = MeanMetric()
+        self.nll = MeanMetric()
         self.micro_f1 = BinaryF1Score()
         self.f1 = MultilabelF1Score(labels, average="macro") if labels > 1 else BinaryF1Score()
 
@@ -186,6 +189,8 @@ class LabelMetrics(TargetMetrics):
         right = found == true
         self.accuracy.update(right.float())
         self.exact.update(right.all(dim=-1).float())
+        each = F.binary_cross_entropy_with_logits(outputs, targets.float(), reduction="none")
+        self.nll.update(each.sum(dim=-1))
         self.micro_f1.update(found.flatten(), true.flatten())
         self.f1.update(found, true)
 
@@ -195,6 +200,7 @@ class LabelMetrics(TargetMetrics):
             "f1": self.f1.compute(),
             "micro_f1": self.micro_f1.compute(),
             "exact_match": self.exact.compute(),
+            "nll": self.nll.compute(),
         }
 
 

@@ -47,3 +47,22 @@ def test_several_long_series(tmp_path):
 def test_nothing_to_learn_from(tmp_path):
     with pytest.raises(InputError, match="no column of numbers"):
         guess(write(tmp_path, "a.csv", "a,b,c\nx,y,z\nu,v,w\n"))
+
+
+def test_a_few_long_series_with_dates_are_forecast_whatever_else_they_hold(tmp_path):
+    rows = series_table(200)
+    rows["region"] = rows["id"].map({"a": "north", "b": "south"})
+    rows["weather"] = ["sun", "rain"] * (len(rows) // 2)
+    path = write(tmp_path, "a.csv", rows.to_csv(index=False))
+    found = guess(path)
+    assert found.data == "series"
+    assert found.keys == {
+        "data.target": "wind",
+        "data.time": "time",
+        "data.id": "id",
+        "data.features": "[load,weather]",
+        "data.static": "[region]",
+    }
+    values = check(compose(found.overrides(path)), CONF)
+    data = build_data(from_dict("data", values["data"]), 1)
+    assert {"weather=rain", "region=north"} <= set(data.spec.input_names)

@@ -37,6 +37,9 @@ MOST_NEW_WORDS = 0.25
 FEWEST_SERIES_STEPS = 100
 """Longer sequences of numbers alone are taken for series to forecast."""
 
+MOST_SERIES = 20
+"""So few long sequences with dates are series, whatever else they hold: too few to learn a label from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Guess:
@@ -116,13 +119,21 @@ def _table(table: Table) -> Guess:
     return _series(values, time, None)
 
 
-def _series(values: list[str], time: str | None, id_column: str | None) -> Guess:
+def _series(
+    values: list[str],
+    time: str | None,
+    id_column: str | None,
+    names: list[str] | None = None,
+    constant: list[str] | None = None,
+) -> Guess:
+    """Series of `values`, with further columns of names, and columns that are constant for an id."""
     target = next((name for name in values if name.lower() in TARGET_NAMES), values[-1])
-    others = [name for name in values if name != target]
+    others = [name for name in [*values, *(names or [])] if name != target]
     keys = {"data.target": target}
     keys |= {"data.time": time} if time else {}
     keys |= {"data.id": id_column} if id_column else {}
     keys |= {"data.features": f"[{','.join(others)}]"} if others else {}
+    keys |= {"data.static": f"[{','.join(constant)}]"} if constant else {}
     return Guess("series", "a time series, a row for each step", keys)
 
 
@@ -131,6 +142,11 @@ def _sequences(table: Table, id_column: str, time: str | None, numeric: list[str
     constant = [
         name for name in table.names if name not in (id_column, time) and (groups[name].nunique() <= 1).all()
     ]
+    long = groups.size().median() >= FEWEST_SERIES_STEPS
+    changing = [name for name in numeric if name not in constant]
+    if long and changing and groups.ngroups <= MOST_SERIES and time and _dates(table.frame[time]):
+        names = [name for name in texts if name not in (id_column, *constant)]
+        return _series(changing, time, id_column, names, constant)
     keys = {} if id_column == "id" else {"data.id": id_column}
     keys |= {"data.step": time} if time else {}
     labels = [name for name in constant if name in texts or _few(table.frame[name])]
@@ -146,7 +162,7 @@ def _sequences(table: Table, id_column: str, time: str | None, numeric: list[str
         )
     if not numeric:
         raise InputError(f"{table.path}: has no column of numbers beside {id_column}; see `unroll keys data`")
-    if groups.size().median() >= FEWEST_SERIES_STEPS:
+    if long:
         return _series(numeric, time, id_column)
     binary = all(set(pd.to_numeric(table.frame[name]).unique()) <= {0, 1} for name in numeric)
     return Guess("sequences_next_labels" if binary else "sequences_next", "sequences of numbers", keys)
