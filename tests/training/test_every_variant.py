@@ -130,6 +130,15 @@ def test_files_of_ones_own_are_learned_from_and_predicted_for(data, train, tmp_p
     with file.open() as source:
         known = list(csv.DictReader(source))
     assert {row["id"] for row in rows} == {row["id"] for row in known}
+    if data.startswith("series"):
+        by_step, by_series = (
+            list(csv.DictReader((folder / name).read_text().splitlines()))
+            for name in ("error_by_step.csv", "error_by_series.csv")
+        )
+        mean = sum(float(row["mae"]) for row in by_step) / len(by_step)
+        assert mean == pytest.approx(outcome["test"]["test/mae"], rel=1e-4)
+        assert {row["series"] for row in by_series} == {row["id"] for row in known}
+        assert (folder / "error_by_step.png").is_file() == (data != "series_one_ahead")
     if data in ("series", "series_seq2seq"):
         assert len(rows) == 2 * 3  # two series, three steps ahead
         if "time" in PRESETS[data]:  # hourly, and 60 of them known
