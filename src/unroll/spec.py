@@ -191,10 +191,9 @@ class DataSpec:
         self._require_tokenizer()
         for name in ("input_size", "target_size", "max_target_length", "horizon", "season"):
             _require(getattr(self, name) >= 1, f"{name}={getattr(self, name)}: is less than 1")
-        longest = self.max_target_length
-        _require(
-            longest <= MOST_TARGET_STEPS, f"max_target_length={longest}: is more than {MOST_TARGET_STEPS}"
-        )
+        for name in ("max_target_length", "horizon"):
+            steps = getattr(self, name)
+            _require(steps <= MOST_TARGET_STEPS, f"{name}={steps}: is more than {MOST_TARGET_STEPS}")
         for which, mean, std, size in (
             ("input", self.input_mean, self.input_std, self.input_size),
             ("target", self.target_mean, self.target_std, self.target_size),

@@ -226,6 +226,7 @@ changed(
     "texts without end", "must be 100,000 or less", 10**9, "hyper_parameters", "model", "search", "max_length"
 )
 changed("targets without end", "is more than 100000", 10**9, "hyper_parameters", "spec", "max_target_length")
+changed("a horizon without end", "is more than 100000", 10**9, "hyper_parameters", "spec", "horizon")
 changed(
     "a vocabulary without words",
     "is not a value that a data set has",

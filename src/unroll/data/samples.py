@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -34,12 +35,27 @@ class Samples(Dataset[Sample]):
         return self.samples[index]
 
 
-class _Joined(Sequence[Sample]):
-    """The samples of several splits, one after the other, numbered anew."""
+class SamplesInParts(Sequence[Sample], ABC):
+    """The samples of several parts, one part after the other. Each is made when it is asked for."""
 
-    def __init__(self, splits: Sequence[Samples]) -> None:
-        self.splits = splits
-        self.ends = list(itertools.accumulate(map(len, splits)))
+    def __init__(self, sizes: Iterable[int]) -> None:
+        """`sizes` are the numbers of samples in the parts."""
+        self.ends = list(itertools.accumulate(sizes))
+
+    @abstractmethod
+    def make(self, index: int, part: int, number: int) -> Sample:
+        """Sample `index` of all, which is sample `number` of a part."""
+
+    def locate(self, index: int) -> tuple[int, int]:
+        """The part of a sample, and its number there.
+
+        Raises:
+            IndexError: there is no such sample.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        part = bisect_right(self.ends, index)
+        return part, index - (self.ends[part - 1] if part else 0)
 
     def __len__(self) -> int:
         return self.ends[-1]
@@ -53,11 +69,18 @@ class _Joined(Sequence[Sample]):
     def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        split = bisect_right(self.ends, index)
-        before = self.ends[split] - len(self.splits[split])
-        return dataclasses.replace(self.splits[split][index - before], index=index)
+        return self.make(index, *self.locate(index))
+
+
+class _Joined(SamplesInParts):
+    """The samples of several splits, numbered anew."""
+
+    def __init__(self, splits: Sequence[Samples]) -> None:
+        super().__init__(map(len, splits))
+        self.splits = splits
+
+    def make(self, index: int, part: int, number: int) -> Sample:
+        return dataclasses.replace(self.splits[part][number], index=index)
 
 
 def joined(splits: Sequence[Samples]) -> Samples:

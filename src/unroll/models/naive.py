@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unroll.batch import SequenceBatch
+from unroll.nn.window_scaling import last_season
 from unroll.spec import Alignment, DataSpec
 
 
@@ -25,10 +26,7 @@ def naive_forecast(
     if spec.signature.alignment is Alignment.STEP:  # the target of step t is the value at t + 1
         source = steps + 1 - season
         return known[:, torch.where(source >= 0, source, steps)]
-    last = batch.lengths[:, None] - 1
-    ahead = torch.arange(spec.horizon, device=known.device)[None]
-    source = torch.where(last + 1 >= season, last - season + 1 + ahead % season, last)
-    forecast = known.gather(1, source[..., None].expand(-1, -1, known.shape[-1]))
+    forecast = last_season(known, batch.lengths, season, spec.horizon)
     return forecast if spec.signature.alignment is Alignment.UNALIGNED else forecast.flatten(1)
 
 

@@ -19,7 +19,7 @@ from unroll.models.target_metrics import TargetMetrics
 from unroll.models.targets import MOST_SHOWN_STEPS, MOST_SHOWN_VALUES, ValueTarget, build_target, shortened
 from unroll.nn.quantiles import Quantiles, Residuals
 from unroll.nn.scaling import add_means, digits
-from unroll.nn.window_scaling import WindowScaling
+from unroll.nn.window_scaling import Frame, WindowScaling
 from unroll.spec import IGNORED, Alignment, DataSpec, ForecastScaling, Kind
 from unroll.text import Text
 
@@ -70,11 +70,15 @@ class PointwiseModel(SequenceModel):
         """The quantiles that the model writes of each value, if any."""
         return self.target.quantiles if isinstance(self.target, ValueTarget) else None
 
-    def linear_part(self, batch: SequenceBatch) -> Float[Tensor, "batch steps features"] | None:
+    def frame(self, batch: SequenceBatch) -> Frame | None:
+        """What the forecasts of a batch are measured from, if anything."""
+        return None if self.window is None else self.window.frame(batch)
+
+    def linear_part(self, frame: Frame | None) -> Float[Tensor, "batch steps features"] | None:
         """What is added to the outputs of a network, if anything: a linear map of the window."""
-        if self.linear is None or self.window is None:
+        if self.linear is None or frame is None:
             return None
-        part: Tensor = self.linear(self.window.standard(batch).transpose(1, 2))
+        part: Tensor = self.linear(frame.known.transpose(1, 2))
         return LINEAR_SHARE * part.transpose(1, 2)
 
     def placed(self, raw: Outputs, batch: SequenceBatch) -> Outputs:
@@ -82,14 +86,15 @@ class PointwiseModel(SequenceModel):
 
         Outside of training the quantiles are calibrated.
         """
-        if (part := self.linear_part(batch)) is not None:
+        frame = self.frame(batch)
+        if (part := self.linear_part(frame)) is not None:
             raw = raw + self._by_output(part, raw)
         if self.quantiles is not None:
             raw = self.quantiles.ordered(raw)
             raw = raw if self.training else self.quantiles.calibrated(raw)
-        if self.window is None:
+        if frame is None:
             return raw
-        origin, unit = (self._by_output(each, raw) for each in self.window.frame(batch))
+        origin, unit = (self._by_output(each, raw) for each in (frame.origin, frame.unit))
         return origin + unit * raw
 
     def _by_output(self, frame: Float[Tensor, "batch #steps features"], outputs: Outputs) -> Tensor:  # noqa: F821
@@ -107,6 +112,13 @@ class PointwiseModel(SequenceModel):
         rows = self._rows(batch, self.training_outputs(batch))
         if len(rows.outputs) == 0:  # all steps of a segment may be IGNORED
             return rows.outputs.sum()
+        return self._loss(rows)
+
+    def _loss(self, rows: "_Rows") -> Tensor:
+        """The mean loss of rows, in their units if they have some."""
+        if rows.unit is None:
+            return self.target.loss(rows.outputs, rows.targets)
+        assert isinstance(self.target, ValueTarget)
         return self.target.loss(rows.outputs, rows.targets, rows.unit)
 
     def on_validation_epoch_start(self) -> None:
@@ -247,7 +259,7 @@ class PointwiseModel(SequenceModel):
     def _evaluate(self, batch: SequenceBatch, stage: str) -> Outputs:
         outputs: Tensor = self(batch)
         rows = self._rows(batch, outputs)
-        loss = self.target.loss(rows.outputs, rows.targets, rows.unit)
+        loss = self._loss(rows)
         self.require_finite(f"{stage}/loss", loss)  # MeanMetric would drop a NaN
         metrics = self._metrics(stage)
         metrics.loss.update(loss, weight=len(rows.outputs))

@@ -92,9 +92,8 @@ class Seq2SeqContinuous(PointwiseModel):
         assert batch.targets is not None
         assert isinstance(self.target, ValueTarget)
         targets = self.target.scaling(batch.targets)
-        if self.window is not None:
-            origin, unit = self.window.frame(batch)
-            targets = (targets - origin) / unit
+        if (frame := self.frame(batch)) is not None:
+            targets = (targets - frame.origin) / frame.unit
         ratio = teacher_forcing_ratio(self.config.teacher_forcing, self.global_step)
         if ratio < 1:
             return self.placed(self._decode(batch, targets.shape[1], targets, ratio), batch)
@@ -118,7 +117,7 @@ class Seq2SeqContinuous(PointwiseModel):
     ) -> OutputSteps:
         """The outputs of the network itself, measured from the window as the values are that it reads."""
         state = self._encode(batch, initial)
-        linear = self.linear_part(batch)
+        linear = self.linear_part(self.frame(batch))
         value = self.output.weight.new_zeros(batch.lengths.shape[0], self.spec.target_size)
         outputs: list[Tensor] = []
         for t in range(steps):

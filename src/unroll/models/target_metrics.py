@@ -20,6 +20,7 @@ from torchmetrics.classification import BinaryF1Score, MulticlassConfusionMatrix
 from unroll.models.class_metrics import F1AndRecall, RocAuc
 from unroll.models.quantile_scores import QuantileScores
 from unroll.models.spans import SpanScores, are_bio
+from unroll.nn.quantiles import by_quantile, in_units_of_data
 from unroll.nn.scaling import Scaling
 from unroll.spec import Alignment, DataSpec
 
@@ -253,9 +254,10 @@ class ValueMetrics(TargetMetrics):
     ) -> None:
         unit = self.scaling.unit
         if self.quantiles is not None:
-            each = outputs.reshape(len(outputs), -1, len(self.quantiles.levels))
-            absolute = self.scaling.absolute(self.scaling.inverse(each.transpose(-1, -2))).transpose(-1, -2)
-            self.quantiles.update(absolute / unit, self.scaling.absolute(targets) / unit)
+            each = by_quantile(outputs, len(self.quantiles.levels))
+            self.quantiles.update(
+                in_units_of_data(each, self.scaling) / unit, self.scaling.absolute(targets) / unit
+            )
             outputs = each[..., self.quantiles.middle]
         values = self.scaling.inverse(outputs)
         self.mae.update(values / unit, targets / unit)

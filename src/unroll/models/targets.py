@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from unroll.models.measure import Form, Measure
 from unroll.models.target_metrics import ClassMetrics, LabelMetrics, TargetMetrics, ValueMetrics
-from unroll.nn.quantiles import Quantiles
+from unroll.nn.quantiles import Quantiles, in_units_of_data
 from unroll.nn.scaling import Scaling, digits
 from unroll.spec import Alignment, DataSpec, Kind
 
@@ -31,13 +31,8 @@ class Target(nn.Module, ABC):
         return self.spec.target_size
 
     @abstractmethod
-    def loss(
-        self,
-        outputs: Float[Tensor, "rows outputs"],
-        targets: Tensor,
-        unit: Float[Tensor, "rows values"] | None = None,
-    ) -> Float[Tensor, ""]:
-        """The mean loss of the rows. That of values is counted in units of their own, if they have some."""
+    def loss(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, ""]:
+        """The mean loss of the rows."""
 
     @abstractmethod
     def metrics(self, *, full: bool = True) -> TargetMetrics:
@@ -64,12 +59,7 @@ class Target(nn.Module, ABC):
 class ClassTarget(Target):
     """One of several classes; cross-entropy."""
 
-    def loss(
-        self,
-        outputs: Float[Tensor, "rows outputs"],
-        targets: Tensor,
-        unit: Float[Tensor, "rows values"] | None = None,
-    ) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, ""]:
         return F.cross_entropy(outputs, targets)
 
     def metrics(self, *, full: bool = True) -> TargetMetrics:
@@ -94,12 +84,7 @@ class ClassTarget(Target):
 class LabelTarget(Target):
     """Several labels that each apply or not; binary cross-entropy, the mean over labels."""
 
-    def loss(
-        self,
-        outputs: Float[Tensor, "rows outputs"],
-        targets: Tensor,
-        unit: Float[Tensor, "rows values"] | None = None,
-    ) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "rows outputs"], targets: Tensor) -> Float[Tensor, ""]:
         return F.binary_cross_entropy_with_logits(outputs, targets)
 
     def metrics(self, *, full: bool = True) -> TargetMetrics:
@@ -156,6 +141,7 @@ class ValueTarget(Target):
         targets: Tensor,
         unit: Float[Tensor, "rows values"] | None = None,
     ) -> Float[Tensor, ""]:
+        """The mean loss of the rows, in units of their own if they have some."""
         scaled = self.scaling(targets)
         if self.quantiles is not None:
             found = self.quantiles.loss(outputs, scaled)
@@ -186,9 +172,7 @@ class ValueTarget(Target):
     ) -> Float[Tensor, "*rows values quantiles"]:
         """The quantiles of each value in the data's units. The model must have some."""
         assert self.quantiles is not None
-        by_quantile = self.quantiles.split(outputs.float()).transpose(-1, -2)
-        values: Tensor = self.scaling.absolute(self.scaling.inverse(by_quantile)).transpose(-1, -2)
-        return values
+        return in_units_of_data(self.quantiles.split(outputs.float()), self.scaling)
 
     def text(self, row: Sequence[float] | int) -> str:
         assert not isinstance(row, int)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from unroll.nn.scaling import Scaling
 from unroll.spec import MEDIAN
 
 
@@ -32,7 +33,7 @@ class Quantiles(nn.Module):
 
     def split(self, outputs: Float[Tensor, "*rows outputs"]) -> Float[Tensor, "*rows values quantiles"]:
         """The outputs by value and quantile."""
-        return outputs.reshape(*outputs.shape[:-1], -1, len(self))
+        return by_quantile(outputs, len(self))
 
     def ordered(self, outputs: Float[Tensor, "*rows outputs"]) -> Float[Tensor, "*rows outputs"]:
         """The outputs of a network, sorted within each value, so that no quantile crosses another.
@@ -61,6 +62,21 @@ class Quantiles(nn.Module):
     ) -> Float[Tensor, "*rows values quantiles"]:
         """Twice the pinball loss (Koenker & Bassett 1978), which at the median is the absolute error."""
         return pinball(self.split(outputs), targets, self.at)
+
+
+def by_quantile(
+    outputs: Float[Tensor, "*rows outputs"], number: int
+) -> Float[Tensor, "*rows values quantiles"]:
+    """Outputs that are so many quantiles of each value, by value and quantile."""
+    return outputs.reshape(*outputs.shape[:-1], -1, number)
+
+
+def in_units_of_data(
+    quantiles: Float[Tensor, "*rows values quantiles"], scaling: Scaling
+) -> Float[Tensor, "*rows values quantiles"]:
+    """Scaled quantiles in the units of the data."""
+    values: Tensor = scaling.absolute(scaling.inverse(quantiles.transpose(-1, -2)))
+    return values.transpose(-1, -2)
 
 
 def pinball(

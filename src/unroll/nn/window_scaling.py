@@ -21,10 +21,13 @@ class Frame(NamedTuple):
     """What the outputs of windows are measured from, and their unit, in the scale of the training part.
 
     There is one origin for each step ahead, or one for all; for targets at each step one for each step.
+    `known` are the forecast features, from their last value and in that unit; with targets at each step, as
+    they are.
     """
 
     origin: Float[Tensor, "batch #steps features"]  # noqa: F821
     unit: Float[Tensor, "batch 1 features"]
+    known: Float[Tensor, "batch time features"]
 
 
 class WindowScaling(nn.Module):
@@ -86,22 +89,20 @@ class WindowScaling(nn.Module):
                 parts.append(unit.log().clamp(-MOST_LOG_UNIT, MOST_LOG_UNIT).expand_as(known))
         return torch.cat([part.to(x.dtype) for part in parts], dim=-1)
 
-    def standard(self, batch: SequenceBatch) -> Float[Tensor, "batch time features"]:
-        """The forecast features of windows without padding, from their last value, in units of outputs."""
-        known: Tensor = self.scaling(batch.inputs)[..., self.features].float()
-        return (known - _last(known, batch.lengths)) / self.frame(batch).unit
-
     def frame(self, batch: SequenceBatch) -> Frame:
         """The frame of each window of a batch."""
         known = self.scaling(batch.inputs)[..., self.features].float()
         if self.by_step:
-            return Frame(known, torch.ones_like(known[:, :1]))
-        last, lengths = _last(known, batch.lengths), batch.lengths
-        if not self.seasonal:
-            from_last = known - last
-            return Frame(last, self._unit(from_last - _mean(from_last, lengths), lengths))
-        origin = last_season(known, lengths, self.season, self.horizon)
-        return Frame(origin, self._unit(self._changes(known), lengths))
+            return Frame(known, torch.ones_like(known[:, :1]), known)
+        lengths = batch.lengths
+        origin = last = _last(known, lengths)
+        from_last = known - last
+        if self.seasonal:
+            origin = last_season(known, lengths, self.season, self.horizon)
+            unit = self._unit(self._changes(known), lengths)
+        else:
+            unit = self._unit(from_last - _mean(from_last, lengths), lengths)
+        return Frame(origin, unit, from_last / unit)
 
     def _changes(self, known: Float[Tensor, "batch time features"]) -> Float[Tensor, "batch time features"]:
         """The changes over a season; 0 where no season has passed."""

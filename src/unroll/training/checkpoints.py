@@ -105,8 +105,7 @@ def require_fit(
         _require_shapes(optimizer["state"], [each for group in groups for each in group["params"]])
         old, new = checkpoint["hyper_parameters"], model.hparams
         same = {part: old[part]["name"] == new[part]["name"] for part in ("optimizer", "scheduler")}
-        newer = model.spec.to_dict()  # of an older run's spec, what it lacks says nothing
-        same["data"] = DataSpec.from_dict({**newer, **old["spec"]}) == model.spec
+        same["data"] = DataSpec.from_dict(old["spec"]) == model.spec
         epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
         if not (type(epochs) is type(checkpoint["global_step"]) is int):
             raise TypeError("the numbers of epochs and steps are not whole numbers")

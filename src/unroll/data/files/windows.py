@@ -1,10 +1,7 @@
 """Windows of series. A window belongs to the split that holds all its targets."""
 
-import bisect
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import overload
 
 import pandas as pd
 import torch
@@ -14,7 +11,7 @@ from torch import Tensor
 from unroll.data.collate import Sample
 from unroll.data.files.spans import series_name
 from unroll.data.readers.times import as_text
-from unroll.data.samples import Steps
+from unroll.data.samples import SamplesInParts, Steps
 from unroll.errors import InputError
 
 
@@ -82,37 +79,29 @@ class Form:
         return starts
 
 
-class Windows(Sequence[Sample]):
+class Windows(SamplesInParts):
     """The windows of all stretches of a split. They overlap, so each is made when it is asked for."""
 
     def __init__(self, form: Form, stretches: Sequence[Stretch], split: str) -> None:
         self.form = form
         self.stretches = stretches
         self.starts = [form.starts(stretch, split) for stretch in stretches]
-        self.ends = list(itertools.accumulate(len(starts) for starts in self.starts))
+        super().__init__(map(len, self.starts))
         self.names = list(dict.fromkeys(stretch.name for stretch in stretches))
         self._numbers = {name: number for number, name in enumerate(self.names)}
 
-    def __len__(self) -> int:
-        return self.ends[-1]
-
-    @overload
-    def __getitem__(self, index: int) -> Sample: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Sample]: ...
-
-    def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
-        if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(len(self)))]
-        form, (stretch, start) = self.form, self.place(index)
+    def make(self, index: int, part: int, number: int) -> Sample:
+        form, stretch, start = self.form, self.stretches[part], self.starts[part][number]
         values = stretch.inputs
         future = values[start + form.first : start + form.first + form.count, : form.targets]
         window, targets = form.inputs(values, start), future.flatten() if form.flat else future
         if len(self.names) == 1:
             return Sample(index, window, targets)
-        number = self._numbers[stretch.name]
-        return Sample(index, window, targets, series=number, naive_error=stretch.naive_error)
+        return Sample(
+            *(index, window, targets),
+            series=self._numbers[stretch.name],
+            naive_error=stretch.naive_error,
+        )
 
     def steps(self, index: int) -> Steps | None:
         """The series of a window, and the times of its steps, those of its targets included."""
@@ -125,7 +114,5 @@ class Windows(Sequence[Sample]):
 
     def place(self, index: int) -> tuple[Stretch, int]:
         """The stretch and the first step of a window."""
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        series = bisect.bisect_right(self.ends, index)
-        return self.stretches[series], self.starts[series][index - self.ends[series]]  # from the last on
+        part, number = self.locate(index)
+        return self.stretches[part], self.starts[part][number]
