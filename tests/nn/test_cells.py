@@ -178,6 +178,15 @@ def test_xavier_initialisation_bounds_each_gate(cell):
         assert gate.abs().max().item() == pytest.approx((6 / 120) ** 0.5, rel=0.02)
 
 
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
+def test_orthogonal_initialisation_keeps_the_length_of_the_state(name):
+    module = build(from_dict("model/cell", {"name": name, "initialization": "orthogonal"}), 3, 70)
+    for gate in module.weight_hh.chunk(module.gates):
+        torch.testing.assert_close(gate @ gate.T, torch.eye(70), atol=1e-5, rtol=0)
+    for gate in module.weight_ih.chunk(module.gates):
+        assert gate.abs().max().item() == pytest.approx((6 / 73) ** 0.5, rel=0.05)
+
+
 def test_a_cell_needs_no_more_than_a_step():
     class Sum(Cell):
         def step(self, x, state):

@@ -25,10 +25,15 @@ in the memory, and are drawn before a run begins."""
 
 
 class Initialization(Enum):
-    """How weights start: U(±1/√H) as in torch.nn, or U(±√(6/(n+m))) (Glorot & Bengio 2010)."""
+    """How weights start.
+
+    Uniform is U(±1/√H), as in torch.nn. Xavier is U(±√(6/(n+m))) (Glorot & Bengio 2010). Orthogonal is Xavier
+    for the inputs, and orthogonal matrices for the state (Saxe et al. 2014), which keep its length.
+    """
 
     uniform = "uniform"
     xavier = "xavier"
+    orthogonal = "orthogonal"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -62,7 +67,8 @@ class GatedCellConfig(CellConfig):
     """Base config of a cell whose gates stand in one matrix, with a choice of how they start.
 
     Attributes:
-        initialization: how weights start; uniform is U(±1/√H) as in torch.nn, xavier U(±√(6/(n+m)))
+        initialization: how weights start; uniform is U(±1/√H) as in torch.nn, xavier U(±√(6/(n+m))),
+            orthogonal the same with orthogonal matrices for the state
     """
 
     initialization: Initialization = Initialization.uniform

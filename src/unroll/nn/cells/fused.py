@@ -43,9 +43,13 @@ class FusedCell(Cell):
         bound = 1 / math.sqrt(hidden_size)
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
-        if initialization is Initialization.xavier:
-            for weight in (*self.weight_ih.chunk(self.gates), *self.weight_hh.chunk(self.gates)):
-                nn.init.xavier_uniform_(weight)
+        if initialization is Initialization.uniform:
+            return
+        of_state = initialization is Initialization.orthogonal
+        for weight in self.weight_ih.chunk(self.gates):
+            nn.init.xavier_uniform_(weight)
+        for weight in self.weight_hh.chunk(self.gates):
+            nn.init.orthogonal_(weight) if of_state else nn.init.xavier_uniform_(weight)
 
     @property
     @abstractmethod

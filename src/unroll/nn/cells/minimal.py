@@ -38,7 +38,7 @@ class MinimalCell(Cell):
         bound = 1 / math.sqrt(input_size)
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
-        if initialization is Initialization.xavier:
+        if initialization is not Initialization.uniform:
             for weight in self.weight_ih.chunk(self.gates):
                 nn.init.xavier_uniform_(weight)
 
