@@ -13,6 +13,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from conftest import ROOT
+from file_data import series_table, write
 from kills import At
 from troubled_rank import Trouble
 
@@ -32,8 +33,18 @@ MODELS = {
     "values": ("model=many_to_many",),
     "classes": ("model=many_to_one", "data=parity"),
     "tokens": ("model=seq2seq", "data=copy", "data.vocabulary_size=6", "data.max_length=4"),
+    "shops": (
+        *(
+            "model=many_to_one",
+            "data=series",
+            "data.path=shops.csv",
+            "data.target=load",
+            "data.features=[wind]",
+        ),
+        *("data.id=id", "data.time=time", "data.window=8", "data.horizon=3", "data.season=4"),
+    ),
 }
-SIZES = ("model.hidden_size=8", "data.train_size=300", "data.valid_size=37", "data.test_size=41")
+SIZES = ("data.train_size=300", "data.valid_size=37", "data.test_size=41")
 SMALL = (
     *("model=many_to_one", "model.hidden_size=8", "data.train_size=100", "data.valid_size=20"),
     *("data.test_size=21", "data.batch_size=8", "trainer.max_epochs=3", "logger=csv", *TWO),
@@ -42,7 +53,8 @@ SMALL = (
 
 def parts(name):
     """A model that has not learned, and its data."""
-    config = root.load(kills.values_of(*MODELS[name], *SIZES))
+    sizes = () if name == "shops" else SIZES
+    config = root.load(kills.values_of(*MODELS[name], "model.hidden_size=8", *sizes))
     torch.manual_seed(0)
     data = build_data(config.data, config.seed)
     return build_model(config.model, data.spec, config.optimizer, config.scheduler), data
@@ -77,8 +89,10 @@ def measure_beside_another(folder, environment, rank):
         (folder / f"{name}_{rank}.json").write_text(json.dumps(measure(model, data, 2)))
 
 
-def test_two_processes_measure_what_one_does(tmp_path):
+def test_two_processes_measure_what_one_does(tmp_path, monkeypatch):
     """Splits of odd sizes, batches of other sizes, and every sequence counts as much."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "shops.csv", series_table(steps=131, ids=("a", "b", "c")).to_csv(index=False))
     expected = {}
     for name in MODELS:
         model, data = parts(name)

@@ -8,6 +8,7 @@ import math
 import pytest
 import torch
 from commands import train
+from file_data import data_in, series_table, write
 from helpers import any_batch, any_spec, small_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -105,6 +106,22 @@ def test_outputs_of_the_segments_are_those_of_the_whole(cell, num_layers):
         close(outputs[piece.mask], whole[piece.index, piece.start : end][piece.mask])
     model.training_outputs(next(segments(batch, 3)))
     close(model.training_outputs(batch), whole)  # which starts anew
+
+
+def test_segments_of_a_series_with_a_plan_are_forecast_as_the_whole(tmp_path):
+    """Inputs of later steps, and outputs that are measured from the value at their step."""
+    rows = series_table(steps=150).assign(plan=lambda rows: (rows.index % 7 == 3).astype(int))
+    file = write(tmp_path, "s.csv", rows.to_csv(index=False))
+    columns = {"target": "load", "known": ["plan"], "id": "id", "time": "time"}
+    options = {"task": "one_ahead", "window": 12, "horizon": 1, "season": 4, "calendar": "auto"}
+    data = data_in(file, "series", **columns, **options, scaling="last")
+    assert "plan+1" in data.spec.input_names
+    model = small_model("many_to_many", data.spec, quantiles=[0.1, 0.5, 0.9])
+    batch = data.collate(data.splits["train"].samples[:5])
+    whole = model(batch)
+    for piece in segments(batch, 5):
+        end = piece.start + piece.inputs.shape[1]
+        torch.testing.assert_close(model.training_outputs(piece), whole[:, piece.start : end])
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=label)

@@ -172,7 +172,10 @@ def test_a_constant_column_that_changes_is_told_with_both_lines(tmp_path):
         ({"known": ["promo", "sold"]}, "known=.*'sold' is data.target too"),
         ({"static": ["promo"]}, "static=.*'promo' is data.known too"),
         ({"known": ["nothing"]}, "no column 'nothing', which data.known names"),
-        ({"target": "region", "static": None}, "'north' in column 'region' is not a number"),
+        (
+            {"target": "region", "static": None},
+            r"data\.target=region: the column holds names, such as 'north' in .*s\.csv:2.*data\.static",
+        ),
     ],
 )
 def test_columns_that_cannot_be_what_they_are_said_to_be(tmp_path, values, start):

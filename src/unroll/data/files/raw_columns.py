@@ -8,6 +8,7 @@ import pandas as pd
 
 from unroll.data.files.series_config import SeriesColumnsConfig
 from unroll.data.readers.table import MISSING, Table
+from unroll.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,17 @@ def read_columns(table: Table, config: SeriesColumnsConfig, categories: frozense
     """The columns that a config reads values from, in its order; those of `categories` hold names.
 
     Raises:
-        InputError: a cell of another column is not a number, by file and line.
+        InputError: a target is a column of names, or a cell of another column is not a number, by file and
+            line.
     """
     values, names = [], {}
+    for name in config.columns("target"):
+        if _holds_names(table, name):
+            raise InputError(
+                f"data.target={name}: the column holds names, such as '{table.cells(name).iloc[0]}' in "
+                f"{table.place(0)}, and a series is of numbers; columns of names can be data.features, "
+                "data.known or data.static"
+            )
     for name in config.inputs():
         if name in categories:
             codes, different = pd.factorize(table.cells(name).replace("", np.nan), sort=True)
