@@ -1,11 +1,11 @@
-"""Are the defaults good? Trains with nothing set, and N Optuna trials beside it, on six kinds of data.
+"""Are the defaults good? Trains with nothing set, and N Optuna trials beside it, on eight kinds of data.
 
     python benchmarks/defaults.py                     # all data sets, 20 trials each
     python benchmarks/defaults.py digits --trials 0   # the defaults alone, on one of them
 
 It prints a row for each data set: the metric of the verdict on the test part for the baseline, for the
-defaults, and for the best trial (chosen by validation). The data are drawn with a seed, or come from wheels
-of requirements.lock.
+defaults, and for the best trial (chosen by validation). Every training ends after a minute. The data are drawn
+with a seed, or come from wheels of requirements.lock.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mnist1d.data as mnist1d
 import numpy as np
 import optuna
 import pandas as pd
@@ -23,7 +24,7 @@ from unroll.config.compose import CONF, check, compose
 from unroll.terminal import duration
 from unroll.training.run import run
 
-QUIET = ("logger=none", "trainer.progress_bar=false")
+QUIET = ("logger=none", "trainer.progress_bar=false", "trainer.max_minutes=1")
 
 
 def sensors(folder: Path) -> list[str]:
@@ -116,8 +117,22 @@ def sales(folder: Path) -> list[str]:
     return ["data=series", file, "data.target=amount", "data.time=day"]
 
 
+def signals(folder: Path) -> list[str]:
+    """The 4,000 sequences of MNIST-1D to learn from, as a file: 40 steps of a number, ten classes."""
+    drawn = mnist1d.make_dataset(mnist1d.get_dataset_args())
+    table = pd.DataFrame({"id": np.repeat(np.arange(len(drawn["y"])), 40), "x": drawn["x"].flatten()})
+    table["digit"] = [f"d{digit}" for digit in np.repeat(drawn["y"], 40)]
+    table.to_csv(folder / "signals.csv", index=False)
+    return ["data=sequences", f"data.path={folder / 'signals.csv'}", "data.target=digit"]
+
+
+def co2(folder: Path) -> list[str]:
+    """The CO₂ in the air of Hawaii, week by week from 1958 to 2001; a forecast of twelve weeks."""
+    return ["data=wheel_series", "data.series=co2"]
+
+
 DATA: dict[str, Callable[[Path], list[str]]] = {
-    each.__name__: each for each in (sensors, digits, chords, tags, dates, sales)
+    each.__name__: each for each in (sensors, digits, signals, chords, tags, dates, sales, co2)
 }
 
 
