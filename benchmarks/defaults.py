@@ -4,8 +4,8 @@
     python benchmarks/defaults.py digits --trials 0   # the defaults alone, on one of them
 
 It prints a row for each data set: the metric of the verdict on the test part for the baseline, for the
-defaults, and for the best trial (chosen by validation). Every training ends after a minute. The data are drawn
-with a seed, or come from wheels of requirements.lock.
+defaults, and for the best trial (chosen by validation). Every training ends after a minute. The data are
+drawn with a seed, or come from wheels of requirements.lock.
 """
 
 import argparse
