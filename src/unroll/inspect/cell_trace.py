@@ -9,6 +9,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from unroll.inspect.gates import Gates, gates_of
+from unroll.inspect.heat_map import similar_units
 from unroll.inspect.recording import Call
 from unroll.nn.cells.base import Cell, State
 
@@ -78,6 +79,13 @@ class CellTrace:
             shown = self.gates.z if len(self.gates.names) == 1 else self.gates.values
             panels |= dict(zip(self.gates.names, shown.unbind(dim=1), strict=True))
         return panels | self.made
+
+    def unit_orders(self) -> dict[str, list[int]]:
+        """The order of units in each panel: gates and states of a size have that of its first state."""
+        states = reversed(self.made.values())
+        orders = {steps.shape[1]: similar_units(steps) for steps in states}
+        of_state = {title: orders[steps.shape[1]] for title, steps in self.panels().items() if title != "x"}
+        return {"x": similar_units(self.x), **of_state}
 
 
 def trace_cells(call: Call) -> list[CellTrace]:

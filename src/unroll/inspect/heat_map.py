@@ -15,17 +15,21 @@ MOST_STEP_NAMES = 40
 MOST_UNITS = 64
 """A picture of more units than this shows a sample of them."""
 
+MOST_NUMBERED_UNITS = 16
+"""So few units stand in the order of their numbers, where a person can follow each of them."""
+
 
 def similar_units(steps: Float[Tensor, "time size"], most: int = MOST_UNITS) -> list[int]:
     """The order of units in which those that behave alike stand together; of many units, a sample.
 
-    It is the best order of the leaves (Bar-Joseph et al. 2001) of a tree that joins the nearest groups.
+    It is the best order of the leaves (Bar-Joseph et al. 2001) of a tree that joins the nearest groups. A few
+    units keep their own order.
     """
     size = steps.shape[1]
     sample = [place * size // most for place in range(most)] if size > most else list(range(size))
-    if len(sample) < 3:
+    if size <= MOST_NUMBERED_UNITS:
         return sample
-    units = steps[:, sample].double().mT.numpy()
+    units = steps[:, sample].double().nan_to_num().mT.numpy()
     tree = hierarchy.linkage(units, method="average", optimal_ordering=True)
     return [sample[leaf] for leaf in hierarchy.leaves_list(tree)]
 

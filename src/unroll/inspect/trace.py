@@ -17,7 +17,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from unroll.inspect.cell_trace import CellTrace, as_vectors, trace_cells
-from unroll.inspect.heat_map import draw_states
+from unroll.inspect.heat_map import MOST_NUMBERED_UNITS, draw_states
 from unroll.inspect.recording import record
 from unroll.inspect.trace_tables import cell_table, outputs_table, values_table
 from unroll.nn.cells.base import State
@@ -123,19 +123,27 @@ class Trace:
         return [*tables, values_table(self.name, tensors, self.error)]
 
     def figure(self) -> Figure:
-        """Heat maps of units over steps: for each cell, from left to right, x, the gates and the states."""
+        """Heat maps of units over steps: for each cell, from left to right, x, the gates and the states.
+
+        Of many units, those whose state behaves alike stand together, in the same order for gates and states.
+        """
         panels = len(self.cells[0].panels())
         width = min(panels, MOST_PANELS_PER_ROW)
         height = math.ceil(panels / width)
         figure = Figure(figsize=(3.2 * width, 2.2 * height * len(self.cells) + 0.4), layout="constrained")
         grid = figure.subplots(len(self.cells) * height, width, squeeze=False)
+        alike = False
         for cell, places in zip(self.cells, grid.reshape(len(self.cells), -1), strict=True):
+            orders = cell.unit_orders()
+            alike = alike or max(map(len, orders.values())) > MOST_NUMBERED_UNITS
             for axes, (title, steps) in zip(places, cell.panels().items(), strict=False):
-                draw_states(axes, steps, title, self.names)
+                order, size = orders[title], steps.shape[1]
+                shown = "" if len(order) == size else f", {len(order)} of {size} units"
+                draw_states(axes, steps[:, order], f"{title}{shown}", self.names)
             for axes in places[panels:]:
                 axes.set_axis_off()
             places[0].set_ylabel(f"layer {cell.layer} {cell.direction}\nunit")
-        figure.suptitle(self.name)
+        figure.suptitle(f"{self.name}; units that behave alike stand together" if alike else self.name)
         figure.supxlabel("step")
         return figure
 
