@@ -33,8 +33,8 @@ def folder(tmp_path_factory):
     return folder
 
 
-def screen(cwd, seconds=60.0):
-    """What the terminal dashboard has drawn once the run's name is among it."""
+def screen(cwd, awaited, seconds=60.0):
+    """What the terminal dashboard has drawn once `awaited` is among it."""
     master, slave = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "LINES": "40", "COLUMNS": "120"}
     process = subprocess.Popen(
@@ -49,7 +49,7 @@ def screen(cwd, seconds=60.0):
     os.close(slave)
     drawn, end = b"", time.monotonic() + seconds
     try:
-        while time.monotonic() < end and b"offline-run-" not in drawn:
+        while time.monotonic() < end and awaited not in drawn:
             if select.select([master], [], [], 0.5)[0]:
                 drawn += os.read(master, 65536)
     finally:
@@ -61,7 +61,15 @@ def screen(cwd, seconds=60.0):
 
 @pytest.mark.parametrize("below", [".", "deep/down"])
 def test_it_shows_the_runs_from_whichever_folder(folder, below):
-    assert b"offline-run-" in screen(folder / below)
+    assert b"offline-run-" in screen(folder / below, b"offline-run-")
+
+
+def test_its_first_page_shows_the_curves_of_validation_unless_left_otherwise(folder):
+    left = folder / "outputs" / "wandb" / ".wandb-leet.json"
+    left.unlink(missing_ok=True)
+    assert b'"^valid/"' in screen(folder, b'"^valid/"')
+    left.write_text('{"metrics_filter": {"query": "^lr"}}')
+    assert b'"^lr"' in screen(folder, b'"^lr"')
 
 
 def test_a_folder_that_is_not_there(tmp_path):
