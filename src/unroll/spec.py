@@ -59,7 +59,8 @@ class ForecastScaling(Enum):
 
     training: nothing. last: the last known value. Others are in units of each window's own deviation. window:
     the last known value. season: the values of one season before. auto: season where these forecast the
-    training part much better than the last value; otherwise last, or of several series window.
+    training part much better than the last value and nothing is known ahead; otherwise last, or of several
+    series window.
     """
 
     auto = "auto"

@@ -11,10 +11,10 @@ STEPS = np.arange(300)
 WAVE = np.sin(2 * np.pi * STEPS / SEASON)
 
 
-def chosen(*series, season=SEASON, scaling="auto"):
+def chosen(*series, season=SEASON, scaling="auto", planned=False):
     columns = [np.asarray(each, float).reshape(len(each), -1) for each in series]
     std = np.concatenate(columns).std(axis=0)
-    return choose_anchor(columns, ForecastScaling(scaling), season, HORIZON, std)
+    return choose_anchor(columns, ForecastScaling(scaling), season, HORIZON, std, planned=planned)
 
 
 def walk(seed=0):
@@ -32,6 +32,14 @@ def walk(seed=0):
 )
 def test_auto_is_the_better_forecast_of_the_training_part(series, wanted):
     assert chosen(*series).scaling is ForecastScaling(wanted)
+
+
+def test_the_last_season_is_no_measure_where_it_followed_another_plan():
+    seasonal = 5 * WAVE + 0.1 * np.random.default_rng(0).normal(size=300)
+    assert chosen(seasonal).scaling is ForecastScaling.season
+    assert chosen(seasonal, planned=True).scaling is ForecastScaling.last
+    assert chosen(seasonal, 9 * seasonal, planned=True).scaling is ForecastScaling.window
+    assert chosen(seasonal, scaling="season", planned=True).scaling is ForecastScaling.season
 
 
 def test_a_series_counts_whatever_its_size():

@@ -39,11 +39,14 @@ def choose_anchor(
     season: int | None,
     horizon: int,
     std: np.ndarray,
+    *,
+    planned: bool = False,
 ) -> Anchor:
     """The anchor of the training part, from the forecast columns of each series (time, columns).
 
     `auto` compares their mean absolute errors, the mean over series. A `season` is given where windows hold
-    one. `std` stands for errors that are all zero.
+    one. `std` stands for errors that are all zero. `planned` says that columns are known ahead: what they
+    changed in the last season would stand in all that is measured from it, and `auto` does not take it.
     """
     if scaling is ForecastScaling.training:
         return Anchor(scaling)
@@ -51,7 +54,7 @@ def choose_anchor(
     errors = [_errors(values, season, horizon) for values in series if len(values) >= season + horizon + 2]
     if scaling is ForecastScaling.auto:
         scaling = ForecastScaling.window if len(series) > 1 else ForecastScaling.last
-        if season > 1 and _share(errors) < MUCH_BETTER:
+        if season > 1 and not planned and _share(errors) < MUCH_BETTER:
             scaling = ForecastScaling.season
     by_season = scaling is ForecastScaling.season
     roots = np.stack([np.sqrt(np.square(each[by_season]).mean(axis=(0, 1))) for each in errors] or [std * 0])

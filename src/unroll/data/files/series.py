@@ -75,7 +75,8 @@ class SeriesConfig(SeriesColumnsConfig):
         scaling: what a forecast is measured from; training is the mean of the training part, last is the
             last value of the window, and others are in units of the window's deviation: window from the last
             value, season from the values of one season before; auto is season where these forecast the
-            training part much better than the last value, otherwise last, or of several series window
+            training part much better than the last value and nothing is known ahead, otherwise last, or of
+            several series window
         valid_fraction: share of each series' steps to validate on, before those to test on
         test_fraction: share of each series' steps to test on, the last ones
     """
@@ -298,6 +299,7 @@ class Series(SequenceDataModule):
         anchor = choose_anchor(
             *(forecasted, config.scaling, season if seasonal else None, config.horizon),
             scale.std[: len(targets)],
+            planned=bool(config.columns("known")),
         )
         return DataSpec(
             signature=config.signature(),
