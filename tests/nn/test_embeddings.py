@@ -141,6 +141,16 @@ def test_a_words_vector_is_its_own(encoder, sentences, extra):
 
 
 @encoders
+def test_each_distinct_word_of_a_batch_is_read_once(encoder):
+    module = spelling(encoder)
+    read = []
+    module.encoder.register_forward_hook(lambda _, inputs, __: read.append(len(inputs[0])))
+    characters = spell([["ab", "b", "ab", "b"], ["b", "ba"]])
+    module(torch.where((characters != PAD).any(-1), UNKNOWN, PAD), characters)
+    assert read == [4]  # of 8 steps: ab, b, ba and padding
+
+
+@encoders
 def test_a_batch_of_padding_gives_zeros_and_no_nan(encoder):
     module = spelling(encoder)
     vectors = module(torch.full((2, 3), PAD), torch.full((2, 3, 4), PAD))

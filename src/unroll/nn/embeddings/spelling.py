@@ -91,12 +91,24 @@ class SpellingEmbedding(Embedding):
         if self.training and self.word_dropout > 0:
             dropped = torch.rand(tokens.shape, device=tokens.device) < self.word_dropout
             tokens = tokens.masked_fill(dropped & (tokens != PAD), UNKNOWN)
-        spelt = characters.flatten(0, 1)
-        lengths = (spelt != PAD).sum(dim=1)
-        # A step of padding has no letters: it is read as one PAD, so that no encoder meets an empty word.
-        features = self.encoder(self.letters(spelt), lengths.clamp(min=1))
-        features = features.masked_fill((lengths == 0)[:, None], 0.0)
+        features = self._features(characters.flatten(0, 1))
         return torch.cat([self.words(tokens), features.unflatten(0, tokens.shape)], dim=-1)
+
+    def _features(self, words: Int[Tensor, "words letters"]) -> Float[Tensor, "words features"]:
+        """The features of words, of which equal ones are read once: a text repeats most of its words.
+
+        Not so on an accelerator, which would have to wait to know how many there are.
+        """
+        if words.device.type == "cpu" and not torch.compiler.is_compiling():
+            distinct, places = torch.unique(words, dim=0, return_inverse=True)
+            return self._read(distinct)[places]
+        return self._read(words)
+
+    def _read(self, words: Int[Tensor, "words letters"]) -> Float[Tensor, "words features"]:
+        """The features of words. A step of padding has no letters, and its features are zero."""
+        lengths = (words != PAD).sum(dim=1)  # no encoder meets an empty word: it reads one PAD
+        features: Tensor = self.encoder(self.letters(words), lengths.clamp(min=1))
+        return features.masked_fill((lengths == 0)[:, None], 0.0)
 
 
 class LetterCNN(nn.Module):
