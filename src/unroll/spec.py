@@ -58,9 +58,9 @@ class ForecastScaling(Enum):
     """What the values that are forecast are measured from, beyond the scale of the training part.
 
     training: nothing. last: the last known value. Others are in units of each window's own deviation. window:
-    the last known value. season: the values of one season before. auto: season where these forecast the
-    training part much better than the last value and nothing is known ahead; otherwise last, or of several
-    series window.
+    the last known value. season: the values of one season before. auto: window where columns are known
+    ahead; otherwise season where it forecasts the training part much better than the last value; otherwise
+    last, or of several series window.
     """
 
     auto = "auto"

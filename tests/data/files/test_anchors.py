@@ -37,8 +37,7 @@ def test_auto_is_the_better_forecast_of_the_training_part(series, wanted):
 def test_the_last_season_is_no_measure_where_it_followed_another_plan():
     seasonal = 5 * WAVE + 0.1 * np.random.default_rng(0).normal(size=300)
     assert chosen(seasonal).scaling is ForecastScaling.season
-    assert chosen(seasonal, planned=True).scaling is ForecastScaling.last
-    assert chosen(seasonal, 9 * seasonal, planned=True).scaling is ForecastScaling.window
+    assert chosen(seasonal, planned=True).scaling is ForecastScaling.window
     assert chosen(seasonal, scaling="season", planned=True).scaling is ForecastScaling.season
 
 

@@ -46,14 +46,14 @@ def choose_anchor(
 
     `auto` compares their mean absolute errors, the mean over series. A `season` is given where windows hold
     one. `std` stands for errors that are all zero. `planned` says that columns are known ahead: what they
-    changed in the last season would stand in all that is measured from it, and `auto` does not take it.
+    changed in the last season would stand in all that is measured from it, and `auto` takes the window.
     """
     if scaling is ForecastScaling.training:
         return Anchor(scaling)
     season = season or 1
     errors = [_errors(values, season, horizon) for values in series if len(values) >= season + horizon + 2]
     if scaling is ForecastScaling.auto:
-        scaling = ForecastScaling.window if len(series) > 1 else ForecastScaling.last
+        scaling = ForecastScaling.window if planned or len(series) > 1 else ForecastScaling.last
         if season > 1 and not planned and _share(errors) < MUCH_BETTER:
             scaling = ForecastScaling.season
     by_season = scaling is ForecastScaling.season

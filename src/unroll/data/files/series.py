@@ -74,9 +74,9 @@ class SeriesConfig(SeriesColumnsConfig):
             longer than the window, or there is no step
         scaling: what a forecast is measured from; training is the mean of the training part, last is the
             last value of the window, and others are in units of the window's deviation: window from the last
-            value, season from the values of one season before; auto is season where these forecast the
-            training part much better than the last value and nothing is known ahead, otherwise last, or of
-            several series window
+            value, season from the values of one season before; auto is window with columns that are known,
+            otherwise season where it forecasts the training part much better than the last value, otherwise
+            last, or of several series window
         valid_fraction: share of each series' steps to validate on, before those to test on
         test_fraction: share of each series' steps to test on, the last ones
     """
