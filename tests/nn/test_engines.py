@@ -13,7 +13,8 @@ LENGTHS = [1, 2, 15, 16, 17, 63, 64, 65, 300]
 
 def tensors(engine, time, dtype=torch.float64, strength=0.5, batch=2):
     """Keys of length 1, values, gates and an initial state, in the order that the engine takes them."""
-    q, k = (torch.randn(batch, time, HEADS, KEY, dtype=dtype) for _ in range(2))
+    heads = 1 if engine == "shared keys" else HEADS
+    q, k = (torch.randn(batch, time, heads, KEY, dtype=dtype) for _ in range(2))
     v = torch.randn(batch, time, HEADS, VALUE, dtype=dtype)
     channels = (KEY,) if engine == "channels" else ()
     g = -strength * torch.rand(batch, time, HEADS, *channels, dtype=dtype)
@@ -25,6 +26,7 @@ def tensors(engine, time, dtype=torch.float64, strength=0.5, batch=2):
 
 FORMS = {
     "head": (decay_loop, decay_chunks),
+    "shared keys": (decay_loop, decay_chunks),
     "channels": (decay_loop, decay_chunks),
     "delta": (delta_loop, delta_chunks),
 }
@@ -50,6 +52,13 @@ def test_chunks_equal_the_loop_with_gradients(engine, time, dtype, most):
     arguments = tensors(engine, time, dtype)
     loop, chunks = (results(form, arguments) for form in FORMS[engine])
     assert relative(chunks, loop) < most
+
+
+def test_shared_keys_are_those_of_each_head():
+    q, k, *others = tensors("shared keys", 70)
+    expanded = [keys.expand(-1, -1, HEADS, -1) for keys in (q, k)]
+    for form in FORMS["head"]:
+        assert relative(form(q, k, *others), form(*expanded, *others)) < 1e-10
 
 
 @every_engine

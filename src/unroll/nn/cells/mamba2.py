@@ -68,7 +68,7 @@ class Mamba2(MatrixCell):
         value, write, read, size = self.project(x).to(self.skip.dtype).split(self.sizes, dim=-1)
         size = masked(F.softplus(size + self.step_bias), valid, 0.0)
         value = self.split(value)
-        write, read = (rows[..., None, :].expand(*size.shape, -1) for rows in (write, read))
         log_decay = -self.log_rate.exp() * size
-        outputs, memory = engine(read, write, size[..., None] * value, log_decay, memory)
+        shared = (rows[..., None, :] for rows in (read, write))  # by all heads
+        outputs, memory = engine(*shared, size[..., None] * value, log_decay, memory)
         return self.norm(outputs + self.skip[:, None] * value), (memory,)

@@ -92,7 +92,7 @@ class SpellingEmbedding(Embedding):
             dropped = torch.rand(tokens.shape, device=tokens.device) < self.word_dropout
             tokens = tokens.masked_fill(dropped & (tokens != PAD), UNKNOWN)
         features = self._features(characters.flatten(0, 1))
-        return torch.cat([self.words(tokens), features.unflatten(0, tokens.shape)], dim=-1)
+        return torch.cat([self.words(tokens), features.view(*tokens.shape, -1)], dim=-1)
 
     def _features(self, words: Int[Tensor, "words letters"]) -> Float[Tensor, "words features"]:
         """The features of words, of which equal ones are read once: a text repeats most of its words.

@@ -30,6 +30,9 @@ from unroll.nn.engines.chunks import CHUNK, cut, decay_since, join
 from unroll.nn.engines.precision import in_full_precision
 
 Keys = Float[Tensor, "batch time heads key"]
+MaybeSharedKeys = Float[Tensor, "batch time #heads key"]
+"""Keys of each head, or, with a decay for the whole head, those that all heads share."""
+
 Values = Float[Tensor, "batch time heads value"]
 LogDecay = Float[Tensor, "batch time heads"] | Float[Tensor, "batch time heads key"]
 Matrix = Float[Tensor, "batch heads key value"]
@@ -40,7 +43,9 @@ CHUNK_OF_CHANNELS = 32
 
 
 @in_full_precision
-def decay_loop(q: Keys, k: Keys, v: Values, log_decay: LogDecay, initial: Matrix) -> tuple[Values, Matrix]:
+def decay_loop(
+    q: MaybeSharedKeys, k: MaybeSharedKeys, v: Values, log_decay: LogDecay, initial: Matrix
+) -> tuple[Values, Matrix]:
     """The recurrence step by step, as it is written: all o_t, and the last S."""
     state, outputs = initial, []
     steps = (tensor.unbind(1) for tensor in (q, k, v, _rows(log_decay)))
@@ -52,7 +57,13 @@ def decay_loop(q: Keys, k: Keys, v: Values, log_decay: LogDecay, initial: Matrix
 
 @in_full_precision
 def decay_chunks(
-    q: Keys, k: Keys, v: Values, log_decay: LogDecay, initial: Matrix, *, chunk: int | None = None
+    q: MaybeSharedKeys,
+    k: MaybeSharedKeys,
+    v: Values,
+    log_decay: LogDecay,
+    initial: Matrix,
+    *,
+    chunk: int | None = None,
 ) -> tuple[Values, Matrix]:
     """The same to rounding, in chunks of `chunk` steps: O(T·L) work in place of T steps one after another.
 
@@ -63,12 +74,18 @@ def decay_chunks(
     size = _power_of_two(steps, chunk or CHUNK_OF_CHANNELS) if by_channel else min(steps, chunk or CHUNK)
     q, k, v, g = (cut(tensor, size) for tensor in (q, k, v, _rows(log_decay)))
     total = g.cumsum(dim=-2)
-    scores = _scores_by_channel(q, k, total) if by_channel else (q @ k.mT) * decay_since(total)
     end = total[..., -1:, :]
-    written = (k * torch.exp(end - total)).mT @ v
+    since, until = torch.exp(total), torch.exp(end - total)  # the start of the chunk, its end
+    if by_channel:
+        scores = _scores_by_channel(q, k, total)
+        q, k, written_values = since * q, until * k, v
+    else:
+        scores, written_values = (q @ k.mT) * decay_since(total), until * v
+    # einsum reads keys that all heads share once, with the values of all heads side by side.
+    written = torch.einsum("bhclk,bhclv->bhckv", k, written_values)
     befores, final = _carry(torch.exp(end).mT, written, initial)
-    outputs = scores @ v + (q * torch.exp(total)) @ befores
-    return join(outputs, steps), final
+    before = torch.einsum("bhclk,bhckv->bhclv", q, befores)
+    return join(scores @ v + (before if by_channel else since * before), steps), final
 
 
 def _scores_by_channel(
