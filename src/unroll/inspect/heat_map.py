@@ -34,6 +34,15 @@ def similar_units(steps: Float[Tensor, "time size"], most: int = MOST_UNITS) -> 
     return [sample[leaf] for leaf in hierarchy.leaves_list(tree)]
 
 
+def draw_units(
+    axes: Axes, steps: Float[Tensor, "time size"], order: Sequence[int], title: str, names: Sequence[str] = ()
+) -> None:
+    """Draw units in an order, and say in the title if they are a sample."""
+    size = steps.shape[1]
+    shown = "" if len(order) == size else f", {len(order)} of {size} units"
+    draw_states(axes, steps[:, order], f"{title}{shown}", names)
+
+
 def draw_states(axes: Axes, steps: Float[Tensor, "time size"], title: str, names: Sequence[str] = ()) -> None:
     """Draw units over steps. `names` may name the steps, for example by the tokens that they read.
 

@@ -17,7 +17,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from unroll.inspect.cell_trace import CellTrace, as_vectors, trace_cells
-from unroll.inspect.heat_map import MOST_NUMBERED_UNITS, draw_states
+from unroll.inspect.heat_map import MOST_NUMBERED_UNITS, draw_units
 from unroll.inspect.recording import record
 from unroll.inspect.trace_tables import cell_table, outputs_table, values_table
 from unroll.nn.cells.base import State
@@ -137,9 +137,7 @@ class Trace:
             orders = cell.unit_orders()
             alike = alike or max(map(len, orders.values())) > MOST_NUMBERED_UNITS
             for axes, (title, steps) in zip(places, cell.panels().items(), strict=False):
-                order, size = orders[title], steps.shape[1]
-                shown = "" if len(order) == size else f", {len(order)} of {size} units"
-                draw_states(axes, steps[:, order], f"{title}{shown}", self.names)
+                draw_units(axes, steps, orders[title], title, self.names)
             for axes in places[panels:]:
                 axes.set_axis_off()
             places[0].set_ylabel(f"layer {cell.layer} {cell.direction}\nunit")

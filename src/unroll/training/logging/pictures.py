@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from unroll.inspect.attention import attention_figure
-from unroll.inspect.heat_map import draw_states, similar_units
+from unroll.inspect.heat_map import draw_units, similar_units
 from unroll.inspect.recording import Call
 from unroll.nn.attention.base import AttentionMap
 from unroll.runs.metrics import Curve
@@ -58,11 +58,8 @@ def draw_hidden_states(
     figure = Figure(figsize=(9, 2.8 * len(calls) + 0.4), layout="constrained")
     for axes, call in zip(figure.subplots(len(calls), 1, squeeze=False)[:, 0], calls, strict=True):
         outputs = torch.stack(call.outputs)
-        order = similar_units(outputs)
-        shown = "" if len(order) == outputs.shape[1] else f", {len(order)} of {outputs.shape[1]} units"
-        draw_states(
-            axes, outputs[:, order], f"{call.name}{shown}", list(names.get(call.name, ()))[: len(outputs)]
-        )
+        shown = list(names.get(call.name, ()))[: len(outputs)]
+        draw_units(axes, outputs, similar_units(outputs), call.name, shown)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     figure.supxlabel("step")
     figure.supylabel("unit, those that behave alike together")
