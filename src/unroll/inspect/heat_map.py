@@ -34,6 +34,11 @@ def similar_units(steps: Float[Tensor, "time size"], most: int = MOST_UNITS) -> 
     return [sample[leaf] for leaf in hierarchy.leaves_list(tree)]
 
 
+def with_order(title: str, most_units: int) -> str:
+    """The title of a figure, with the order of its units unless it is that of their numbers."""
+    return f"{title}; units that behave alike stand together" if most_units > MOST_NUMBERED_UNITS else title
+
+
 def draw_units(
     axes: Axes, steps: Float[Tensor, "time size"], order: Sequence[int], title: str, names: Sequence[str] = ()
 ) -> None:

@@ -17,7 +17,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from unroll.inspect.cell_trace import CellTrace, as_vectors, trace_cells
-from unroll.inspect.heat_map import MOST_NUMBERED_UNITS, draw_units
+from unroll.inspect.heat_map import draw_units, with_order
 from unroll.inspect.recording import record
 from unroll.inspect.trace_tables import cell_table, outputs_table, values_table
 from unroll.nn.cells.base import State
@@ -132,16 +132,16 @@ class Trace:
         height = math.ceil(panels / width)
         figure = Figure(figsize=(3.2 * width, 2.2 * height * len(self.cells) + 0.4), layout="constrained")
         grid = figure.subplots(len(self.cells) * height, width, squeeze=False)
-        alike = False
+        most_units = 0
         for cell, places in zip(self.cells, grid.reshape(len(self.cells), -1), strict=True):
             orders = cell.unit_orders()
-            alike = alike or max(map(len, orders.values())) > MOST_NUMBERED_UNITS
+            most_units = max(most_units, *map(len, orders.values()))
             for axes, (title, steps) in zip(places, cell.panels().items(), strict=False):
                 draw_units(axes, steps, orders[title], title, self.names)
             for axes in places[panels:]:
                 axes.set_axis_off()
             places[0].set_ylabel(f"layer {cell.layer} {cell.direction}\nunit")
-        figure.suptitle(f"{self.name}; units that behave alike stand together" if alike else self.name)
+        figure.suptitle(with_order(self.name, most_units))
         figure.supxlabel("step")
         return figure
 

@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from unroll.inspect.attention import attention_figure
-from unroll.inspect.heat_map import draw_units, similar_units
+from unroll.inspect.heat_map import draw_units, similar_units, with_order
 from unroll.inspect.recording import Call
 from unroll.nn.attention.base import AttentionMap
 from unroll.runs.metrics import Curve
@@ -53,16 +53,17 @@ def draw_hidden_states(
 ) -> None:
     """The outputs of each recurrence over the steps of one sequence, one panel for each recurrence.
 
-    Units that behave alike stand together. `names` may name the steps of a recurrence.
+    Of many units, those that behave alike stand together. `names` may name the steps of a recurrence.
     """
     figure = Figure(figsize=(9, 2.8 * len(calls) + 0.4), layout="constrained")
     for axes, call in zip(figure.subplots(len(calls), 1, squeeze=False)[:, 0], calls, strict=True):
         outputs = torch.stack(call.outputs)
         shown = list(names.get(call.name, ()))[: len(outputs)]
         draw_units(axes, outputs, similar_units(outputs), call.name, shown)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    most_units = max(call.outputs[0].shape[-1] for call in calls)
+    figure.suptitle(with_order(title, most_units), x=0.01, ha="left", fontsize=11)
     figure.supxlabel("step")
-    figure.supylabel("unit, those that behave alike together")
+    figure.supylabel("unit")
     figure.savefig(path, dpi=120)
 
 
