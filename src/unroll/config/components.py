@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from omegaconf import MISSING
 
-from unroll.config.defaults import USUAL_RATE
+from unroll.config.defaults import USUAL_DROPOUT, USUAL_RATE
 from unroll.config.registry import Config, require
 from unroll.spec import Signature
 
@@ -197,7 +197,8 @@ class RecurrentConfig(ModelConfig):
             layers; the largest hidden_size is chosen that keeps to it
         num_layers: cells above one another; 0 is no recurrence
         bidirectional: whether a second recurrence reads the steps backwards
-        dropout: share of values that are dropped in training, between layers and where the model says
+        dropout: share of values that are dropped in training, between layers and where the model says; null
+            is 0, or a number that follows from the data
         initial_state: the state before the first step of every sequence
         execution: how the recurrence runs over time; auto is the fastest way that the cell has
         padding: how padded batches stay exact; frozen has padding change no state, packed leaves it out,
@@ -214,7 +215,7 @@ class RecurrentConfig(ModelConfig):
     state_size: int | None = None
     num_layers: int = 1
     bidirectional: bool = False
-    dropout: float = 0.0
+    dropout: float | None = None
     initial_state: InitialState = InitialState.zeros
     execution: Execution = Execution.auto
     padding: Padding = Padding.auto
@@ -233,8 +234,13 @@ class RecurrentConfig(ModelConfig):
                 require(self, key, self.num_layers > 0, "null with num_layers=0 (no recurrence to size)")
         one = self.parameters is None or self.state_size is None
         require(self, "state_size", one, "null with parameters: one of them sizes the model")
-        require(self, "dropout", 0 <= self.dropout < 1, "in [0, 1)")
+        require(self, "dropout", self.dropout is None or 0 <= self.dropout < 1, "in [0, 1), or null")
         require(self, "checkpoint_steps", self.checkpoint_steps >= -1, "-1 (√T), 0 (off) or more")
+
+    @property
+    def dropped(self) -> float:
+        """The share that is dropped. (A run has put a number in place of null.)"""
+        return USUAL_DROPOUT if self.dropout is None else self.dropout
 
 
 @dataclass(kw_only=True, slots=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 USUAL_RATE = 1e-3
 """The rate where nothing is known of the data, and that of data that are drawn."""
 
+USUAL_DROPOUT = 0.0
+
 USUAL_EPOCHS_PER_VALIDATION = 1
 USUAL_LOG_EVERY = 50
 """Of a run whose trainer.max_epochs is set."""
@@ -53,6 +55,15 @@ def batch_size(sequences: int) -> int:
 
 GATED = ("gru", "lstm", "min_gru", "min_lstm")
 MOST_SEQUENCES_OF_A_SMALL_FILE = 20_000
+
+
+DROPOUT_OF_FEW_TEXTS = 0.4
+
+
+def dropout(sequences: int, *, texts_with_classes: bool) -> float:
+    """The share that is dropped. Few texts are soon known by heart; numbers and longer targets bear no loss."""
+    few = sequences <= MOST_SEQUENCES_OF_A_SMALL_FILE
+    return DROPOUT_OF_FEW_TEXTS if texts_with_classes and few else USUAL_DROPOUT
 
 
 def rate(sequences: int, cell: str | None) -> float:

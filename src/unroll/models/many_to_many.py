@@ -25,7 +25,7 @@ class ManyToManyConfig(ValuesConfig):
         bidirectional: whether a second recurrence reads the steps backwards; it sees the future, which is
             right for tagging and refused for forecasting
         dropout: share of values that are dropped in training, before the recurrence, between its layers and
-            before the output
+            before the output; null is 0, or 0.4 for the classes of tokens in a file of at most 20,000 texts
     """
 
     accepts: ClassVar[tuple[Signature, ...]] = tuple(
@@ -47,7 +47,7 @@ class ManyToMany(PointwiseModel):
         self.backbone = Backbone(config, spec)
         if spec.target_inputs:
             self._require_blind()
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = nn.Dropout(config.dropped)
         self.output = nn.Linear(self.backbone.output_size, self.target.output_size)
         self.carried_state: list[State] = []
         """The states of the recurrence after the last training segment."""

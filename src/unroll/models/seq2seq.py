@@ -47,7 +47,7 @@ class Seq2Seq(TokenGenerator):
         )  # the hidden size of the decoder, which has the same cell
         attention = build(config.attention, query_size, recurrence.output_size)
         super().__init__(config, spec, attention)
-        self.encoder = Encoder(spec.input_size, config.embedding_size, recurrence, config.dropout)
+        self.encoder = Encoder(spec.input_size, config.embedding_size, recurrence, config.dropped)
         wanted = self.decoder.recurrence.example_state()
         self.bridge = Bridge(recurrence.directions, recurrence.example_state(), wanted)
 

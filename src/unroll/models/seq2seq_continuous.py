@@ -32,7 +32,7 @@ class Seq2SeqContinuousConfig(ValuesConfig):
     Attributes:
         bidirectional: whether the encoder reads its input backwards, too; the decoder cannot
         dropout: share of values that are dropped in training, before the encoder's recurrence, between layers
-            and before the output
+            and before the output; null is 0
         initial_state: the encoder's state before the first step
         teacher_forcing: how often the decoder in training sees the true previous value
     """
@@ -68,7 +68,7 @@ class Seq2SeqContinuous(PointwiseModel):
             wanted = build_recurrence(config, spec.target_size, decoder=True).example_state()
         self.bridge = Bridge(encoder.directions, encoder.example_state(), wanted)
         self.decoder = build_recurrence(config, spec.target_size, decoder=True)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = nn.Dropout(config.dropped)
         self.output = nn.Linear(self.decoder.output_size, self.target.output_size)
 
     def forward(

@@ -36,7 +36,7 @@ class TokenGeneratorConfig(RecurrentConfig):
 
     Attributes:
         dropout: share of values that are dropped in training, of embeddings, between layers and before the
-            output
+            output; null is 0
         embedding_size: size of a token's vector
         label_smoothing: share of the target's probability that is spread over all tokens
         teacher_forcing: how often the decoder in training sees the true previous token
@@ -66,7 +66,7 @@ class TokenGenerator(SequenceModel):
         super().__init__(config, spec)
         self.config = config
         recurrence = build_recurrence(config, config.embedding_size, decoder=True)
-        self.decoder = Decoder(spec.target_size, config.embedding_size, recurrence, attention, config.dropout)
+        self.decoder = Decoder(spec.target_size, config.embedding_size, recurrence, attention, config.dropped)
         self.monitor = (f"valid/{spec.error_names[0]}", "min")
         self.measure = Measure(spec.error_names[0], Form.MEAN)
         self.errors = ErrorsBySequence()

@@ -48,7 +48,7 @@ class Backbone(nn.Module):
             self.scaling = Scaling.of_inputs(spec)
             size = spec.input_size if self.window is None else self.window.output_size
         self.front_end: FrontEnd = build(config.front_end, size, spec.length)
-        self.dropout = config.dropout
+        self.dropout = config.dropped
         self.recurrence = build_recurrence(config, self.front_end.output_size)
         self.output_size = self.recurrence.output_size
 
@@ -79,7 +79,7 @@ def build_recurrence(config: RecurrentConfig, input_size: int, *, decoder: bool 
         block=config.block,
         layers=cells_of(config),
         bidirectional=config.bidirectional and not decoder,
-        dropout=config.dropout,
+        dropout=config.dropped,
         initial_state=InitialState.zeros if decoder else config.initial_state,
         execution=config.execution,
         padding=config.padding,

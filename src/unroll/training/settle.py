@@ -10,6 +10,7 @@ from unroll.config.components import RecurrentConfig
 from unroll.config.root import TrainConfig, TrainerConfig
 from unroll.data.module import SequenceDataModule
 from unroll.data.readers.files_config import FilesConfig
+from unroll.spec import Kind
 from unroll.training import checkpoints
 from unroll.training.environment import processes
 
@@ -42,6 +43,8 @@ def settle(values: dict[str, Any], data: SequenceDataModule) -> Settled:
         "trainer.validate_every": every,
         "trainer.log_every": defaults.log_every(steps, trainer.validate_every or every),
     }
+    if isinstance(config.model, RecurrentConfig):
+        wanted["model.dropout"] = _dropout(config, data)
     if open_ended:
         wanted |= {"trainer.max_minutes": defaults.MOST_MINUTES, "early_stopping.patience": defaults.PATIENCE}
     wanted["early_stopping.min_delta"] = defaults.MIN_DELTA if open_ended else 0.0
@@ -74,6 +77,15 @@ def _rate(config: TrainConfig, data: SequenceDataModule) -> float:
     if not isinstance(config.data, FilesConfig) or not isinstance(model, RecurrentConfig) or model.layers:
         return defaults.USUAL_RATE
     return defaults.rate(len(data.splits["train"]), model.cell.name)
+
+
+def _dropout(config: TrainConfig, data: SequenceDataModule) -> float:
+    """Drawn data keep the usual one, since more can be drawn."""
+    if not isinstance(config.data, FilesConfig):
+        return defaults.USUAL_DROPOUT
+    signature = data.spec.signature
+    texts = signature.inputs is Kind.TOKENS and signature.targets is Kind.CLASSES
+    return defaults.dropout(len(data.splits["train"]), texts_with_classes=texts)
 
 
 def _schedule(config: TrainConfig, *, open_ended: bool) -> dict[str, Any]:

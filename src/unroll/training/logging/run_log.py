@@ -84,7 +84,10 @@ def _training(parts: RunParts) -> str:
             f"batch {parts.data.batch_size}: all {sequences:,} sequences, also those to validate and to test "
             f"on; {trainer.max_steps:,} steps, as {config.refit.run} had taken when it was best"
         )
-    words = f"batch {parts.data.batch_size}, lr {config.optimizer.rate:g}: {sequences:,} sequences"
+    words = f"batch {parts.data.batch_size}, lr {config.optimizer.rate:g}"
+    if isinstance(config.model, RecurrentConfig) and config.model.dropped:
+        words += f", dropout {config.model.dropped:g}"
+    words += f": {sequences:,} sequences"
     limit = f" or {trainer.max_minutes:g} min" if trainer.max_minutes else ""
     words += f"; at most {trainer.max_epochs} epoch{'s' * (trainer.max_epochs != 1)}{limit}"
     if config.early_stopping.patience is None:
