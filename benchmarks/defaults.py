@@ -4,8 +4,8 @@
     python benchmarks/defaults.py digits --trials 0   # the defaults alone, on one of them
 
 It prints a row for each data set: the metric of the verdict on the test part for the baseline, for the
-defaults, and for the best trial (chosen by validation). Every training ends after a minute of one core. The data are
-drawn with a seed, or come from wheels of requirements.lock.
+defaults, and for the best trial (chosen by validation). Every training ends after a minute of one core.
+The data are drawn with a seed, or come from wheels of requirements.lock.
 """
 
 import argparse
@@ -72,7 +72,7 @@ def chords(folder: Path) -> list[str]:
 
 
 def tags(folder: Path) -> list[str]:
-    """1,000 sentences of a small grammar. Some words are a noun or a verb, as their place says; many are new."""
+    """1,000 sentences of a small grammar. Some words are a noun or a verb, by their place; many are new."""
     random = np.random.default_rng(3)
     nouns = [f"n{i}" for i in range(1000)]
     verbs = [f"v{i}" for i in range(500)]

@@ -106,6 +106,7 @@ class DataSpec:
         tokenizer, characters, lowercase: how text is cut into input tokens; `characters` are each a token.
         merges: what makes the pieces of a word: pairs of pieces to join, "left right", the first ones first.
         target_characters: whether target tokens are characters, which are joined without spaces.
+        target_pieces, target_merges: whether target tokens are pieces of words, and what makes them.
         input_names, target_names: the names of features and of target values.
         input_mean, input_std, target_mean, target_std: mean and standard deviation of the training data, by
             which a model scales; empty if values are not scaled.
@@ -141,6 +142,8 @@ class DataSpec:
     characters: bool = False
     lowercase: bool = False
     target_characters: bool = False
+    target_pieces: bool = False
+    target_merges: tuple[str, ...] = ()
     input_names: tuple[str, ...] = ()
     target_names: tuple[str, ...] = ()
     input_mean: tuple[float, ...] = ()
@@ -223,20 +226,18 @@ class DataSpec:
         _require(fits, "lowest and highest: do not fit target_inputs")
 
     def _require_tokenizer(self) -> None:
-        """What makes pieces must be made of pieces, so no file makes more of them than it holds."""
+        """Only text is cut, and in one way."""
         cut = self.tokenizer is not Tokenizer.spaces
         text = self.signature.inputs is Kind.TOKENS and not self.characters
         _require(text or not cut, f"tokenizer={self.tokenizer.value}: cuts no text of words")
         _require(
             self.tokenizer is Tokenizer.pieces or not self.merges, "merges: stand beside no tokenizer=pieces"
         )
-        pieces = set(self.input_vocabulary[len(SPECIAL_TOKENS) :])
-        _require(len(set(self.merges)) == len(self.merges) <= len(pieces), "merges: are more than the pieces")
-        for merge in self.merges:
-            left, _, right = merge.partition(" ")
-            _require(
-                {left, right, left + right} <= pieces, f"merges: {merge!r:.40} are not two pieces of a third"
-            )
+        _require_merges("merges", self.merges, self.input_vocabulary)
+        text = self.signature.targets is Kind.TOKENS and not self.target_characters
+        _require(text or not self.target_pieces, "target_pieces: are of no text of words")
+        _require(self.target_pieces or not self.target_merges, "target_merges: stand beside no target_pieces")
+        _require_merges("target_merges", self.target_merges, self.target_vocabulary)
 
 
 def _plain(value: Any) -> Any:
@@ -248,6 +249,16 @@ def _plain(value: Any) -> Any:
 def _require(holds: bool, message: str) -> None:
     if not holds:
         raise ValueError(message)
+
+
+def _require_merges(key: str, merges: tuple[str, ...], vocabulary: tuple[str, ...]) -> None:
+    """What makes pieces must be made of pieces, so no file makes more of them than it holds."""
+    pieces = set(vocabulary[len(SPECIAL_TOKENS) :])
+    _require(len(set(merges)) == len(merges) <= len(pieces), f"{key}: are more than the pieces")
+    for merge in merges:
+        left, _, right = merge.partition(" ")
+        made = {left, right, left + right} <= pieces
+        _require(made, f"{key}: {merge!r:.40} are not two pieces of a third")
 
 
 def _require_names(key: str, kind: Kind, names: tuple[str, ...], size: int) -> None:

@@ -39,9 +39,17 @@ class Text:
                 for index, token, spelt in zip(ids, tokens, characters, strict=True)
             ]
         if self.spec.tokenizer is Tokenizer.pieces:
-            return "".join(tokens).replace(WORD_START, " ").strip()
+            return _joined(tokens)
         return ("" if self.spec.characters else " ").join(tokens)
 
     def output_text(self, ids: Sequence[int]) -> str:
         """The text of output ids."""
-        return ("" if self.spec.target_characters else " ").join(self.outputs.decode(ids))
+        tokens = self.outputs.decode(ids)
+        if self.spec.target_pieces:
+            return _joined(tokens)
+        return ("" if self.spec.target_characters else " ").join(tokens)
+
+
+def _joined(pieces: list[str]) -> str:
+    """The words that these pieces make."""
+    return "".join(pieces).replace(WORD_START, " ").strip()

@@ -106,6 +106,26 @@ def test_rate_and_batch_follow_from_a_file(tmp_path):
     assert found("model/cell=attention")[0].values["optimizer"]["lr"] == defaults.USUAL_RATE
 
 
+def test_dropout_is_for_classes_of_few_texts(tmp_path):
+    lines = "".join(f"word{number % 7} and more\t{'ab'[number % 2]}\n" for number in range(100))
+    labels = ["data=token_labels", f"data.path={write(tmp_path, 'labels.tsv', lines)}"]
+    pairs = ["data=token_pairs", f"data.path={write(tmp_path, 'pairs.tsv', lines)}"]
+    table = write(tmp_path, "a.csv", sequences_table(100).to_csv(index=False))
+    numbers = ["data=sequences", f"data.path={table}", "data.target=label", "data.features=[x,y]"]
+
+    def found(*words):
+        values = check(compose(list(words)), CONF)
+        return settle(values, build_data(root.load(values).data, 1)).values["model"]["dropout"]
+
+    assert found(*labels) == defaults.DROPOUT_OF_FEW_TEXTS > 0
+    assert found(*labels, "model.dropout=0") == 0
+    assert found(*labels, "architecture=transformer") == defaults.DROPOUT_OF_FEW_TEXTS
+    assert [found(*pairs), found(*numbers), found("data=majority", "data.train_size=100")] == [0, 0, 0]
+    assert defaults.dropout(20_000, texts_with_classes=True) > defaults.dropout(
+        20_001, texts_with_classes=True
+    )
+
+
 @pytest.mark.parametrize(("sequences", "size"), {1: 16, 240: 16, 700: 32, 1500: 64, 10**6: 64}.items())
 def test_batch_size(sequences, size):
     assert defaults.batch_size(sequences) == size

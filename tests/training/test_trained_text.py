@@ -82,6 +82,19 @@ def test_unknown_words_are_no_error(tokenizer, whole, trained):
     assert [label for label, _ in found][::2] == ["bad", "good"]
 
 
+def test_a_model_writes_pieces_of_words(tmp_path):
+    from unroll.training.run import run
+
+    pairs = "".join(f"{word}{end}\t{word}er!\n" for word in (*PRAISE, *BLAME) for end in "abcdefghij")
+    file = write(tmp_path, "pairs.tsv", pairs)
+    words = ("data=token_pairs", f"data.path={file}", "data.characters=true", "data.target_pieces=true")
+    small = ("data.max_vocabulary=30", "model.hidden_size=32", "trainer.max_epochs=30", "logger=none")
+    run({**check(compose((*words, *small)), CONF), "run_dir": str(tmp_path / "run")})
+    model, _ = open_model(str(tmp_path / "run"))
+    answers = predict(model, tmp_path / "run", lines=[("-", "greata"), ("-", "blandj")])
+    assert answers.splitlines() == ["greata\tgreater!", "blandj\tblander!"]
+
+
 def test_the_vector_of_unknown_words_is_learned(whole, trained):
     never = trained("never", "data.rare_word_dropout=0")
     first, second = (weights(run)["backbone.embedding.table.weight"][UNKNOWN] for run in (never, whole))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from unroll.batch import SequenceBatch
 from unroll.data.collate import Sample
+from unroll.data.readers.cutting import Pieces
 from unroll.spec import UNKNOWN, DataSpec, Tokenizer
 from unroll.text import Text
 from unroll.vocabulary import cut
@@ -22,21 +23,24 @@ class TokenBaseline(ABC):
 
 
 class Copy(TokenBaseline):
-    """The source once more; the words of one that is cut into pieces."""
+    """The source once more, cut as the targets are."""
 
     name = "copy of the source"
 
     def __init__(self, spec: DataSpec) -> None:
         self.text = Text(spec)
         targets = {token: number for number, token in enumerate(spec.target_vocabulary)}
+        self.pieces = Pieces.of_targets(spec) if spec.target_pieces else None
         self.targets = [targets.get(token, UNKNOWN) for token in spec.input_vocabulary]
 
     def predictions(self, batch: SequenceBatch) -> list[list[int]]:
         pairs = zip(batch.inputs.tolist(), batch.lengths.tolist(), strict=True)
         rows = [row[:length] for row, length in pairs]
         spec = self.text.spec
-        if spec.tokenizer is Tokenizer.pieces:
+        if spec.tokenizer is Tokenizer.pieces or self.pieces:
             words = [cut(self.text.input_text(row), characters=spec.target_characters) for row in rows]
+            if self.pieces:
+                words = [self.pieces.cut(each) for each in words]
             return [self.text.outputs.encode(tokens) for tokens in words]
         return [[self.targets[token] for token in row] for row in rows]
 

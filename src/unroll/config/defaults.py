@@ -61,7 +61,8 @@ DROPOUT_OF_FEW_TEXTS = 0.4
 
 
 def dropout(sequences: int, *, texts_with_classes: bool) -> float:
-    """The share that is dropped. Few texts are soon known by heart; numbers and longer targets bear no loss."""
+    """The share of values that is dropped. A model soon knows few texts by heart. It learns less from numbers
+    if some are lost, and longer targets gain nothing."""
     few = sequences <= MOST_SEQUENCES_OF_A_SMALL_FILE
     return DROPOUT_OF_FEW_TEXTS if texts_with_classes and few else USUAL_DROPOUT
 

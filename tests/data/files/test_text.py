@@ -140,6 +140,39 @@ def test_a_copy_of_pieces_is_one_of_words(target_characters, tmp_path):
     assert Copy(data.spec).predictions(data.collate(samples)) == [s.targets.tolist() for s in samples]
 
 
+def test_pieces_of_targets(tmp_path):
+    """A model can write words that training lacks, and each target comes back as it was written."""
+    ends = ("ing", "ed", "s!")
+    pairs = "".join(
+        f"{stem} {end}\t{stem.title()}{end} {number}\n"
+        for number in range(9)
+        for stem in ("walk", "talk", "jump", "look")
+        for end in ends
+    )
+    path = write(tmp_path, "t.tsv", pairs)
+    data = data_in(path, "token_file", target_pieces=True, max_vocabulary=40, split_seed=3)
+    spec, text = data.spec, Text(data.spec)
+    written = [text.output_text(sample.targets.tolist()) for sample in data.splits["train"].samples]
+    assert set(written) <= {line.split("\t")[1] for line in pairs.splitlines()}
+    assert spec.target_size <= 44
+    assert (
+        text.output_text(text.outputs.encode(Pieces.of_targets(spec).cut(["Walks!", "Taled"])))
+        == "Walks! Taled"
+    )
+    assert DataSpec.from_dict(spec.to_dict()) == spec
+    assert data_in(path, "token_file", target_pieces=True, max_vocabulary=40, split_seed=3).spec == spec
+
+
+def test_a_copy_is_in_the_pieces_of_the_target(tmp_path):
+    pairs = "".join(f"walk{end} {i % 9}\twalk{end} {i % 9}\n" for i in range(18) for end in ("ing", "ed"))
+    path = write(tmp_path, "t.tsv", pairs)
+    for tokenizer in ("spaces", "pieces"):
+        data = data_in(path, "token_file", tokenizer=tokenizer, target_pieces=True, max_vocabulary=18)
+        samples = data.splits["train"].samples
+        assert len(samples[0].targets) > 2
+        assert Copy(data.spec).predictions(data.collate(samples)) == [s.targets.tolist() for s in samples]
+
+
 @given(
     texts=st.lists(st.lists(st.text("abcdé", min_size=1, max_size=6), min_size=1), min_size=1, max_size=9),
     new=st.lists(st.text("abcdé!", min_size=1, max_size=8)),
@@ -190,9 +223,28 @@ def test_hostile_values_are_refused(values, says):
         DataSpec.from_dict({**plain, **values})
 
 
+def test_hostile_pieces_of_targets_are_refused():
+    names = [*SPECIAL_TOKENS, "▁", "t", "▁t"]
+    plain = any_spec(Kind.TOKENS, Kind.TOKENS, Alignment.UNALIGNED).to_dict()
+    plain |= {"target_size": 7, "target_vocabulary": names, "target_pieces": True, "target_merges": ["▁ t"]}
+    assert Pieces.of_targets(DataSpec.from_dict(plain)).cut(["tt"]) == ["▁t", "t"]
+    for values, says in (
+        ({"target_pieces": False}, "target_merges: stand beside no target_pieces"),
+        ({"target_merges": ["▁ x"]}, "target_merges: '▁ x' are not two pieces of a third"),
+        ({"target_characters": True}, "target_pieces: are of no text of words"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(says)):
+            DataSpec.from_dict({**plain, **values})
+
+
 @pytest.mark.parametrize(
     ("values", "says"),
     [
+        ({"task": "label", "target_pieces": True}, "data.target_pieces=true: task=label writes no text"),
+        (
+            {"task": "pairs", "target_pieces": True, "target_characters": True},
+            "data.target_pieces=true: target_characters=true",
+        ),
         ({"task": "tags"}, "data.tokenizer=words: must be spaces where task=tags"),
         ({"task": "context"}, "data.tokenizer=words: must be spaces where task=context"),
         ({"tokenizer": "pieces", "characters": True}, "data.tokenizer=pieces: characters=true makes"),

@@ -52,6 +52,7 @@ class Coder:
         max_size: int | None,
         spelt: bool,
         pieces: Vocabulary | None = None,
+        target_pieces: Vocabulary | None = None,
     ) -> "Coder":
         """The coder of these training lines; `spelt` says that their tokens are words, or they are `pieces`.
 
@@ -67,7 +68,8 @@ class Coder:
             scale = Scale.of([np.array([line.inputs for line in train])], ordered=False)
         targets = [line.targets for line in train]
         if signature.targets is Kind.TOKENS:
-            return cls(signature, inputs, letters, _vocabulary(targets, min_count, max_size), scale)
+            known = target_pieces or _vocabulary(targets, min_count, max_size)
+            return cls(signature, inputs, letters, known, scale)
         labels = (label for line in targets for label in line)
         return cls(signature, inputs, letters, ClassNames.of(labels, train[0].place), scale)
 

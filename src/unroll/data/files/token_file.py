@@ -23,7 +23,7 @@ from unroll.data.readers.lines import read_context, read_tokens
 from unroll.data.readers.table_file import read_table
 from unroll.data.samples import Samples, common_length
 from unroll.errors import InputError
-from unroll.spec import Alignment, DataSpec, Kind, Signature, Tokenizer
+from unroll.spec import WORD_START, Alignment, DataSpec, Kind, Signature, Tokenizer
 
 
 class TokenFileTask(Enum):
@@ -52,10 +52,12 @@ class TokenFileConfig(FilesConfig):
             pieces, of those words, learned from the training part (byte-pair encoding)
         characters: whether each character of the input is a token, whatever the tokenizer
         target_characters: whether each character of the target is a token, not what stands between spaces
+        target_pieces: whether the target is written in pieces of what stands between its spaces, learned from
+            the training part (byte-pair encoding), so that a model can write words that training lacks
         lowercase: whether the input is read in lower case; null is yes for words and pieces, no otherwise
         rare_word_dropout: α, for words and pieces: in training, one that occurs n times there is read as
             unknown with the probability α / (α + n), so that the model learns to read unknown ones
-        min_count: times that a token must occur in training to be known; pieces of the input all are
+        min_count: times that a token must occur in training to be known; pieces all are
         max_vocabulary: tokens that are known, at most, the most frequent; null is all, and 4,000 pieces
         max_length: the longest sequence, in tokens; a longer one is an error, null is no limit but that of
             10,000 tokens to write
@@ -70,6 +72,7 @@ class TokenFileConfig(FilesConfig):
     tokenizer: Tokenizer = Tokenizer.spaces
     characters: bool = False
     target_characters: bool = False
+    target_pieces: bool = False
     lowercase: bool | None = None
     rare_word_dropout: float = 0.25
     min_count: int = 1
@@ -90,6 +93,12 @@ class TokenFileConfig(FilesConfig):
         if self.characters and self.tokenizer is Tokenizer.pieces:
             raise InputError(
                 "tokenizer=pieces: characters=true makes each character a token; take one of both"
+            )
+        if self.target_pieces and self.signature().targets is not Kind.TOKENS:
+            raise InputError(f"target_pieces=true: task={self.task.value} writes no text; leave it out")
+        if self.target_pieces and self.target_characters:
+            raise InputError(
+                "target_pieces=true: target_characters=true makes each character a token; take one of both"
             )
         require(self, "split_seed", self.split_seed >= 0, "0 or more")
         for key in ("max_vocabulary", "max_length"):
@@ -169,11 +178,14 @@ class TokenFile(SequenceDataModule):
         for key, path in config.files().items():
             lines = self._read(path, len(splits["train"][0].inputs) if splits else None)
             splits.update(self._split(lines, path) if key == "path" else {key: lines})
-        pieces = None
+        pieces = target_pieces = None
+        size = config.max_vocabulary or UNASKED_PIECES
         if config.cut() is Tokenizer.pieces:
-            size = config.max_vocabulary or UNASKED_PIECES
             pieces = Pieces.learned((line.inputs for line in splits["train"]), size)
-            splits = {name: [self._in_pieces(line, pieces) for line in splits[name]] for name in splits}
+        if config.target_pieces:
+            target_pieces = Pieces.learned((line.targets for line in splits["train"]), size)
+        for name, lines in splits.items():
+            splits[name] = [self._in_pieces(line, pieces, target_pieces) for line in lines]
         coder = Coder.of(
             splits["train"],
             config.signature(),
@@ -181,6 +193,7 @@ class TokenFile(SequenceDataModule):
             max_size=config.max_vocabulary,
             spelt=not config.characters and pieces is None,
             pieces=pieces.vocabulary if pieces else None,
+            target_pieces=target_pieces.vocabulary if target_pieces else None,
         )
         pairs = config.task is TokenFileTask.pairs
         samples = {
@@ -195,6 +208,8 @@ class TokenFile(SequenceDataModule):
             characters=config.characters,
             lowercase=config.lower(),
             target_characters=config.target_characters,
+            target_pieces=config.target_pieces,
+            target_merges=target_pieces.merges if target_pieces else (),
         )
         if spec.tokenizer is not Tokenizer.spaces and config.rare_word_dropout > 0:
             sequences = (sample.inputs for sample in samples["train"].samples)
@@ -258,21 +273,31 @@ class TokenFile(SequenceDataModule):
             raise InputError(f"{second} is empty; write one")
         return Line(place, inputs, classes)
 
-    def _in_pieces(self, line: Line, pieces: Pieces) -> Line:
-        """The line with its words cut into pieces."""
-        inputs = tuple(pieces.cut(line.inputs))
-        self._require_length(line.place, len(inputs))
-        return dataclasses.replace(line, inputs=inputs)
+    def _in_pieces(self, line: Line, pieces: Pieces | None, target_pieces: Pieces | None) -> Line:
+        """The line with its words cut into pieces, where there are pieces."""
+        if pieces is not None:
+            line = dataclasses.replace(line, inputs=tuple(pieces.cut(line.inputs)))
+            self._require_length(line.place, len(line.inputs))
+        if target_pieces is not None:
+            target = tuple(target_pieces.cut(line.targets))
+            self._require_target_length(f"{line.place}: {COLUMNS[self.config.task][1]}", target)
+            line = dataclasses.replace(line, targets=target)
+        return line
 
     def _target(self, place: str, text: str) -> tuple[str, ...]:
+        if self.config.target_pieces:
+            text = text.replace(WORD_START, " ")
         tokens = tuple(read_tokens(place, text, characters=self.config.target_characters))
+        self._require_target_length(place, tokens)
+        return tokens
+
+    def _require_target_length(self, place: str, tokens: tuple[str, ...]) -> None:
         self._require_length(place, len(tokens))
         if self.config.max_length is None and len(tokens) > MAX_UNASKED_TARGET:
             raise InputError(
                 f"{place}: {len(tokens):,} tokens to write one by one; more than {MAX_UNASKED_TARGET:,} are "
                 f"read only with data.max_length={len(tokens)}; set it, or cut them"
             )
-        return tokens
 
     def _require_length(self, place: str, length: int) -> None:
         limit = self.config.max_length

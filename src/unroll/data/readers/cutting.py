@@ -71,8 +71,13 @@ class Pieces:
 
     @classmethod
     def of(cls, spec: DataSpec) -> "Pieces":
-        """The pieces of a data set."""
+        """The pieces of the inputs of a data set."""
         return cls(Vocabulary(spec.input_vocabulary), spec.merges)
+
+    @classmethod
+    def of_targets(cls, spec: DataSpec) -> "Pieces":
+        """The pieces of its targets."""
+        return cls(Vocabulary(spec.target_vocabulary), spec.target_merges)
 
     def cut(self, words: Iterable[str]) -> list[str]:
         """The pieces of these words."""
