@@ -69,8 +69,24 @@ def rows_of(batch, spec):
 
 def loss_of(module, batch):
     """The loss that validation computes."""
-    rows = module._rows(batch, module(batch))
+    rows = module.rows(batch, module(batch))
     return module.target.loss(rows.outputs, rows.targets)
+
+
+@every_case
+def test_the_loss_that_trains_is_that_of_the_outputs(model, inputs, targets):
+    """Also where only the steps that count pass the output layer."""
+    module, spec = make(model, inputs, targets)
+    batch = any_batch(spec, [9, 1, 6])
+    if targets is Kind.CLASSES and spec.signature.alignment is Alignment.STEP:
+        batch.targets[0, 1:8] = IGNORED
+    rows = module.rows(batch, module.training_outputs(batch))
+    close(module.loss(batch), module.target.loss(rows.outputs, rows.targets))
+    if model == "many_to_many":
+        passed = []
+        module.output.register_forward_hook(lambda layer, inputs, output: passed.append(inputs[0].shape[:-1]))
+        module.loss(batch)
+        assert passed == [(len(rows.outputs),)]
 
 
 @every_case
@@ -196,7 +212,7 @@ def test_a_small_set_is_learned_by_heart(model, inputs, targets):
     for step in range(200):
         optimizer.zero_grad()
         outputs = module(batch)
-        rows = module._rows(batch, outputs)
+        rows = module.rows(batch, outputs)
         loss = module.target.loss(rows.outputs, rows.targets)
         loss.backward()
         optimizer.step()

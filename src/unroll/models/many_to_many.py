@@ -1,5 +1,6 @@
 """Many-to-many, aligned: a class, labels or values for each step."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from unroll.batch import SequenceBatch
 from unroll.config.registry import builds, register
 from unroll.errors import InputError
-from unroll.models.pointwise import PointwiseModel
+from unroll.models.pointwise import PointwiseModel, Rows
 from unroll.models.values_config import ValuesConfig, quantile_levels
 from unroll.nn.backbone import Backbone
 from unroll.nn.cells.base import State
@@ -56,20 +57,18 @@ class ManyToMany(PointwiseModel):
         self, batch: SequenceBatch, state: list[State] | None = None
     ) -> Float[Tensor, "batch time outputs"]:
         """Logits or scaled values. `state` replaces the initial state of the recurrence."""
-        return self._run(batch, state)[0]
+        return self._written(self.backbone(batch, state)[0], batch)
 
     def training_outputs(self, batch: SequenceBatch) -> Float[Tensor, "batch time outputs"]:
-        """The outputs of a segment, from the detached state after the previous segment.
+        """The outputs of a segment, from the detached state after the previous segment."""
+        return self._written(self._hidden(batch), batch)
 
-        Truncated backpropagation through time (Williams & Peng 1990).
-        """
-        if batch.start is None:
-            return self._run(batch, None)[0]
-        state = [tuple(tensor[: len(batch)] for tensor in tensors) for tensors in self.carried_state]
-        outputs, final = self._run(batch, state if batch.start > 0 else None)
-        # The copies free the outputs of the segment, of which a state may be a view.
-        self.carried_state = [tuple(tensor.detach().clone() for tensor in tensors) for tensors in final]
-        return outputs
+    def training_rows(self, batch: SequenceBatch) -> Rows:
+        """Only steps that count pass the output layer, which costs more than the rest if classes are many."""
+        if self.window is not None:  # each step is measured from values of its own
+            return super().training_rows(batch)
+        rows = self.rows(batch, self._hidden(batch))
+        return dataclasses.replace(rows, outputs=self._written(rows.outputs, batch))
 
     def require_truncatable(self, steps: int) -> None:
         front_end = self.backbone.front_end
@@ -82,11 +81,27 @@ class ManyToMany(PointwiseModel):
             return
         raise InputError(f"trainer.truncate_steps={steps}: {reason}")
 
-    def _run(
-        self, batch: SequenceBatch, state: list[State] | None
-    ) -> tuple[Float[Tensor, "batch time outputs"], list[State]]:
-        outputs, final = self.backbone(batch, state)
-        return self.placed(self.output(self.dropout(outputs)), batch), final
+    def _hidden(self, batch: SequenceBatch) -> Float[Tensor, "batch time hidden"]:
+        """What the recurrence puts out in training.
+
+        A segment begins with the detached state after the previous one: truncated backpropagation through
+        time (Williams & Peng 1990).
+        """
+        if batch.start is None:
+            whole: Tensor = self.backbone(batch, None)[0]
+            return whole
+        state = [tuple(tensor[: len(batch)] for tensor in tensors) for tensors in self.carried_state]
+        hidden: Tensor
+        hidden, final = self.backbone(batch, state if batch.start > 0 else None)
+        # The copies free the outputs of the segment, of which a state may be a view.
+        self.carried_state = [tuple(tensor.detach().clone() for tensor in tensors) for tensors in final]
+        return hidden
+
+    def _written(
+        self, hidden: Float[Tensor, "*rows hidden"], batch: SequenceBatch
+    ) -> Float[Tensor, "*rows outputs"]:
+        """The outputs of these steps."""
+        return self.placed(self.output(self.dropout(hidden)), batch)
 
     def _require_blind(self) -> None:
         """Refuse settings that read the next input, which is the target of a step."""

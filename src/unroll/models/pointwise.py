@@ -30,6 +30,18 @@ it more slowly: on a noisy series a fast one has learned noise before the networ
 Outputs = Float[Tensor, "batch *time outputs"]
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows that count; `where` are the sequences and steps (rows,) that they come from, None if a row is a
+    sequence; `unit` is what the loss of their values is counted in, if they have units of their own."""
+
+    outputs: Tensor
+    targets: Tensor
+    lengths: Tensor
+    where: tuple[Tensor, Tensor] | None = None
+    unit: Tensor | None = None
+
+
 class PointwiseModel(SequenceModel):
     """A model with one output for each target: for a sequence, for each step, or for each step ahead.
 
@@ -108,13 +120,17 @@ class PointwiseModel(SequenceModel):
         outputs: Tensor = self(batch)
         return outputs
 
+    def training_rows(self, batch: SequenceBatch) -> Rows:
+        """The rows that the loss trains."""
+        return self.rows(batch, self.training_outputs(batch))
+
     def loss(self, batch: SequenceBatch) -> Tensor:
-        rows = self._rows(batch, self.training_outputs(batch))
+        rows = self.training_rows(batch)
         if len(rows.outputs) == 0:  # all steps of a segment may be IGNORED
             return rows.outputs.sum()
         return self._loss(rows)
 
-    def _loss(self, rows: "_Rows") -> Tensor:
+    def _loss(self, rows: Rows) -> Tensor:
         """The mean loss of rows, in their units if they have some."""
         if rows.unit is None:
             return self.target.loss(rows.outputs, rows.targets)
@@ -252,13 +268,13 @@ class PointwiseModel(SequenceModel):
         self, batch: SequenceBatch, outputs: Outputs
     ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
         """The summed errors of such outputs for each sequence, and the number of its targets that count."""
-        rows = self._rows(batch, outputs)
+        rows = self.rows(batch, outputs)
         sequences = rows.where[0] if rows.where else torch.arange(len(batch), device=outputs.device)
         return by_sequence(self.target.errors(rows.outputs.float(), rows.targets), sequences, len(batch))
 
     def _evaluate(self, batch: SequenceBatch, stage: str) -> Outputs:
         outputs: Tensor = self(batch)
-        rows = self._rows(batch, outputs)
+        rows = self.rows(batch, outputs)
         loss = self._loss(rows)
         self.require_finite(f"{stage}/loss", loss)  # MeanMetric would drop a NaN
         metrics = self._metrics(stage)
@@ -272,7 +288,7 @@ class PointwiseModel(SequenceModel):
             errors.update(batch, self.target.scaling.inverse(self.target.point(outputs.float())))
         return outputs
 
-    def _note_residuals(self, rows: "_Rows") -> None:
+    def _note_residuals(self, rows: Rows) -> None:
         assert isinstance(self.target, ValueTarget)
         assert self.quantiles is not None
         assert self.residuals is not None
@@ -303,13 +319,13 @@ class PointwiseModel(SequenceModel):
         assert isinstance(errors, ForecastErrors)
         return errors
 
-    def _rows(self, batch: SequenceBatch, outputs: Outputs) -> "_Rows":
+    def rows(self, batch: SequenceBatch, outputs: Outputs) -> Rows:
         """The outputs and targets that count: those of valid, not IGNORED steps."""
         assert batch.targets is not None
         targets = batch.targets
         unit = self._unit(batch, targets)
         if self.spec.signature.alignment is Alignment.SEQUENCE:
-            return _Rows(outputs, targets, batch.lengths, None, unit)
+            return Rows(outputs, targets, batch.lengths, None, unit)
         steps = batch.lengths if batch.target_lengths is None else batch.target_lengths
         # Which they are is found on the host: the device would have to be waited for.
         counts = mask_from_lengths(on_host(steps), targets.shape[1])
@@ -317,7 +333,7 @@ class PointwiseModel(SequenceModel):
             counts = counts & (on_host(targets) != IGNORED)
         found = counts.nonzero().to(targets.device, non_blocking=True)
         where = (found[:, 0], found[:, 1])
-        return _Rows(
+        return Rows(
             outputs[where],
             targets[where],
             batch.lengths[where[0]],
@@ -333,15 +349,3 @@ class PointwiseModel(SequenceModel):
         if targets.ndim == 2:
             return unit.expand(-1, self.spec.horizon, -1).flatten(1)
         return unit.expand(-1, targets.shape[1], -1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Rows that count; `where` are the sequences and steps (rows,) that they come from, None if a row is a
-    sequence; `unit` is what the loss of their values is counted in, if they have units of their own."""
-
-    outputs: Tensor
-    targets: Tensor
-    lengths: Tensor
-    where: tuple[Tensor, Tensor] | None = None
-    unit: Tensor | None = None
