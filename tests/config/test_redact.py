@@ -46,7 +46,14 @@ def test_values_of_the_environment(monkeypatch):
     assert redact(f"x{CANARY}y abc") == "xREDACTEDy abc"
 
 
-@pytest.mark.parametrize("place", ["logger.tags=[{}]", "logger.group={}", "logger.project={}"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "logger.tags=[{}]",
+        pytest.param("logger.group={}", marks=pytest.mark.slow),
+        pytest.param("logger.project={}", marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_writes_none(tmp_path, monkeypatch, place):
     """In its folder, in W&B's, and in what it prints."""
     monkeypatch.setenv("SOME_SERVICE_TOKEN", CANARY)

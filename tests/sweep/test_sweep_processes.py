@@ -122,6 +122,7 @@ def test_trials_that_go_wrong_are_told_and_the_sweep_goes_on():
     assert_nothing_is_left_running()
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_stopped_or_killed_goes_on_where_it_was():
     arguments = ["seed=1,2,3", "trainer.max_epochs=4", "sweep.name=mine"]
     once = start(*arguments, "trainer.accumulate=1")
@@ -151,7 +152,9 @@ def test_a_sweep_that_is_stopped_or_killed_goes_on_where_it_was():
     assert len(re.findall(r"│ 000\d ", nothing.stdout)) == 3
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_sweep_that_is_asked_to_stop_saves_its_trials(number, code):
     arguments = ["seed=1,2", "sweep.n_jobs=2", *ENDLESS]
     process = start(*arguments)
@@ -211,6 +214,7 @@ def test_bad_trials_are_pruned_and_count_as_no_failures():
     assert "6 trials, 6 of them done" in again.stdout
 
 
+@pytest.mark.slow
 def test_two_commands_at_once_share_a_grid():
     processes = [start("seed=1,2,3,4,5") for _ in range(2)]
     outputs = [process.communicate(timeout=600)[0] for process in processes]
@@ -221,6 +225,7 @@ def test_two_commands_at_once_share_a_grid():
         assert len(re.findall(r"│ 000\d .* finished", output)) == 5
 
 
+@pytest.mark.slow
 def test_a_folder_for_temporary_files_may_have_a_long_name(monkeypatch):
     """Sockets may not: of the sweep with its trials, nor of a run with its loader workers."""
     temporary = Path.cwd() / ("long-" * 20)

@@ -137,8 +137,8 @@ class Refusing(Slow):
 @pytest.mark.parametrize(
     ("handler", "reason"),
     [
-        (Silent, "the server 127.0.0.1 cannot be reached (no answer)"),
-        (Slow, "its server did not accept the run (Timed out"),
+        pytest.param(Silent, "the server 127.0.0.1 cannot be reached (no answer)", marks=pytest.mark.slow),
+        pytest.param(Slow, "its server did not accept the run (Timed out", marks=pytest.mark.slow),
         (Refusing, "its server did not accept the run"),
     ],
 )

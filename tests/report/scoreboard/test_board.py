@@ -34,7 +34,15 @@ class Runs:
         self.number = 0
 
     def add(
-        self, architecture, values, *, task="parity_check", measure="accuracy", state="finished", **config
+        self,
+        architecture,
+        values,
+        *,
+        task="parity_check",
+        measure="accuracy",
+        state="finished",
+        best=None,
+        **config,
     ):
         """A run for each value, of the seeds 1, 2 …; None is one without a result."""
         for seed, value in enumerate(values, start=1):
@@ -49,7 +57,7 @@ class Runs:
             if value is not None:
                 if not task:
                     record |= {"values": {"valid/loss": value}, "directions": {"valid/loss": "minimize"}}
-                results = {"test": {f"test/{measure}": value}, **COSTS}
+                results = {"test": {f"test/{measure}": value}, "best": best or {}, **COSTS}
                 (run / "results.json").write_text(json.dumps(results))
                 os.utime(run / "results.json", (self.number, self.number))
             (run / "trial.json").write_text(json.dumps(record))
@@ -137,6 +145,18 @@ def test_of_two_protocols_with_as_many_seeds_the_newer_one_counts(runs):
     runs.add("lstm", [0.8, 0.8], trainer={"max_epochs": 10})
     (cell,) = runs.board().cells.values()
     assert cell.ours.mean == pytest.approx(80)
+
+
+def test_of_several_learning_rates_the_one_that_validation_prefers_counts(runs):
+    """Not the one that is better in the test, nor the newest; and only of those with the most seeds."""
+    for rate, tested, valid in ((1e-3, 0.8, 0.4), (1e-2, 0.7, 0.3), (1e-4, 0.9, 0.5)):
+        runs.add("lstm", [tested, tested], optimizer={"lr": rate}, best={"valid/loss": valid})
+    runs.add("lstm", [0.6], optimizer={"lr": 0.1}, best={"valid/loss": 0.1})
+    board = runs.board()
+    (cell,) = board.cells.values()
+    assert (cell.ours.mean, cell.ours.seeds, cell.rate, cell.left_out) == (pytest.approx(70), 2, "0.01", 5)
+    told = "parity_check: of several learning rates the best by validation: lstm 0.01."
+    assert told in list(tables.notes(board, board.tasks))
 
 
 def test_a_run_outside_a_sweep_counts_by_its_command(tmp_path):

@@ -4,6 +4,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import inf
 from statistics import fmean, stdev
 
 from unroll.report.files import RunSummary
@@ -14,6 +15,9 @@ from unroll.runs.folder import RunFolder
 LEAST_DIFFERENCE = 0.02
 """Ours and the published agree within this share of the scale, 2 points of 100: runs on other data, by other
 programs, differ by as much."""
+
+RATE = "optimizer.lr"
+"""The setting that may differ between architectures: each has a rate of its own at which it learns best."""
 
 OWN_DATA = "own data"
 """The table of runs on data that are no task of the scoreboard."""
@@ -45,6 +49,7 @@ class Cell:
         task: the task.
         architecture: the architecture.
         runs: the finished runs, which differ in their seed alone.
+        rate: their learning rate, where others were tried; None if it is the only one.
         left_out: how many finished runs are not among them, as they have other settings.
         unfinished: how many runs have ended, or stand, without a result, by their state.
     """
@@ -52,6 +57,7 @@ class Cell:
     task: Task
     architecture: str
     runs: list[RunSummary] = field(default_factory=list)
+    rate: str | None = None
     left_out: int = 0
     unfinished: Counter[str] = field(default_factory=Counter)
 
@@ -162,30 +168,50 @@ def command_words(folder: RunFolder) -> dict[str, str]:
 
 
 def _cell(task: Task, architecture: str, runs: list[RunSummary]) -> Cell:
-    """The cell of the settings that most seeds have, and of these the newest; of each seed the newest run."""
+    """The cell of the settings that most seeds have, and of these the newest; of each seed the newest run.
+
+    Where runs of these settings differ in the learning rate, too, the rate that validation prefers counts.
+    """
     finished = [run for run in runs if task.measure in run.test]
     finished.sort(key=lambda run: RunFolder(run.folder).results.stat().st_mtime)
-    groups: dict[tuple[tuple[str, str], ...], dict[str, RunSummary]] = {}
+    groups: dict[tuple[tuple[str, str], ...], dict[str, dict[str, RunSummary]]] = {}
     for run in finished:
-        own = groups.pop(_settings(run), {})  # the newest group stands last
-        groups[_settings(run)] = {**own, setting(run, SEED): run}
+        rates = groups[_settings(run)] = groups.pop(_settings(run), {})  # the newest group stands last
+        rates.setdefault(setting(run, RATE), {})[setting(run, SEED)] = run
     chosen: dict[str, RunSummary] = {}
-    for group in groups.values():
-        if len(group) >= len(chosen):
-            chosen = group
+    rate = None
+    for rates in groups.values():
+        best = _best_rate(rates)
+        if len(rates[best]) >= len(chosen):
+            chosen, rate = rates[best], best if len(rates) > 1 else None
     return Cell(
         task=task,
         architecture=architecture,
         runs=[chosen[seed] for seed in sorted(chosen)],
+        rate=rate,
         left_out=len(finished) - len(chosen),
         unfinished=Counter(run.state for run in runs if task.measure not in run.test),
     )
 
 
+def _best_rate(rates: dict[str, dict[str, RunSummary]]) -> str:
+    """Of the learning rates with the most seeds, the one whose validation is best in the mean."""
+
+    def rank(rate: str) -> tuple[int, float]:
+        found = [
+            -value if metric in run.larger_is_better else value
+            for run in rates[rate].values()
+            for metric, value in run.objectives.items()
+        ]
+        return -len(rates[rate]), fmean(found) if found else inf
+
+    return min(rates, key=rank)
+
+
 def _settings(run: RunSummary) -> tuple[tuple[str, str], ...]:
-    """The settings of a run that change what it learns, without its seed."""
+    """The settings of a run that change what it learns, without its seed and its learning rate."""
     own = (item for item in run.config.items() if not item[0].startswith(PREFIXES_WITHOUT_EFFECT))
-    return tuple(sorted(item for item in own if item[0] != SEED))
+    return tuple(sorted(item for item in own if item[0] not in (SEED, RATE)))
 
 
 def _own_task(name: str, runs: list[RunSummary]) -> Task:

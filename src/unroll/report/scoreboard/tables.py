@@ -147,6 +147,9 @@ def notes(board: Board, tasks: list[Task]) -> Iterator[str]:
     for source, _ in sources.values():
         yield source_text(source)
     for task in tasks:
+        rates = [f"{cell.architecture} {cell.rate}" for cell in board.column(task) if cell.rate]
+        if rates:
+            yield f"{task.name}: of several learning rates the best by validation: {', '.join(rates)}."
         left_out = sum(cell.left_out for cell in board.column(task))
         if left_out:
             yield (
