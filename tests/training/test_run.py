@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -64,6 +65,7 @@ def test_checkpoints_hold_nothing_but_plain_values(folder):
 def test_the_wandb_run_holds_curves_config_table_and_pictures(folder):
     runs = list((folder[0] / "outputs" / "wandb").glob("offline-run-*"))
     assert len(runs) == 1
+    assert re.fullmatch("offline-run-[0-9_]+-run-[0-9a-f]{8}", runs[0].name)  # the run's own is "run"
     media = {path.suffix for path in (runs[0] / "files" / "media").rglob("*") if path.is_file()}
     assert {".json", ".png"} <= media
     record = next(runs[0].glob("*.wandb")).read_bytes()

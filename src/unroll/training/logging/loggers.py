@@ -1,6 +1,7 @@
 """The loggers: metrics.csv in the run's folder, and Weights & Biases in one folder for all runs."""
 
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -25,6 +26,9 @@ from unroll.training.logging.wandb_server import why_not_online
 WANDB_PARENT = Path("outputs")
 """W&B makes its folder `wandb` here: one for all runs, so that its terminal dashboard shows them all."""
 
+MOST_OF_A_NAME = 60
+"""Characters of a run's name that stand in its id."""
+
 ONLINE_INIT_SECONDS = 4.0
 """How long the server may take to start a run. After that the run continues offline."""
 
@@ -45,7 +49,7 @@ def build_loggers(
     loggers: list[Logger] = [MetricsFile(metrics)]
     if config.kind is LoggerKind.csv:
         return loggers, None
-    run_id = (place or {}).get("wandb") or secrets.token_hex(4)
+    run_id = (place or {}).get("wandb") or _new_id(_name(config, folder))
     _keep_to_one_folder()
     try:
         (WANDB_PARENT / "wandb").mkdir(parents=True, exist_ok=True)
@@ -71,6 +75,17 @@ def build_loggers(
         else None
     )
     return loggers, note
+
+
+def _name(config: LoggerConfig, folder: RunFolder) -> str:
+    """What a run is called: what varies in its sweep, or its model and its data."""
+    return config.name or "/".join(folder.path.parts[-3:])
+
+
+def _new_id(name: str) -> str:
+    """An id that nobody else has. It begins with the name, since the dashboard lists runs by their ids."""
+    plain = re.sub("[^A-Za-z0-9_]+", "-", name)[:MOST_OF_A_NAME].strip("-") or "run"
+    return f"{plain}-{secrets.token_hex(4)}"
 
 
 def _start_online(
@@ -107,7 +122,7 @@ def _start(
             project=config.project,
             group=config.group,
             tags=config.tags,
-            name=config.name or "/".join(folder.path.parts[-3:]),
+            name=_name(config, folder),
             config=values,
             mode=mode,
             settings=wandb.Settings(
