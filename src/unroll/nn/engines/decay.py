@@ -15,17 +15,14 @@ S_0 the state before it. Unrolled,
 All of it is matrix products over chunks at once, but for S_0, which goes from chunk to chunk. Every exponent
 is a difference of sums and never positive, so that nothing overflows; exp(G_t) and exp(−G_s) apart would.
 
-With a decay for each channel, exp(G_t − G_s) is no number to multiply ⟨q_t, k_s⟩ with. But every two steps
-s < t have one block of 2, 4, 8 … steps with s in its first half and t in its second. With M, the sum up to
-the end of the first half, the exponents of exp(G_t − M) ⊙ q_t and exp(M − G_s) ⊙ k_s are never positive
-either, and their products are the scores. So each size of block takes one product of matrices.
+With a decay for each channel, exp(G_t − G_s) is no number to multiply ⟨q_t, k_s⟩ with: `channel_scores`.
 """
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from unroll.nn.engines.channel_scores import channel_scores
 from unroll.nn.engines.chunks import CHUNK, cut, decay_since, join
 from unroll.nn.engines.precision import in_full_precision
 
@@ -36,7 +33,6 @@ MaybeSharedKeys = Float[Tensor, "batch time #heads key"]
 Values = Float[Tensor, "batch time heads value"]
 LogDecay = Float[Tensor, "batch time heads"] | Float[Tensor, "batch time heads key"]
 Matrix = Float[Tensor, "batch heads key value"]
-Halves = Float[Tensor, "batch heads chunks blocks half key"]
 
 CHUNK_OF_CHANNELS = 32
 """Steps of a chunk with a decay for each channel: every doubling scales all queries and keys once more."""
@@ -77,7 +73,7 @@ def decay_chunks(
     end = total[..., -1:, :]
     since, until = torch.exp(total), torch.exp(end - total)  # the start of the chunk, its end
     if by_channel:
-        scores = _scores_by_channel(q, k, total)
+        scores = channel_scores(q, k, total)
         q, k, written_values = since * q, until * k, v
     else:
         scores, written_values = (q @ k.mT) * decay_since(total), until * v
@@ -86,30 +82,6 @@ def decay_chunks(
     befores, final = _carry(torch.exp(end).mT, written, initial)
     before = torch.einsum("bhclk,bhckv->bhclv", q, befores)
     return join(scores @ v + (before if by_channel else since * before), steps), final
-
-
-def _scores_by_channel(
-    q: Float[Tensor, "batch heads chunks L key"],
-    k: Float[Tensor, "batch heads chunks L key"],
-    total: Float[Tensor, "batch heads chunks L key"],
-) -> Float[Tensor, "batch heads chunks L L"]:
-    """⟨q_t, exp(G_t − G_s) ⊙ k_s⟩ for s ≤ t and 0 elsewhere, from blocks of one step to one of all L."""
-    steps = q.shape[-2]
-    scores = (q * k).sum(-1)[..., None, None]  # of blocks of one step: (batch, heads, chunks, blocks, 1, 1)
-    for half in (2**i for i in range(steps.bit_length() - 1)):
-        (_, q_late), (k_early, _), (early, late) = (_halves(tensor, half) for tensor in (q, k, total))
-        middle = early[..., -1:, :]
-        across = (q_late * torch.exp(late - middle)) @ (k_early * torch.exp(middle - early)).mT
-        first, second = scores[..., ::2, :, :], scores[..., 1::2, :, :]
-        scores = torch.cat([F.pad(first, (0, half)), torch.cat([across, second], dim=-1)], dim=-2)
-    return scores.squeeze(-3)
-
-
-def _halves(x: Float[Tensor, "batch heads chunks L key"], half: int) -> tuple[Halves, Halves]:
-    """The first and the second half of each block of 2 · `half` steps."""
-    batch, heads, chunks, _, size = x.shape
-    early, late = x.reshape(batch, heads, chunks, -1, 2 * half, size).chunk(2, dim=-2)
-    return early, late
 
 
 def _power_of_two(steps: int, chunk: int) -> int:
