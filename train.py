@@ -64,6 +64,12 @@ if __name__ == "__main__":
             for model in composition.complete(words, CONF)[len(words) :]:
                 if is_first():
                     print(f"{model} fits these data; choose another one by model=NAME", file=sys.stderr)
-                sys.argv.append(model)
+                # Beside the others: Hydra refuses overrides that stand apart.
+                sys.argv.insert(sys.argv.index(words[0]), model)
+            if command_line.prints_a_job(sys.argv[1:]):
+                from unroll.training.open_keys import settled
+
+                end = sys.argv.index(words[-1]) + 1 if words else len(sys.argv)
+                sys.argv[end:end] = settled(words)
             composition.prepare(words, CONF)
             main()

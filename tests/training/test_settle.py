@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from commands import train
 from file_data import sequences_table, write
 
 from unroll.config import defaults, root
@@ -124,6 +125,28 @@ def test_dropout_is_for_classes_of_few_texts(tmp_path):
     assert defaults.dropout(20_000, texts_with_classes=True) > defaults.dropout(
         20_001, texts_with_classes=True
     )
+
+
+@pytest.mark.parametrize("order", ["overrides first", "options first"])
+def test_the_printed_config_has_the_numbers_that_will_be_used(order, tmp_path):
+    text = "".join(f"one word and {number}\t{'ab'[number % 2]}\n" for number in range(100))
+    words = ["data=token_labels", f"data.path={write(tmp_path, 'texts.tsv', text)}"]
+    done = train(*([*words, "--cfg", "job"] if order == "overrides first" else ["--cfg", "job", *words]))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == ["model=many_to_one fits these data; choose another one by model=NAME"]
+    printed = yaml.safe_load(done.stdout)
+    values = check(compose(words), CONF)
+    used = settle(values, build_data(root.load(values).data, values["seed"])).values
+    for group in ("data", "model", "optimizer", "scheduler", "trainer", "early_stopping"):
+        assert printed[group] == used[group]
+    assert None not in (
+        printed["optimizer"]["lr"],
+        printed["trainer"]["max_epochs"],
+        printed["model"]["dropout"],
+    )
+    done = train(*words[:1], "data.path=/nowhere.tsv", "--cfg", "job")
+    assert done.returncode == 0, "what cannot be known stays open"
+    assert yaml.safe_load(done.stdout)["optimizer"]["lr"] is None
 
 
 @pytest.mark.parametrize(("sequences", "size"), {1: 16, 240: 16, 700: 32, 1500: 64, 10**6: 64}.items())

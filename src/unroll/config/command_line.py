@@ -12,6 +12,12 @@ OPTIONS_OF_OTHER_FILES = ("config_path", "config_dir", "config_name", "experimen
 """Options by which Hydra would read other files, and one of them is a pickle."""
 
 
+def prints_a_job(arguments: list[str]) -> bool:
+    """Whether these arguments, which are right, ask for the config of a run in place of the run."""
+    given, _ = get_args_parser().parse_known_args(arguments)
+    return given.cfg == "job" and not given.multirun
+
+
 def overrides(arguments: list[str], conf: Path) -> list[str]:
     """The words that are overrides of the config, once all others are known to be right.
 
