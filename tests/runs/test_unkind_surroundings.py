@@ -263,7 +263,7 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("examples", [6, pytest.param(120, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [12, pytest.param(120, marks=pytest.mark.slow)])
 def test_a_file_of_a_run_that_is_something_else(examples, places):
     def check(command, faults, goes_on):
         folder = places()

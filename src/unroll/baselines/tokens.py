@@ -38,7 +38,12 @@ class Copy(TokenBaseline):
         rows = [row[:length] for row, length in pairs]
         spec = self.text.spec
         if spec.tokenizer is Tokenizer.pieces or self.pieces:
-            words = [cut(self.text.input_text(row), characters=spec.target_characters) for row in rows]
+            spelt = [None] * len(batch) if batch.characters is None else batch.characters.tolist()
+            texts = [
+                self.text.input_text(row, letters and letters[: len(row)])
+                for row, letters in zip(rows, spelt, strict=True)
+            ]
+            words = [cut(text, characters=spec.target_characters) for text in texts]
             if self.pieces:
                 words = [self.pieces.cut(each) for each in words]
             return [self.text.outputs.encode(tokens) for tokens in words]

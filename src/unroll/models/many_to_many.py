@@ -87,14 +87,14 @@ class ManyToMany(PointwiseModel):
         A segment begins with the detached state after the previous one: truncated backpropagation through
         time (Williams & Peng 1990).
         """
-        if batch.start is None:
-            whole: Tensor = self.backbone(batch, None)[0]
-            return whole
-        state = [tuple(tensor[: len(batch)] for tensor in tensors) for tensors in self.carried_state]
+        state = None
+        if batch.start:
+            state = [tuple(tensor[: len(batch)] for tensor in tensors) for tensors in self.carried_state]
         hidden: Tensor
-        hidden, final = self.backbone(batch, state if batch.start > 0 else None)
-        # The copies free the outputs of the segment, of which a state may be a view.
-        self.carried_state = [tuple(tensor.detach().clone() for tensor in tensors) for tensors in final]
+        hidden, final = self.backbone(batch, state)
+        if batch.start is not None:
+            # The copies free the outputs of the segment, of which a state may be a view.
+            self.carried_state = [tuple(tensor.detach().clone() for tensor in tensors) for tensors in final]
         return hidden
 
     def _written(

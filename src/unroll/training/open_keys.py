@@ -6,13 +6,13 @@ from contextlib import suppress
 from unroll.config.compose import CONF, check, compose
 from unroll.config.root import load
 from unroll.data.module import build_data
-from unroll.errors import InputError
+from unroll.errors import InputError, MissingEnvironmentError
 from unroll.training.settle import settle
 
 
 def settled(words: Sequence[str]) -> list[str]:
     """The keys that these overrides leave open, as further overrides; none if the run would not begin."""
-    with suppress(InputError):
+    with suppress(InputError, MissingEnvironmentError):
         values = check(compose(words), CONF)
         config = load(values)
         found = settle(values, build_data(config.data, config.seed))

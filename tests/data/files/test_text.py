@@ -171,6 +171,11 @@ def test_a_copy_is_in_the_pieces_of_the_target(tmp_path):
         samples = data.splits["train"].samples
         assert len(samples[0].targets) > 2
         assert Copy(data.spec).predictions(data.collate(samples)) == [s.targets.tolist() for s in samples]
+    texts = {"train": "walked a\twalked a\n" * 2, "valid": "walked a\tx\n", "test": "weaked a\tx\n"}
+    files = {split: str(write(tmp_path, f"{split}.tsv", text)) for split, text in texts.items()}
+    data = data_in(None, "token_file", target_pieces=True, **files)
+    (copied,) = Copy(data.spec).predictions(data.collate(data.splits["test"].samples))
+    assert Text(data.spec).output_text(copied) == "weaked a"  # a word that training lacks is spelt
 
 
 @given(

@@ -22,6 +22,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unroll.nn.engines.mapped import mapped_first
+
 Steps = Float[Tensor, "*batch L key"]
 Scores = Float[Tensor, "*batch L L"]
 Half = Float[Tensor, "*batch blocks half key"]
@@ -59,11 +61,7 @@ class _ChannelScores(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *tensors: Tensor) -> tuple[Tensor, int]:
         """What is mapped over is one more batch."""
-        first = (
-            tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
-            for tensor, dim in zip(tensors, in_dims, strict=True)
-        )
-        return channel_scores(*first), 0
+        return channel_scores(*mapped_first(info.batch_size, in_dims, tensors)), 0
 
 
 def _halves(total: Steps) -> Iterator[tuple[int, Half, Half]]:
@@ -77,11 +75,15 @@ def _halves(total: Steps) -> Iterator[tuple[int, Half, Half]]:
 
 
 def _first(x: Steps, half: int) -> Half:
-    return x.view(*x.shape[:-2], -1, 2 * half, x.shape[-1])[..., :half, :]
+    return _blocks(x, half)[..., :half, :]
 
 
 def _second(x: Steps, half: int) -> Half:
-    return x.view(*x.shape[:-2], -1, 2 * half, x.shape[-1])[..., half:, :]
+    return _blocks(x, half)[..., half:, :]
+
+
+def _blocks(x: Steps, half: int) -> Float[Tensor, "*batch blocks both key"]:
+    return x.view(*x.shape[:-2], -1, 2 * half, x.shape[-1])
 
 
 def _across(scores: Scores, half: int) -> Float[Tensor, "*batch blocks half half"]:

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Inexact
 from torch import Tensor
 
+from unroll.nn.engines.mapped import mapped_first
+
 Steps = Inexact[Tensor, "batch time *features"]
 First = Inexact[Tensor, "batch *features"]
 
@@ -60,10 +62,7 @@ class _LinearScan(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *tensors: Tensor) -> tuple[Tensor, int]:
         """Sequences are independent: what is mapped over makes the batch so many times as large."""
-        first = [
-            tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
-            for tensor, dim in zip(tensors, in_dims, strict=True)
-        ]
+        first = list(mapped_first(info.batch_size, in_dims, tensors))
         outputs = _LinearScan.apply(*(tensor.flatten(0, 1) for tensor in first))  # type: ignore[no-untyped-call]
         return outputs.unflatten(0, first[1].shape[:2]), 0
 

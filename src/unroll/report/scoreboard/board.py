@@ -198,14 +198,19 @@ def _best_rate(rates: dict[str, dict[str, RunSummary]]) -> str:
     """Of the learning rates with the most seeds, the one whose validation is best in the mean."""
 
     def rank(rate: str) -> tuple[int, float]:
-        found = [
-            -value if metric in run.larger_is_better else value
-            for run in rates[rate].values()
-            for metric, value in run.objectives.items()
-        ]
+        found = [value for run in rates[rate].values() for value in _validation(run)]
         return -len(rates[rate]), fmean(found) if found else inf
 
     return min(rates, key=rank)
+
+
+def _validation(run: RunSummary) -> list[float]:
+    """The first objective that is measured in validation, less is better; nothing if there is none."""
+    metric = next((name for name in run.objectives if name.startswith("valid/")), None)
+    if metric is None:
+        return []
+    value = run.objectives[metric]
+    return [-value if metric in run.larger_is_better else value]
 
 
 def _settings(run: RunSummary) -> tuple[tuple[str, str], ...]:
