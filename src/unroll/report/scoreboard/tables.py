@@ -153,8 +153,8 @@ def notes(board: Board, tasks: list[Task]) -> Iterator[str]:
         left_out = sum(cell.left_out for cell in board.column(task))
         if left_out:
             yield (
-                f"{task.name}: {left_out} run{'s' * (left_out > 1)} with other settings, or an older run of "
-                "the same seed, left out."
+                f"{task.name}: {left_out} run{'s' * (left_out > 1)} with other settings or another "
+                "learning rate, or an older run of the same seed, left out."
             )
 
 
